@@ -1,0 +1,1798 @@
+"""Simulates a test: its fixtures, its statements, and the code under test that it calls.
+
+The machine walks syntax trees with values of :mod:`understudy.doubles.values` instead of objects. What it does
+not know is ``UNKNOWN``, and ends the walk there. Where the runtime would certainly raise because of a double,
+it notes a :class:`Failure`. Nothing of the workspace is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from understudy.doubles import library
+from understudy.doubles.shapes import (
+    ASSERTIONS,
+    AWAIT_ASSERTIONS,
+    AWAIT_RECORDS,
+    COROUTINE_ATTRIBUTES,
+    METHODS,
+    RECORDS,
+    Shapes,
+)
+from understudy.doubles.state import (
+    Call,
+    Exhausted,
+    Failure,
+    Guard,
+    Misuse,
+    Raised,
+    State,
+    Status,
+    exception_name,
+    join,
+)
+from understudy.doubles.values import (
+    UNKNOWN,
+    BoundBuiltin,
+    ClassValue,
+    Coroutine,
+    Environment,
+    ExceptionValue,
+    Expectation,
+    Foreign,
+    FunctionValue,
+    Instance,
+    LibraryName,
+    Literal,
+    LocalClass,
+    Managed,
+    Mapping_,
+    Mock,
+    MockKind,
+    ModuleValue,
+    Node,
+    Partial,
+    Place,
+    Sequence_,
+    Spec,
+    SuperValue,
+    Unknown,
+    Value,
+)
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.index.workspace import Workspace
+from understudy.infer.entities import (
+    Absent,
+    ClassEntity,
+    External,
+    FunctionEntity,
+    Lookup,
+    ModuleEntity,
+    ValueEntity,
+)
+from understudy.infer.resolve import Resolver
+from understudy.infer.scopes import Scope
+from understudy.source.parse import Unit
+from understudy.source.span import Span
+from understudy.source.text import SourceError
+
+_STEPS = 60_000
+_DEPTH = 24
+_ITEMS = 40
+_T = TypeVar("_T")
+_ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
+_TRANSPARENT = frozenset(
+    {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated", "wraps"}
+)
+
+
+class Arguments:
+    """The arguments of a call, with the nodes that gave them."""
+
+    __slots__ = ("is_open", "keyword_nodes", "keywords", "nodes", "values")
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+        self.nodes: list[ast.expr | None] = []
+        self.keywords: dict[str, Value] = {}
+        self.keyword_nodes: dict[str, ast.expr] = {}
+        self.is_open = False
+        """True when ``*args`` or ``**kwargs`` of unknown content are among them."""
+
+    @classmethod
+    def of(cls, *values: Value) -> Arguments:
+        made = cls()
+        for value in values:
+            made.values.append(value)
+            made.nodes.append(None)
+        return made
+
+    def with_first(self, value: Value) -> Arguments:
+        made = Arguments()
+        made.values = [value, *self.values]
+        made.nodes = [None, *self.nodes]
+        made.keywords = self.keywords
+        made.keyword_nodes = self.keyword_nodes
+        made.is_open = self.is_open
+        return made
+
+    def get(self, index: int, name: str) -> Value | None:
+        """An argument by position or name."""
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.values[index] if index < len(self.values) else None
+
+    def node(self, index: int, name: str) -> ast.expr | None:
+        if name in self.keyword_nodes:
+            return self.keyword_nodes[name]
+        return self.nodes[index] if index < len(self.nodes) else None
+
+    def everything(self) -> list[Value]:
+        return [*self.values, *self.keywords.values()]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a fix would do to a mock: another kind, other children."""
+
+    kind: MockKind | None = None
+    children: Mapping[str, MockKind] = field(default_factory=dict)
+    """Dotted path (``execute.return_value``) to the kind of mock that is set there."""
+
+
+class Machine(State):
+    """Simulates one test at a time; :attr:`failures` is what it found."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        resolver: Resolver,
+        is_test: Callable[[Path], bool],
+        changes: Mapping[tuple[str, Span], Change] | None = None,
+    ) -> None:
+        super().__init__()
+        self.changes = changes or {}
+        """What a fix would change about the mocks that are made at some places."""
+        self.workspace = workspace
+        self.resolver = resolver
+        self.shapes = Shapes(resolver)
+        self.is_test = is_test
+        self.failures: list[Failure] = []
+        self.overrides: dict[tuple[str, str], Value] = {}
+        """Module globals that patches replaced, by file and name."""
+        self.class_overrides: dict[tuple[str, str, str], Value] = {}
+        self.globals: dict[tuple[str, str], Value] = {}
+        self.steps = 0
+        self.cleanups: list[Callable[[], None]] = []
+        self.handling: list[Raised] = []
+        """The exceptions that the running ``except`` blocks handle."""
+        self._functions: dict[FunctionEntity, tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None] = {}
+        self._locals: dict[int, tuple[ast.AST, frozenset[str]]] = {}
+
+    # --- failures and exceptions -----------------------------------------------------------------------------
+
+    def fail(
+        self, env: Environment, misuse: Misuse, exception: str, subject: Value, node: Node, detail: str = ""
+    ) -> Value:
+        """The runtime raises here because of a double. Raises in the simulated program where something may
+        catch it; otherwise notes the failure and goes on as if it were mended."""
+        failure = Failure(
+            misuse,
+            exception,
+            subject,
+            Place(env.unit, node),
+            tuple(self.calls),
+            self.is_test(env.unit.path),
+            detail,
+            _handed(subject),
+        )
+        if any(guard.catches(exception, ()) is not False for guard in self.guards):
+            raise Raised(exception, (), failure)
+        self.report(failure)
+        return UNKNOWN
+
+    def report(self, failure: Failure) -> None:
+        subject = failure.subject
+        if self.maybe:
+            return
+        if isinstance(subject, Coroutine) and subject.mock is not None:
+            subject = subject.mock
+        if isinstance(subject, Mock) and not subject.certain:
+            return
+        self.failures.append(failure)
+
+    def may_raise(self) -> None:
+        """Something unknown happens inside a ``try``: what follows in it may not run."""
+        if self.guards and self.guards[-1].uncertain == 0:
+            self.maybe += 1
+            self.guards[-1].uncertain += 1
+
+    def tick(self) -> None:
+        self.steps += 1
+        if self.steps > _STEPS:
+            raise Exhausted
+
+    def guarded(self, guard: Guard, body: Callable[[], _T]) -> _T:
+        self.guards.append(guard)
+        try:
+            return body()
+        finally:
+            self.guards.pop()
+            self.maybe -= guard.uncertain
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    def local_names(self, node: ast.AST) -> frozenset[str]:
+        known = self._locals.get(id(node))
+        if known is None:
+            known = (node, frozenset(Scope(node, None).names))
+            self._locals[id(node)] = known
+        return known[1]
+
+    def lookup(self, env: Environment, name: str) -> Value:
+        current: Environment | None = env
+        while current is not None:
+            found = current.names.get(name)
+            if isinstance(found, Value):
+                return found
+            if name in current.local:
+                return UNKNOWN
+            current = current.parent
+        return self.global_value(env.module, name)
+
+    def global_value(self, module: Module, name: str) -> Value:
+        """A module global as the code sees it now: patched, or as its own statement bound it."""
+        key = (str(module.path), name)
+        patched = self.overrides.get(key)
+        if patched is not None:
+            return patched
+        known = self.globals.get(key)
+        if known is None:
+            self.globals[key] = UNKNOWN
+            known = self.value_of(self.resolver.name(module, name), module)
+            self.globals[key] = known
+        return known
+
+    def value_of(self, found: Lookup, module: Module) -> Value:
+        if isinstance(found, ModuleEntity):
+            if found.file.workspace:
+                return ModuleValue(found.file)
+            return LibraryName(External(found.file.name))
+        if isinstance(found, External):
+            return LibraryName(found)
+        if isinstance(found, ClassEntity):
+            return ClassValue(found)
+        if isinstance(found, FunctionEntity):
+            return self.function_value(found)
+        if isinstance(found, ValueEntity):
+            return self.variable(found)
+        return UNKNOWN
+
+    def variable(self, entity: ValueEntity) -> Value:
+        """A module-level variable, evaluated where it is assigned."""
+        node = self._assignment(entity)
+        if node is None or entity.declaration.augmented:
+            return UNKNOWN
+        value, unit = node
+        env = Environment(entity.module, unit, {}, None, frozenset())
+        journal, self.journal = self.journal, None
+        try:
+            made = self.eval(value, env)
+        except Raised:
+            made = UNKNOWN
+        finally:
+            self.journal = journal
+        if isinstance(made, Mock) and entity.owner is None:
+            self._module_level_configuration(entity, made, env)
+        return made
+
+    def _assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
+        try:
+            parsed = self.workspace.parsed(entity.path)
+        except SourceError:
+            return None
+        wanted = entity.declaration.statement.shifted(entity.row)
+        for unit in parsed.units:
+            if unit.row == entity.row:
+                for node in ast.walk(unit.node):
+                    if isinstance(node, (ast.Assign, ast.AnnAssign)) and unit.span(node) == wanted:
+                        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                        if node.value is not None and isinstance(target, ast.Name):
+                            return node.value, unit
+        return None
+
+    def _module_level_configuration(self, entity: ValueEntity, made: Mock, env: Environment) -> None:
+        """Statements of the module that configure a module-level mock; elsewhere, by functions: not known."""
+        name = entity.declaration.target
+        env.names[name] = made
+        for unit in self.workspace.parsed(entity.path).units:
+            if isinstance(unit.node, (ast.Assign, ast.Expr)):
+                target = unit.node.targets[0] if isinstance(unit.node, ast.Assign) else unit.node.value
+                if isinstance(target, (ast.Attribute, ast.Call)) and _root_name(target) == name:
+                    inner = Environment(entity.module, unit, env.names, None, frozenset())
+                    try:
+                        self.statement(unit.node, inner)
+                    except Raised:
+                        made.unsure = True
+            elif any(
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, (ast.Store, ast.Del))
+                and _root_name(node) == name
+                for node in ast.walk(unit.node)
+            ):
+                made.unsure = True
+
+    # --- functions of the workspace --------------------------------------------------------------------------
+
+    def node_of(self, entity: FunctionEntity) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None:
+        if entity not in self._functions:
+            self._functions[entity] = self._node_of(entity)
+        return self._functions[entity]
+
+    def _node_of(self, entity: FunctionEntity) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None:
+        try:
+            parsed = self.workspace.parsed(entity.path)
+        except SourceError:
+            return None
+        wanted = entity.span
+        for unit in parsed.units:
+            if unit.row != entity.row:
+                continue
+            for node in ast.walk(unit.node):
+                if (
+                    isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                    and node.name == entity.name
+                    and unit.name_span(node) == wanted
+                ):
+                    return node, unit
+        return None
+
+    def raw_function(self, entity: FunctionEntity) -> FunctionValue | None:
+        """The function itself, without its decorators."""
+        found = self.node_of(entity)
+        if found is None:
+            return None
+        return FunctionValue(
+            found[0], found[1], entity.module, None, entity.name, entity, owner=entity.owner
+        )
+
+    def function_value(self, entity: FunctionEntity) -> Value:
+        """What the name of a function is bound to, decorators applied as far as they are known."""
+        function = self.raw_function(entity)
+        if function is None:
+            return UNKNOWN
+        value: Value = function
+        node = function.node
+        assert not isinstance(node, ast.Lambda)
+        for decorator in reversed(node.decorator_list):
+            value = self._decorated(value, decorator, function)
+        return value
+
+    def _decorated(self, value: Value, decorator: ast.expr, function: FunctionValue) -> Value:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        env = Environment(function.module, function.unit, {}, None, frozenset())
+        if isinstance(target, (ast.Name, ast.Attribute)):
+            name = target.attr if isinstance(target, ast.Attribute) else target.id
+            if name in _TRANSPARENT or name in ("property", "cached_property", "hybrid_property"):
+                return value
+            if name in ("contextmanager", "asynccontextmanager", "fixture"):
+                return value
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                owner = self.resolver.name(function.module, target.value.id)
+                if isinstance(owner, ValueEntity) and isinstance(owner.declaration.value, model.CallTerm):
+                    maker = owner.declaration.value.func
+                    if isinstance(maker, model.Ref) and maker.parts[-1] in _ROUTE_MAKERS:
+                        return value
+            found = self.eval(target, env)
+            if isinstance(found, FunctionValue) and not found.is_async:
+                wrapper: Value = found
+                if isinstance(decorator, ast.Call):
+                    wrapper = self.call(found, self.arguments(decorator, env), decorator, env)
+                if isinstance(wrapper, FunctionValue) and not wrapper.is_async:
+                    return self.call(wrapper, Arguments.of(value), decorator, env)
+            if isinstance(found, LibraryName) and found.entity.root in ("pytest", "pytest_asyncio"):
+                return value
+        return UNKNOWN
+
+    def call_function(
+        self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """Call a function of the workspace."""
+        if function.bound is not None:
+            arguments = arguments.with_first(function.bound)
+        running = sum(1 for call in self.calls if call.function.node is function.node)
+        if running > 1 or len(self.calls) > _DEPTH:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        self._hand_over(function, arguments, env)
+        inner = self.bind(function, arguments)
+        place = Place(env.unit, node)
+        if isinstance(function.node, ast.Lambda):
+            return self.run_bound(function, inner, place)
+        if self._decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
+            return self._managed(function, inner, place)
+        if function.entity is not None and function.entity.declaration.is_generator:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if function.entity is None and any(
+            isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node)
+        ):
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if function.is_async:
+            return Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
+        return self.run_bound(function, inner, place)
+
+    def _decorator_names(self, function: FunctionValue) -> set[str]:
+        if isinstance(function.node, ast.Lambda):
+            return set()
+        names = set()
+        for decorator in function.node.decorator_list:
+            name = exception_name(decorator)
+            if name is not None:
+                names.add(name)
+        return names
+
+    def _hand_over(self, function: FunctionValue, arguments: Arguments, env: Environment) -> None:
+        """Note where the test gives its doubles to code under test."""
+        if not self.is_test(env.unit.path) or self.is_test(function.unit.path):
+            return
+        pairs = [
+            *zip(arguments.values, arguments.nodes, strict=True),
+            *((value, arguments.keyword_nodes.get(name)) for name, value in arguments.keywords.items()),
+        ]
+        for value, node in pairs:
+            if node is not None:
+                self.handed(value, Place(env.unit, node))
+
+    def handed(self, value: Value, place: Place, depth: int = 0) -> None:
+        if isinstance(value, Mock):
+            self.write(value.slots, "handed", place)
+        elif isinstance(value, Sequence_) and depth < 2:
+            for item in value.items or ():
+                self.handed(item, place, depth + 1)
+        elif isinstance(value, (Mapping_, Instance)) and depth < 2:
+            for held in list(value.slots.values()):
+                if isinstance(held, Mock) and "handed" not in held.slots:
+                    self.handed(held, place, depth + 1)
+
+    def bind(self, function: FunctionValue, arguments: Arguments) -> Environment:
+        node = function.node
+        env = Environment(
+            function.module, function.unit, {}, function.closure, self.local_names(node), function
+        )
+        spec = node.args
+        positional = [*spec.posonlyargs, *spec.args]
+        names = [arg.arg for arg in positional]
+        values = list(arguments.values)
+        keywords = dict(arguments.keywords)
+        for name, value in zip(names, values, strict=False):
+            env.names[name] = value
+        rest = values[len(names) :]
+        if spec.vararg is not None:
+            env.names[spec.vararg.arg] = Sequence_.of("tuple", None if arguments.is_open else rest)
+        for arg in [*positional, *spec.kwonlyargs]:
+            if arg.arg in keywords and arg.arg not in env.names:
+                env.names[arg.arg] = keywords.pop(arg.arg)
+        if spec.kwarg is not None:
+            env.names[spec.kwarg.arg] = Mapping_.of(keywords, is_open=arguments.is_open)
+        defaults: dict[str, ast.expr] = {}
+        if spec.defaults:
+            for arg, default in zip(positional[-len(spec.defaults) :], spec.defaults, strict=True):
+                defaults[arg.arg] = default
+        for arg, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            if keyword_default is not None:
+                defaults[arg.arg] = keyword_default
+        outer = Environment(function.module, function.unit, {}, function.closure, frozenset())
+        for arg in [*positional, *spec.kwonlyargs]:
+            if arg.arg not in env.names:
+                missing = defaults.get(arg.arg)
+                if missing is None or arguments.is_open:
+                    env.names[arg.arg] = UNKNOWN
+                else:
+                    env.names[arg.arg] = self.eval(missing, outer)
+        return env
+
+    def run_bound(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """Run a bound function to its return."""
+        self.tick()
+        self.calls.append(Call(place, function))
+        self.uncertain.append(0)
+        self.returns.append([])
+        try:
+            if isinstance(function.node, ast.Lambda):
+                return self.eval(function.node.body, env)
+            status = self.block(function.node.body, env)
+            returned = self.returns[-1]
+            if status is not Status.RETURN:
+                returned = [*returned, Literal(None)]
+            made = join(list(returned))
+            return made if isinstance(made, Value) else UNKNOWN
+        finally:
+            self.returns.pop()
+            self.maybe -= self.uncertain.pop()
+            self.calls.pop()
+
+    def _managed(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """A ``@contextmanager`` function: what it yields first."""
+        assert not isinstance(function.node, ast.Lambda)
+        value = self.first_yield(function, env, place)
+        swallows = any(
+            isinstance(node, ast.Try)
+            and node.handlers
+            and any(isinstance(child, ast.Yield) for child in ast.walk(node))
+            for node in ast.walk(function.node)
+        )
+        return Managed(value, function.is_async, swallows)
+
+    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """Run a generator up to its first ``yield``: what a fixture or a context manager gives."""
+        assert not isinstance(function.node, ast.Lambda)
+        self.calls.append(Call(place, function))
+        self.uncertain.append(0)
+        self.returns.append([])
+        try:
+            self.block(function.node.body, env)
+        except Yielded as yielded:
+            return yielded.value
+        finally:
+            self.returns.pop()
+            self.maybe -= self.uncertain.pop()
+            self.calls.pop()
+        return UNKNOWN
+
+    # --- calls ---------------------------------------------------------------------------------------------------
+
+    def arguments(self, node: ast.Call, env: Environment) -> Arguments:
+        made = Arguments()
+        for arg in node.args:
+            if isinstance(arg, ast.Starred):
+                value = self.eval(arg.value, env)
+                items = value.items if isinstance(value, Sequence_) else None
+                if items is None:
+                    self.escape([value])
+                    made.is_open = True
+                else:
+                    made.values.extend(items)
+                    made.nodes.extend([None] * len(items))
+            else:
+                made.values.append(self.eval(arg, env))
+                made.nodes.append(arg)
+        for keyword in node.keywords:
+            value = self.eval(keyword.value, env)
+            if keyword.arg is not None:
+                made.keywords[keyword.arg] = value
+                made.keyword_nodes[keyword.arg] = keyword.value
+            elif isinstance(value, Mapping_) and value.slots["open"] is False:
+                for key, item in value.slots.items():
+                    if key.startswith("[") and isinstance(item, Value):
+                        name = ast.literal_eval(key[1:-1])
+                        if isinstance(name, str):
+                            made.keywords[name] = item
+            else:
+                made.is_open = True
+        return made
+
+    def call(self, callee: Value, arguments: Arguments, node: Node, env: Environment) -> Value:
+        """``callee(*arguments)``."""
+        self.tick()
+        if isinstance(callee, Unknown):
+            self.escape(arguments.everything())
+            self.may_raise()
+            return UNKNOWN
+        if isinstance(callee, FunctionValue):
+            return self.call_function(callee, arguments, node, env)
+        if isinstance(callee, Mock):
+            return self.call_mock(callee, arguments, node, env)
+        if isinstance(callee, ClassValue):
+            return self.instantiate(callee.entity, arguments, node, env)
+        if isinstance(callee, LibraryName):
+            return library.call(self, callee.entity, arguments, node, env)
+        if isinstance(callee, library.Mocker):
+            callee = BoundBuiltin(callee, "__call__")
+        if isinstance(callee, BoundBuiltin):
+            return library.call_method(self, callee, arguments, node, env)
+        if isinstance(callee, Partial):
+            merged = Arguments()
+            merged.values = [*callee.args, *arguments.values]
+            merged.nodes = [*([None] * len(callee.args)), *arguments.nodes]
+            merged.keywords = {**callee.keywords, **arguments.keywords}
+            merged.keyword_nodes = arguments.keyword_nodes
+            merged.is_open = arguments.is_open
+            return self.call(callee.function, merged, node, env)
+        if isinstance(callee, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_CALL, "TypeError", callee, node)
+        if isinstance(callee, Instance):
+            method = self.instance_attribute(callee, "__call__")
+            if isinstance(method, FunctionValue):
+                return self.call_function(method, arguments, node, env)
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if isinstance(callee, Foreign):
+            if callee.dotted.rpartition(".")[2] in ("run_until_complete", "run"):
+                for value in arguments.values:
+                    if isinstance(value, Coroutine):
+                        return value.run()
+            return Foreign(f"{callee.dotted}()")
+        if isinstance(callee, ExceptionValue):
+            return ExceptionValue(callee.name, False, callee.bases)
+        self.escape(arguments.everything())
+        return UNKNOWN
+
+    def instantiate(
+        self, entity: ClassEntity, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """``Class(…)`` for a class of the workspace."""
+        ancestry = self.resolver.ancestry(entity)
+        names = {cls.name for cls in ancestry.classes}
+        outside = {external.name for external in ancestry.externals}
+        if any(name.endswith(("Error", "Exception", "Warning")) for name in outside):
+            return ExceptionValue(entity.name, False, tuple(names | outside))
+        mocked = library.mock_class(ancestry.externals)
+        if mocked is not None:
+            made = Mock(mocked, Place(env.unit, node), entity.name, unsure=True)
+            return made
+        opaque = not ancestry.complete
+        instance = Instance(entity, {}, opaque)
+        init = self.resolver.class_attribute(entity, "__init__")
+        new = self.resolver.class_attribute(entity, "__new__")
+        if isinstance(new, FunctionEntity):
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if isinstance(init, FunctionEntity) and init.module.workspace:
+            function = self.raw_function(init)
+            if function is None:
+                return UNKNOWN
+            self.call_function(function, arguments.with_first(instance), node, env)
+            return instance
+        if not opaque and self._is_dataclass(entity):
+            self._dataclass_fields(entity, instance, arguments, node, env)
+            return instance
+        if opaque:
+            # A library's constructor: attributes by keyword are usual (pydantic, attrs, declarative models).
+            for name, value in arguments.keywords.items():
+                instance.slots[name] = value
+            for value in arguments.everything():
+                self._hand_over_to_class(entity, arguments, env)
+        return instance
+
+    def _hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:
+        if self.is_test(env.unit.path) and not self.is_test(entity.path):
+            for name, value in arguments.keywords.items():
+                keyword_node = arguments.keyword_nodes.get(name)
+                if keyword_node is not None:
+                    self.handed(value, Place(env.unit, keyword_node))
+
+    def _is_dataclass(self, entity: ClassEntity) -> bool:
+        for decorator in entity.declaration.decorators:
+            term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
+            if isinstance(term, model.Ref) and term.parts[-1] == "dataclass":
+                return True
+        return False
+
+    def _dataclass_fields(
+        self, entity: ClassEntity, instance: Instance, arguments: Arguments, node: Node, env: Environment
+    ) -> None:
+        fields: list[str] = []
+        for cls in reversed(self.resolver.ancestry(entity).classes):
+            for declaration in cls.declaration.body:
+                if isinstance(declaration, model.Assign) and declaration.annotation is not None:
+                    if declaration.target not in fields:
+                        fields.append(declaration.target)
+        for name, value in zip(fields, arguments.values, strict=False):
+            instance.slots[name] = value
+        for name, value in arguments.keywords.items():
+            instance.slots[name] = value
+        for name in fields:
+            instance.slots.setdefault(name, UNKNOWN)
+        if self.is_test(env.unit.path) and not self.is_test(entity.path):
+            for value, value_node in zip(arguments.values, arguments.nodes, strict=True):
+                if value_node is not None:
+                    self.handed(value, Place(env.unit, value_node))
+            self._hand_over_to_class(entity, arguments, env)
+
+    # --- mocks -----------------------------------------------------------------------------------------------------
+
+    def call_mock(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
+        if not mock.certain:
+            return UNKNOWN
+        if not mock.kind.callable and mock.spec is None:
+            return self.fail(env, Misuse.NOT_CALLABLE, "TypeError", mock, node)
+        if mock.kind is MockKind.ASYNC:
+            place = Place(env.unit, node)
+            return Coroutine(lambda: self.mock_result(mock, arguments, node, env), place, mock=mock)
+        return self.mock_result(mock, arguments, node, env)
+
+    def mock_result(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
+        """What the call gives (``_execute_mock_call``): ``side_effect`` first, then ``return_value``."""
+        effect = mock.slots.get("side_effect")
+        if isinstance(effect, Value) and not (isinstance(effect, Literal) and effect.value is None):
+            result = self._side_effect(mock, effect, arguments, node, env)
+            if result is not None:
+                return result
+        if "wraps" in mock.slots and "return_value" not in mock.slots:
+            wrapped = mock.slots["wraps"]
+            if isinstance(wrapped, Value):
+                made = self.call(wrapped, arguments, node, env)
+                return made.run() if mock.kind is MockKind.ASYNC and isinstance(made, Coroutine) else made
+        return self.return_value(mock)
+
+    def _side_effect(
+        self, mock: Mock, effect: Value, arguments: Arguments, node: Node, env: Environment
+    ) -> Value | None:
+        """The result of a side effect; None where it is ``DEFAULT``."""
+        library.raise_effect(self, effect)
+        if isinstance(effect, Sequence_):
+            items = effect.items
+            if not items:
+                return UNKNOWN
+            self.write(effect.slots, "items", items[1:])
+            library.raise_effect(self, items[0])
+            return items[0]
+        if isinstance(effect, (FunctionValue, Mock, Partial)):
+            made = self.call(effect, arguments, node, env)
+            if isinstance(effect, FunctionValue) and mock.kind is MockKind.ASYNC and effect.is_async:
+                return made.run() if isinstance(made, Coroutine) else made
+            return made
+        self.escape(arguments.everything())
+        return UNKNOWN
+
+    def return_value(self, mock: Mock) -> Value:
+        """``mock.return_value``, made on first use."""
+        configured = mock.slots.get("return_value")
+        if isinstance(configured, Value):
+            return configured
+        if not mock.certain:
+            return UNKNOWN
+        child = self.shapes.child(mock, "()")
+        if child.kind is None:
+            return UNKNOWN
+        spec = None
+        if mock.spec is not None and mock.spec.auto and isinstance(mock.spec.entity, ClassEntity):
+            if not mock.spec.instance:
+                spec = Spec(mock.spec.entity, auto=True)
+        elif mock.spec is not None and not mock.spec.instance:
+            return UNKNOWN
+        made = Mock(child.kind, mock.place, f"{mock.label}()", spec, mock)
+        self.write(mock.slots, "return_value", made)
+        return made
+
+    def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
+        if name == "return_value":
+            return self.return_value(mock)
+        if name == "side_effect":
+            effect = mock.slots.get("side_effect")
+            return effect if isinstance(effect, Value) else UNKNOWN
+        slot = f".{name}"
+        configured = mock.slots.get(slot)
+        if isinstance(configured, Value):
+            return configured
+        if f"deleted{slot}" in mock.slots:
+            return self.fail(env, Misuse.MISSING_ATTRIBUTE, "AttributeError", mock, node, name)
+        if not mock.certain:
+            return UNKNOWN
+        if name in ASSERTIONS or name in METHODS:
+            return BoundBuiltin(mock, name)
+        if name in RECORDS:
+            return UNKNOWN
+        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
+            if mock.kind is MockKind.ASYNC or (mock.spec is not None and name in AWAIT_ASSERTIONS):
+                return BoundBuiltin(mock, name) if name in AWAIT_ASSERTIONS else UNKNOWN
+            if name in AWAIT_ASSERTIONS:
+                return self.fail(env, Misuse.AWAIT_ASSERTION, "AttributeError", mock, node, name)
+        if name.startswith("__") and name.endswith("__") and not self.shapes.supports(mock, name):
+            return UNKNOWN
+        child = self.shapes.child(mock, name)
+        if child.unsure:
+            return UNKNOWN
+        if child.kind is None:
+            return self.fail(env, Misuse.MISSING_ATTRIBUTE, "AttributeError", mock, node, name)
+        made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock)
+        self.write(mock.slots, slot, made)
+        return made
+
+    def set_mock_attribute(self, mock: Mock, name: str, value: Value) -> None:
+        if name in ("return_value", "side_effect"):
+            self.write(mock.slots, name, value)
+        else:
+            self.write(mock.slots, f".{name}", value)
+            self.delete(mock.slots, f"deleted.{name}")
+
+    def escape(self, values: list[Value], depth: int = 0) -> None:
+        """Values reach code that is not known: from now on their configuration is not known either."""
+        if depth > 3:
+            return
+        for value in values:
+            if isinstance(value, Mock):
+                if "escaped" not in value.slots:
+                    self.write(value.slots, "escaped", True)
+            elif isinstance(value, Sequence_):
+                self.escape(list(value.items or ()), depth + 1)
+                self.write(value.slots, "items", None)
+            elif isinstance(value, (Instance, Mapping_)):
+                self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
+                if isinstance(value, Mapping_):
+                    self.write(value.slots, "open", True)
+
+    # --- attributes ------------------------------------------------------------------------------------------------
+
+    def attribute(self, value: Value, name: str, node: Node, env: Environment) -> Value:
+        """``value.name``."""
+        if isinstance(value, Mock):
+            return self.mock_attribute(value, name, node, env)
+        if isinstance(value, Coroutine):
+            if name in COROUTINE_ATTRIBUTES:
+                return UNKNOWN
+            return self.fail(env, Misuse.COROUTINE_ATTRIBUTE, "AttributeError", value, node, name)
+        if isinstance(value, Instance):
+            return self.instance_attribute(value, name)
+        if isinstance(value, ModuleValue):
+            return self.module_attribute(value, name, env.module)
+        if isinstance(value, LibraryName):
+            return LibraryName(External(f"{value.entity.dotted}.{name}"))
+        if isinstance(value, ClassValue):
+            return self.class_attribute(value.entity, name, None)
+        if isinstance(value, SuperValue):
+            return self._super_attribute(value, name)
+        if isinstance(value, (Sequence_, Mapping_, Literal)):
+            return BoundBuiltin(value, name)
+        if isinstance(value, Foreign):
+            return Foreign(f"{value.dotted}.{name}")
+        if isinstance(value, library.Mocker) and name == "patch":
+            return library.Mocker(patch=True)
+        if isinstance(value, library.OwnObject):
+            return BoundBuiltin(value, name)
+        return UNKNOWN
+
+    def module_attribute(self, value: ModuleValue, name: str, importer: Module) -> Value:
+        module = self.workspace.load(value.file)
+        if module is not None and (name in module.bindings or (str(module.path), name) in self.overrides):
+            return self.global_value(module, name)
+        return self.value_of(self.resolver.file_attribute(value.file, name, importer), importer)
+
+    def instance_attribute(self, instance: Instance, name: str) -> Value:
+        own = instance.slots.get(name)
+        if isinstance(own, Value):
+            return own
+        if instance.opaque and library.is_test_case_method(self, instance, name):
+            return BoundBuiltin(instance, name)
+        if instance.opaque and isinstance(
+            self.resolver.class_attribute(instance.entity, name), (Absent, ValueEntity)
+        ):
+            return UNKNOWN
+        return self.class_attribute(instance.entity, name, instance)
+
+    def class_attribute(self, entity: ClassEntity, name: str, instance: Value | None) -> Value:
+        for cls in self.resolver.ancestry(entity).classes:
+            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            if patched is not None:
+                return patched
+            found = self.resolver.own_attribute(cls, name)
+            if isinstance(found, FunctionEntity):
+                return self._method(found, entity, instance)
+            if isinstance(found, ValueEntity):
+                return self.variable(found) if instance is None or _is_plain(found) else UNKNOWN
+            if isinstance(found, ClassEntity):
+                return ClassValue(found)
+            if found is not Absent.MISSING:
+                return UNKNOWN
+        return UNKNOWN
+
+    def _method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
+        if not found.module.workspace:
+            return Foreign(found.qualname)
+        value = self.function_value(found)
+        if not isinstance(value, FunctionValue):
+            return UNKNOWN
+        names = self._decorator_names(value) if value.entity == found else set()
+        if "staticmethod" in names:
+            return value
+        if "classmethod" in names:
+            bound: Value = ClassValue(entity)
+        elif instance is not None:
+            bound = instance
+        else:
+            return value
+        method = FunctionValue(
+            value.node, value.unit, value.module, value.closure, value.name, value.entity, bound, value.owner
+        )
+        if names & {"property", "cached_property", "hybrid_property"}:
+            return self.call_function(
+                method, Arguments(), value.node if isinstance(value.node, ast.Lambda) else value.node, _top(value)
+            )
+        return method
+
+    def _super_attribute(self, value: SuperValue, name: str) -> Value:
+        instance = value.instance
+        if not isinstance(instance, Instance):
+            return UNKNOWN
+        classes = self.resolver.ancestry(instance.entity).classes
+        after = classes[classes.index(value.entity) + 1 :] if value.entity in classes else ()
+        for cls in after:
+            found = self.resolver.own_attribute(cls, name)
+            if isinstance(found, FunctionEntity):
+                return self._method(found, instance.entity, instance)
+            if found is not Absent.MISSING:
+                return UNKNOWN
+        return Foreign(f"super().{name}")
+
+    def set_attribute(self, target: Value, name: str, value: Value, place: Place) -> None:
+        if isinstance(target, Mock):
+            self.set_mock_attribute(target, name, value)
+        elif isinstance(target, Instance):
+            self.write(target.slots, name, value)
+            if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
+                self.handed(value, place)
+        elif isinstance(target, ModuleValue):
+            module = self.workspace.load(target.file)
+            if module is not None:
+                self.write(self.overrides, (str(module.path), name), value)
+                if self.is_test(place.unit.path):
+                    self.handed(value, place)
+        elif isinstance(target, ClassValue):
+            key = (str(target.entity.path), target.entity.qualname, name)
+            self.write(self.class_overrides, key, value)
+        else:
+            self.escape([value])
+
+    # --- expressions -----------------------------------------------------------------------------------------------
+
+    def eval(self, node: ast.expr, env: Environment) -> Value:
+        self.tick()
+        method = _EXPRESSIONS.get(type(node))
+        if method is None:
+            return UNKNOWN
+        return method(self, node, env)
+
+    def _constant(self, node: ast.Constant, env: Environment) -> Value:
+        return Literal(node.value)
+
+    def _name(self, node: ast.Name, env: Environment) -> Value:
+        return self.lookup(env, node.id)
+
+    def _attribute(self, node: ast.Attribute, env: Environment) -> Value:
+        return self.attribute(self.eval(node.value, env), node.attr, node, env)
+
+    def _call(self, node: ast.Call, env: Environment) -> Value:
+        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
+            return self._super(env)
+        callee = self.eval(node.func, env)
+        return self.call(callee, self.arguments(node, env), node, env)
+
+    def _super(self, env: Environment) -> Value:
+        current: Environment | None = env
+        while current is not None:
+            function = current.function
+            if function is not None and function.owner is not None and not isinstance(function.node, ast.Lambda):
+                arguments = function.node.args
+                first = [*arguments.posonlyargs, *arguments.args][:1]
+                instance = current.names.get(first[0].arg) if first else None
+                if isinstance(instance, Instance):
+                    return SuperValue(function.owner, instance)
+                return UNKNOWN
+            current = current.parent
+        return UNKNOWN
+
+    def _await(self, node: ast.Await, env: Environment) -> Value:
+        callee: Value | None = None
+        if isinstance(node.value, ast.Call) and not (
+            isinstance(node.value.func, ast.Name) and node.value.func.id == "super"
+        ):
+            callee = self.eval(node.value.func, env)
+            value = self.call(callee, self.arguments(node.value, env), node.value, env)
+        else:
+            value = self.eval(node.value, env)
+        return self.await_value(value, node, env, callee)
+
+    def await_value(self, value: Value, node: Node, env: Environment, callee: Value | None = None) -> Value:
+        if isinstance(value, Coroutine):
+            return value.run()
+        if isinstance(value, Mock):
+            if not value.certain or ".__await__" in value.slots:
+                return UNKNOWN
+            if value.spec is not None and self.shapes.has(value.spec, "__await__") is not False:
+                return UNKNOWN
+            return self.fail(env, Misuse.AWAIT, "TypeError", value, node, value.kind.value)
+        if isinstance(value, (Literal, Sequence_, Mapping_)) and isinstance(callee, Mock):
+            if isinstance(value, Literal):
+                name = type(value.value).__name__
+            else:
+                name = value.kind if isinstance(value, Sequence_) else "dict"
+            return self.fail(env, Misuse.AWAIT, "TypeError", callee, node, name)
+        self.may_raise()
+        return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
+
+    def _binary(self, node: ast.BinOp, env: Environment) -> Value:
+        for side in (node.left, node.right):
+            value = self.eval(side, env)
+            if isinstance(value, Coroutine):
+                return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, side, "arithmetic")
+        return UNKNOWN
+
+    def _boolean(self, node: ast.BoolOp, env: Environment) -> Value:
+        last: Value = UNKNOWN
+        stop_at = isinstance(node.op, ast.Or)
+        for index, operand in enumerate(node.values):
+            last = self.eval(operand, env)
+            truth = self.truth(last)
+            if truth is stop_at:
+                return last
+            if truth is None:
+                rest = node.values[index + 1 :]
+                self.fork([lambda: self._each(rest, env), lambda: Status.NEXT])
+                return UNKNOWN
+        return last
+
+    def _each(self, nodes: list[ast.expr], env: Environment) -> Status:
+        for node in nodes:
+            self.eval(node, env)
+        return Status.NEXT
+
+    def _unary(self, node: ast.UnaryOp, env: Environment) -> Value:
+        value = self.eval(node.operand, env)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(value)
+            return UNKNOWN if truth is None else Literal(not truth)
+        if isinstance(value, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, node.operand, "arithmetic")
+        if isinstance(node.op, ast.USub) and isinstance(value, Literal):
+            if isinstance(value.value, (int, float)):
+                return Literal(-value.value)
+        return UNKNOWN
+
+    def _compare(self, node: ast.Compare, env: Environment) -> Value:
+        values = [self.eval(node.left, env), *(self.eval(c, env) for c in node.comparators)]
+        if len(values) != 2:
+            return UNKNOWN
+        left, right = values
+        op = node.ops[0]
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            same = _identical(left, right)
+            return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Is))
+        if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
+            return Literal((left.value == right.value) is isinstance(op, ast.Eq))
+        if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+            for value, side in ((left, node.left), (right, node.comparators[0])):
+                if isinstance(value, Coroutine):
+                    return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, side, "comparison")
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_ITERATION, "TypeError", right, node.comparators[0])
+        return UNKNOWN
+
+    def _conditional(self, node: ast.IfExp, env: Environment) -> Value:
+        truth = self.truth(self.eval(node.test, env))
+        if truth is not None:
+            return self.eval(node.body if truth else node.orelse, env)
+        values: list[Value] = []
+
+        def take(branch: ast.expr) -> Status:
+            values.append(self.eval(branch, env))
+            return Status.NEXT
+
+        self.fork([lambda: take(node.body), lambda: take(node.orelse)])
+        made = join(list(values)) if len(values) == 2 else UNKNOWN
+        return made if isinstance(made, Value) else UNKNOWN
+
+    def _subscript(self, node: ast.Subscript, env: Environment) -> Value:
+        value = self.eval(node.value, env)
+        index = self.eval(node.slice, env)
+        if isinstance(value, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_SUBSCRIPT, "TypeError", value, node)
+        if isinstance(value, Mock):
+            if not value.certain:
+                return UNKNOWN
+            supported = self.shapes.supports(value, "__getitem__")
+            if supported is None:
+                return UNKNOWN
+            if not supported:
+                return self.fail(env, Misuse.NOT_SUBSCRIPTABLE, "TypeError", value, node)
+            getter = self.mock_attribute(value, "__getitem__", node, env)
+            return self.call(getter, Arguments.of(index), node, env)
+        if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
+            if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
+                return value.items[index.value]
+        if isinstance(value, Mapping_) and isinstance(index, Literal):
+            return value.get(index.value) or UNKNOWN
+        if isinstance(value, Foreign):
+            return Foreign(f"{value.dotted}[]")
+        return UNKNOWN
+
+    def _slice(self, node: ast.Slice, env: Environment) -> Value:
+        for part in (node.lower, node.upper, node.step):
+            if part is not None:
+                self.eval(part, env)
+        return UNKNOWN
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set, env: Environment) -> Value:
+        kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+        items: list[Value] | None = []
+        for element in node.elts:
+            if isinstance(element, ast.Starred):
+                inner = self.eval(element.value, env)
+                known = inner.items if isinstance(inner, Sequence_) else None
+                items = [*items, *known] if items is not None and known is not None else None
+            else:
+                value = self.eval(element, env)
+                if items is not None:
+                    items.append(value)
+        return Sequence_.of(kind, items)
+
+    def _dict(self, node: ast.Dict, env: Environment) -> Value:
+        items: dict[object, Value] = {}
+        is_open = False
+        for key, element in zip(node.keys, node.values, strict=True):
+            value = self.eval(element, env)
+            if key is None:
+                if isinstance(value, Mapping_) and value.slots["open"] is False:
+                    for name, item in value.slots.items():
+                        if name.startswith("[") and isinstance(item, Value):
+                            items[ast.literal_eval(name[1:-1])] = item
+                else:
+                    is_open = True
+                continue
+            known = self.eval(key, env)
+            if isinstance(known, Literal) and isinstance(known.value, (str, int, bool, float, type(None))):
+                items[known.value] = value
+            else:
+                is_open = True
+        return Mapping_.of(items, is_open=is_open)
+
+    def _lambda(self, node: ast.Lambda, env: Environment) -> Value:
+        return FunctionValue(node, env.unit, env.module, env, "<lambda>")
+
+    def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                self.eval(part.value, env)
+        return UNKNOWN
+
+    def _named(self, node: ast.NamedExpr, env: Environment) -> Value:
+        value = self.eval(node.value, env)
+        self.assign(node.target, value, env)
+        return value
+
+    def _starred(self, node: ast.Starred, env: Environment) -> Value:
+        self.eval(node.value, env)
+        return UNKNOWN
+
+    def _yield(self, node: ast.Yield, env: Environment) -> Value:
+        value = self.eval(node.value, env) if node.value is not None else Literal(None)
+        raise Yielded(value)
+
+    def _yield_from(self, node: ast.YieldFrom, env: Environment) -> Value:
+        self.eval(node.value, env)
+        raise Yielded(UNKNOWN)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Environment
+    ) -> Value:
+        inner = Environment(env.module, env.unit, {}, env, self.local_names(node), None)
+        kind = "set" if isinstance(node, ast.SetComp) else "list"
+        first = node.generators[0]
+        source = self.eval(first.iter, env)
+        if first.is_async:
+            items = self.async_items(source, first.iter, env)
+        else:
+            items = self.items(source, first.iter, env)
+        if items is not None and not items:
+            return Mapping_.of({}, is_open=False) if isinstance(node, ast.DictComp) else Sequence_.of(kind, [])
+        if items is not None and len(node.generators) == 1 and not first.ifs and not isinstance(node, ast.DictComp):
+            made = []
+            for item in items[:_ITEMS]:
+                self.assign(first.target, item, inner)
+                made.append(self.eval(node.elt, inner))
+            return Sequence_.of(kind, made)
+
+        def once() -> Status:
+            self.assign(first.target, UNKNOWN, inner)
+            for generator in node.generators[1:]:
+                self.eval(generator.iter, inner)
+                self.assign(generator.target, UNKNOWN, inner)
+            for generator in node.generators:
+                for condition in generator.ifs:
+                    self.eval(condition, inner)
+            if isinstance(node, ast.DictComp):
+                self.eval(node.key, inner)
+                self.eval(node.value, inner)
+            else:
+                self.eval(node.elt, inner)
+            return Status.NEXT
+
+        self.fork([once, lambda: Status.NEXT])
+        return Mapping_.of({}, is_open=True) if isinstance(node, ast.DictComp) else Sequence_.of(kind, None)
+
+    # --- what values are like ------------------------------------------------------------------------------------
+
+    def truth(self, value: Value) -> bool | None:
+        if isinstance(value, Literal):
+            return bool(value.value)
+        if isinstance(value, Mock):
+            if not value.certain or {".__bool__", ".__len__"} & value.slots.keys():
+                return None
+            return True
+        if isinstance(value, Sequence_):
+            return None if value.items is None else bool(value.items)
+        if isinstance(value, Instance):
+            has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
+            return True if all(found is Absent.MISSING for found in has) else None
+        if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue)):
+            return True
+        return None
+
+    def items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
+        """What iterating over a value gives; None when not known."""
+        if isinstance(value, Coroutine):
+            self.fail(env, Misuse.COROUTINE_ITERATION, "TypeError", value, node)
+            return None
+        if isinstance(value, Mock):
+            if not value.certain:
+                return None
+            supported = self.shapes.supports(value, "__iter__")
+            if supported is False:
+                self.fail(env, Misuse.NOT_ITERABLE, "TypeError", value, node)
+            if not supported:
+                return None
+            method = value.slots.get(".__iter__")
+            if not isinstance(method, Value):
+                return ()
+            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
+            if isinstance(method, Mock) and configured is None and "side_effect" not in method.slots:
+                return ()
+            return configured.items if isinstance(configured, Sequence_) else None
+        if isinstance(value, Sequence_):
+            return value.items
+        return None
+
+    def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
+        if isinstance(value, (Literal, Sequence_, Mapping_)):
+            self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+            return None
+        if isinstance(value, Coroutine):
+            self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+            return None
+        if isinstance(value, Mock):
+            if not value.certain:
+                return None
+            supported = self.shapes.supports(value, "__aiter__")
+            if supported is False:
+                self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+            if not supported:
+                return None
+            method = value.slots.get(".__aiter__")
+            if not isinstance(method, Value):
+                return ()
+            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
+            return configured.items if isinstance(configured, Sequence_) else None
+        self.may_raise()
+        return None
+
+    # --- statements ------------------------------------------------------------------------------------------------
+
+    def block(self, body: list[ast.stmt], env: Environment) -> Status:
+        for node in body:
+            status = self.statement(node, env)
+            if status is not Status.NEXT:
+                return status
+        return Status.NEXT
+
+    def statement(self, node: ast.stmt, env: Environment) -> Status:
+        self.tick()
+        method = _STATEMENTS.get(type(node))
+        return method(self, node, env) if method is not None else Status.NEXT
+
+    def _expression_statement(self, node: ast.Expr, env: Environment) -> Status:
+        self.eval(node.value, env)
+        return Status.NEXT
+
+    def _assign(self, node: ast.Assign, env: Environment) -> Status:
+        value = self.eval(node.value, env)
+        if isinstance(value, Mock) and isinstance(node.targets[0], (ast.Name, ast.Attribute)):
+            self._label(value, node.targets[0], env)
+        for target in node.targets:
+            self.assign(target, value, env, node.value)
+        return Status.NEXT
+
+    def _label(self, mock: Mock, target: ast.expr, env: Environment) -> None:
+        if mock.parent is None and mock.label == mock.kind.value:
+            mock.label = env.unit.source(target)
+
+    def _annotated(self, node: ast.AnnAssign, env: Environment) -> Status:
+        if node.value is not None:
+            value = self.eval(node.value, env)
+            if isinstance(value, Mock):
+                self._label(value, node.target, env)
+            self.assign(node.target, value, env, node.value)
+        return Status.NEXT
+
+    def _augmented(self, node: ast.AugAssign, env: Environment) -> Status:
+        self.eval(node.value, env)
+        self.assign(node.target, UNKNOWN, env)
+        return Status.NEXT
+
+    def assign(
+        self, target: ast.expr, value: Value, env: Environment, source: ast.expr | None = None
+    ) -> None:
+        if isinstance(target, ast.Name):
+            holder = self._holder(env, target.id)
+            if holder is None:
+                self.write(self.overrides, (str(env.module.path), target.id), value)
+            else:
+                self.write(holder.names, target.id, value)
+        elif isinstance(target, ast.Attribute):
+            owner = self.eval(target.value, env)
+            self.set_attribute(owner, target.attr, value, Place(env.unit, source or target))
+        elif isinstance(target, ast.Subscript):
+            owner = self.eval(target.value, env)
+            index = self.eval(target.slice, env)
+            if isinstance(owner, Mapping_) and isinstance(index, Literal):
+                self.write(owner.slots, f"[{index.value!r}]", value)
+            elif isinstance(owner, Mapping_):
+                self.write(owner.slots, "open", True)
+            elif isinstance(owner, Sequence_):
+                self.write(owner.slots, "items", None)
+            elif isinstance(owner, Mock):
+                self.escape([value])
+            else:
+                library.set_item(self, owner, index, value, Place(env.unit, target))
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            items = self.items(value, source or target, env) if not isinstance(value, Unknown) else None
+            plain = not any(isinstance(element, ast.Starred) for element in target.elts)
+            if items is not None and plain and len(items) == len(target.elts):
+                for element, item in zip(target.elts, items, strict=True):
+                    self.assign(element, item, env)
+            else:
+                for element in target.elts:
+                    inner = element.value if isinstance(element, ast.Starred) else element
+                    self.assign(inner, UNKNOWN, env)
+
+    def _holder(self, env: Environment, name: str) -> Environment | None:
+        """The environment in which a function's assignment binds a name; None for a declared global."""
+        if name in env.local or env.function is None:
+            return env
+        current = env.parent
+        while current is not None:
+            if name in current.local:
+                return current
+            current = current.parent
+        return None
+
+    def _return(self, node: ast.Return, env: Environment) -> Status:
+        value = self.eval(node.value, env) if node.value is not None else Literal(None)
+        self.returns[-1].append(value)
+        return Status.RETURN
+
+    def _if(self, node: ast.If, env: Environment) -> Status:
+        truth = self.truth(self.eval(node.test, env))
+        if truth is not None:
+            return self.block(node.body if truth else node.orelse, env)
+        return self.fork([lambda: self.block(node.body, env), lambda: self.block(node.orelse, env)])
+
+    def _for(self, node: ast.For | ast.AsyncFor, env: Environment) -> Status:
+        source = self.eval(node.iter, env)
+        if isinstance(node, ast.AsyncFor):
+            items = self.async_items(source, node.iter, env)
+        else:
+            items = self.items(source, node.iter, env)
+        if items is not None and len(items) <= _ITEMS:
+            for item in items:
+                self.assign(node.target, item, env)
+                status = self.block(node.body, env)
+                if status is Status.BREAK:
+                    return Status.NEXT
+                if status is Status.RETURN:
+                    return status
+            return self.block(node.orelse, env)
+        return self._maybe_loop(node.body, env, node.target)
+
+    def _while(self, node: ast.While, env: Environment) -> Status:
+        truth = self.truth(self.eval(node.test, env))
+        if truth is False:
+            return self.block(node.orelse, env)
+        if truth is True:
+            status = self.block(node.body, env)
+            if status is Status.RETURN:
+                return status
+            if status is Status.BREAK:
+                return Status.NEXT
+        return self._maybe_loop(node.body, env, None)
+
+    def _maybe_loop(self, body: list[ast.stmt], env: Environment, target: ast.expr | None) -> Status:
+        """A body that runs some unknown number of times."""
+
+        def once() -> Status:
+            if target is not None:
+                self.assign(target, UNKNOWN, env)
+            status = self.block(body, env)
+            return Status.NEXT if status in (Status.BREAK, Status.CONTINUE) else status
+
+        return self.fork([once, lambda: Status.NEXT])
+
+    def _try(self, node: ast.Try, env: Environment) -> Status:
+        names: list[str] | None = []
+        for handler in node.handlers:
+            for kind in _handled(handler):
+                if kind is None:
+                    names = None
+                elif names is not None:
+                    names.append(kind)
+        guard = Guard(tuple(names) if names is not None else None)
+        try:
+            if node.handlers:
+                status = self.guarded(guard, lambda: self.block(node.body, env))
+            else:
+                status = self.block(node.body, env)
+        except Raised as raised:
+            try:
+                status = self._handle(node, raised, env)
+            finally:
+                final = self.block(node.finalbody, env)
+            return final if final is not Status.NEXT else status
+        if guard.uncertain and node.handlers:
+            status = self._maybe_handled(node, status, env)
+        if status is Status.NEXT:
+            status = self.block(node.orelse, env)
+        final = self.block(node.finalbody, env)
+        return final if final is not Status.NEXT else status
+
+    def _maybe_handled(self, node: ast.Try, status: Status, env: Environment) -> Status:
+        """The body may have raised something: what its handlers do may have happened instead."""
+
+        def through(handler: ast.ExceptHandler) -> Status:
+            if handler.name:
+                self.write(env.names, handler.name, UNKNOWN)
+            return self.block(handler.body, env)
+
+        branches: list[Callable[[], Status]] = [lambda: status]
+        branches.extend((lambda h=handler: through(h)) for handler in node.handlers)  # type: ignore[misc]
+        return self.fork(branches)
+
+    def _handle(self, node: ast.Try, raised: Raised, env: Environment) -> Status:
+        for handler in node.handlers:
+            kinds = list(_handled(handler))
+            known = tuple(kind for kind in kinds if kind is not None)
+            matches = Guard(known if len(known) == len(kinds) else None).catches(raised.name, raised.bases)
+            if matches is False:
+                continue
+            if handler.name:
+                self.write(env.names, handler.name, ExceptionValue(raised.name, False, raised.bases))
+            if matches is None:
+                # It may be another handler, or none: nothing certain follows.
+                self.not_certain()
+                raised = Raised(raised.name, raised.bases, None)
+            self.handling.append(raised)
+            try:
+                return self.block(handler.body, env)
+            finally:
+                self.handling.pop()
+        raise self.again(raised)
+
+    def again(self, raised: Raised) -> Raised:
+        """The exception goes on outwards; a failure that nothing can catch any more is noted."""
+        failure = raised.failure
+        if failure is not None and not any(
+            guard.catches(raised.name, raised.bases) is not False for guard in self.guards
+        ):
+            self.report(failure)
+            return Raised(raised.name, raised.bases, None)
+        return raised
+
+    def _raise(self, node: ast.Raise, env: Environment) -> Status:
+        current = self.handling[-1] if self.handling else None
+        if node.exc is None:
+            raise self.again(current) if current is not None else Raised("BaseException")
+        value = self.eval(node.exc, env)
+        known = library.as_exception(self, value)
+        name = known.name if known is not None else exception_name(node.exc) or "Exception"
+        bases = known.bases if known is not None else ()
+        raise self.again(Raised(name, bases, current.failure if current is not None else None))
+
+    def _with(self, node: ast.With | ast.AsyncWith, env: Environment) -> Status:
+        return self._with_items(node, 0, env)
+
+    def _with_items(self, node: ast.With | ast.AsyncWith, index: int, env: Environment) -> Status:
+        if index == len(node.items):
+            return self.block(node.body, env)
+        item = node.items[index]
+        manager = self.eval(item.context_expr, env)
+        entered, guard, leave = self.enter(manager, item.context_expr, isinstance(node, ast.AsyncWith), env)
+        if item.optional_vars is not None:
+            if isinstance(entered, Mock):
+                self._label(entered, item.optional_vars, env)
+            self.assign(item.optional_vars, entered, env)
+        try:
+            if guard is None:
+                return self._with_items(node, index + 1, env)
+            inner = guard
+            try:
+                return self.guarded(inner, lambda: self._with_items(node, index + 1, env))
+            except Raised as raised:
+                matches = inner.catches(raised.name, raised.bases)
+                if matches is False:
+                    raise self.again(raised) from None
+                if matches is None:
+                    self.not_certain()
+                return Status.NEXT
+        finally:
+            leave()
+
+    def enter(
+        self, manager: Value, node: ast.expr, is_async: bool, env: Environment
+    ) -> tuple[Value, Guard | None, Callable[[], None]]:
+        """Enter a context manager: what it gives, what it may swallow, and how to leave it."""
+        if isinstance(manager, Expectation):
+            return UNKNOWN, Guard(manager.names), _nothing
+        if isinstance(manager, Managed):
+            return manager.value, Guard(None) if manager.swallows else None, _nothing
+        if isinstance(manager, library.Patch):
+            entered, leave = library.enter_patch(self, manager, env)
+            return entered, None, leave
+        if isinstance(manager, Coroutine):
+            if is_async:
+                self.fail(env, Misuse.ASYNC_WITH, "TypeError", manager, node)
+            else:
+                self.fail(env, Misuse.WITH, "TypeError", manager, node)
+            return UNKNOWN, None, _nothing
+        if isinstance(manager, Mock):
+            return self._enter_mock(manager, node, is_async, env), None, _nothing
+        if isinstance(manager, Instance):
+            return self._enter_instance(manager, node, is_async, env)
+        if isinstance(manager, (Foreign, LibraryName)):
+            dotted = manager.dotted if isinstance(manager, Foreign) else manager.entity.dotted
+            lowered = dotted.lower()
+            if is_async:
+                self.may_raise()
+            swallows = any(word in lowered for word in ("raise", "suppress", "ignore"))
+            return Foreign(f"{dotted}.__enter__()"), Guard(None) if swallows else None, _nothing
+        return UNKNOWN, Guard(None), _nothing
+
+    def _enter_mock(self, mock: Mock, node: ast.expr, is_async: bool, env: Environment) -> Value:
+        if not mock.certain:
+            return UNKNOWN
+        name = "__aenter__" if is_async else "__enter__"
+        supported = self.shapes.supports(mock, name)
+        if supported is None:
+            return UNKNOWN
+        if not supported:
+            misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
+            # Before 3.11 the error was AttributeError: __aenter__ (CPython bpo-12022).
+            exception = "TypeError" if self.workspace.environment.version >= (3, 11) else "AttributeError"
+            return self.fail(env, misuse, exception, mock, node)
+        method = self.mock_attribute(mock, name, node, env)
+        if isinstance(method, Mock) and method.kind is MockKind.ASYNC and is_async:
+            return self.mock_result(method, Arguments(), node, env)
+        if is_async:
+            return UNKNOWN
+        return self.call(method, Arguments(), node, env)
+
+    def _enter_instance(
+        self, instance: Instance, node: ast.expr, is_async: bool, env: Environment
+    ) -> tuple[Value, Guard | None, Callable[[], None]]:
+        enter = self.instance_attribute(instance, "__aenter__" if is_async else "__enter__")
+        leave = self.resolver.class_attribute(instance.entity, "__aexit__" if is_async else "__exit__")
+        guard: Guard | None = Guard(None)
+        if isinstance(leave, FunctionEntity):
+            found = self.node_of(leave)
+            if found is not None and not any(
+                isinstance(child, ast.Return) and child.value is not None for child in ast.walk(found[0])
+            ):
+                guard = None
+        if not isinstance(enter, FunctionValue):
+            return UNKNOWN, guard, _nothing
+        entered = self.call_function(enter, Arguments(), node, env)
+        if is_async and isinstance(entered, Coroutine):
+            entered = entered.run()
+        return entered, guard, _nothing
+
+    def _assert(self, node: ast.Assert, env: Environment) -> Status:
+        self.eval(node.test, env)
+        return Status.NEXT
+
+    def _delete(self, node: ast.Delete, env: Environment) -> Status:
+        for target in node.targets:
+            if isinstance(target, ast.Attribute):
+                owner = self.eval(target.value, env)
+                if isinstance(owner, Mock):
+                    self.delete(owner.slots, f".{target.attr}")
+                    self.write(owner.slots, f"deleted.{target.attr}", True)
+            elif isinstance(target, ast.Name):
+                self.write(env.names, target.id, UNKNOWN)
+            elif isinstance(target, ast.Subscript):
+                self.escape([self.eval(target.value, env)])
+        return Status.NEXT
+
+    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Environment) -> Status:
+        made: Value = FunctionValue(node, env.unit, env.module, env, node.name)
+        if node.decorator_list:
+            names = {exception_name(decorator) for decorator in node.decorator_list}
+            if not names <= {"wraps", "contextmanager", "asynccontextmanager", "staticmethod"}:
+                made = UNKNOWN
+        self.write(env.names, node.name, made)
+        return Status.NEXT
+
+    def _define_class(self, node: ast.ClassDef, env: Environment) -> Status:
+        self.write(env.names, node.name, LocalClass(node.name))
+        return Status.NEXT
+
+    def _import(self, node: ast.Import | ast.ImportFrom, env: Environment) -> Status:
+        for alias in node.names:
+            if alias.name == "*":
+                continue
+            is_from = isinstance(node, ast.ImportFrom)
+            bound = alias.asname or (alias.name if is_from else alias.name.partition(".")[0])
+            self.write(env.names, bound, self.imported(node, alias, bound, env))
+        return Status.NEXT
+
+    def imported(
+        self, node: ast.Import | ast.ImportFrom, alias: ast.alias, bound: str, env: Environment
+    ) -> Value:
+        """What an import inside a function binds, patches included: it looks the name up when it runs."""
+        empty = env.unit.text.span(0, 0)
+        name = model.ImportedName(alias.name, bound, alias.asname is not None, empty)
+        is_from = isinstance(node, ast.ImportFrom)
+        statement = model.Import(
+            (node.module or "") if isinstance(node, ast.ImportFrom) else "",
+            node.level if isinstance(node, ast.ImportFrom) else 0,
+            (name,),
+            is_from,
+            False,
+            (),
+            empty,
+        )
+        if is_from:
+            source = self.resolver.imported_module(env.module, statement)
+            if isinstance(source, ModuleEntity) and source.file.workspace:
+                return self.module_attribute(ModuleValue(source.file), alias.name, env.module)
+        return self.value_of(self.resolver.imported(env.module, statement, name), env.module)
+
+    def _global(self, node: ast.Global | ast.Nonlocal, env: Environment) -> Status:
+        return Status.NEXT
+
+    def _break(self, node: ast.Break, env: Environment) -> Status:
+        return Status.BREAK
+
+    def _continue(self, node: ast.Continue, env: Environment) -> Status:
+        return Status.CONTINUE
+
+    def _match(self, node: ast.Match, env: Environment) -> Status:
+        self.eval(node.subject, env)
+        branches: list[Callable[[], Status]] = []
+        for case in node.cases:
+            for child in ast.walk(case.pattern):
+                if isinstance(child, (ast.MatchAs, ast.MatchStar)) and child.name:
+                    self.write(env.names, child.name, UNKNOWN)
+            branches.append(lambda c=case: self.block(c.body, env))  # type: ignore[misc]
+        return self.fork([*branches, lambda: Status.NEXT])
+
+
+class Yielded(Exception):
+    """A simulated generator reached its first ``yield``."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__("yield")
+        self.value = value
+
+
+def _nothing() -> None:
+    return None
+
+
+def _handed(subject: Value) -> Place | None:
+    if isinstance(subject, Coroutine) and subject.mock is not None:
+        subject = subject.mock
+    if isinstance(subject, Mock):
+        for mock in subject.lineage():
+            place = mock.slots.get("handed")
+            if isinstance(place, Place):
+                return place
+    return None
+
+
+def _root_name(node: ast.AST) -> str | None:
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _own_nodes(function: ast.AST) -> list[ast.AST]:
+    """The nodes of a function, without those of functions inside it."""
+    found: list[ast.AST] = []
+    stack = list(ast.iter_child_nodes(function))
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _handled(handler: ast.ExceptHandler) -> list[str | None]:
+    """The exception classes that a handler names; ``BaseException`` for a bare ``except``."""
+    if handler.type is None:
+        return ["BaseException"]
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return [exception_name(node) for node in types]
+
+
+def _identical(left: Value, right: Value) -> bool | None:
+    if left is right and not isinstance(left, (Unknown, Foreign)):
+        return True
+    if isinstance(left, Literal) and isinstance(right, Literal):
+        if left.value is None or right.value is None:
+            return left.value is right.value
+        return None
+    known = (Mock, Instance, Coroutine, Sequence_, Mapping_, FunctionValue, ClassValue)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Literal) and one.value is None and isinstance(other, known):
+            return False
+    return None
+
+
+def _is_plain(entity: ValueEntity) -> bool:
+    """A class variable that an instance sees as it stands: not a descriptor."""
+    return isinstance(entity.declaration.value, (model.Const, model.SequenceTerm, model.DictTerm))
+
+
+def _top(function: FunctionValue) -> Environment:
+    return Environment(function.module, function.unit, {}, None, frozenset())
+
+
+_EXPRESSIONS: dict[type[ast.expr], Callable[..., Value]] = {
+    ast.Constant: Machine._constant,
+    ast.Name: Machine._name,
+    ast.Attribute: Machine._attribute,
+    ast.Call: Machine._call,
+    ast.Await: Machine._await,
+    ast.BinOp: Machine._binary,
+    ast.BoolOp: Machine._boolean,
+    ast.UnaryOp: Machine._unary,
+    ast.Compare: Machine._compare,
+    ast.IfExp: Machine._conditional,
+    ast.Subscript: Machine._subscript,
+    ast.Slice: Machine._slice,
+    ast.List: Machine._sequence,
+    ast.Tuple: Machine._sequence,
+    ast.Set: Machine._sequence,
+    ast.Dict: Machine._dict,
+    ast.Lambda: Machine._lambda,
+    ast.JoinedStr: Machine._joined,
+    ast.NamedExpr: Machine._named,
+    ast.Starred: Machine._starred,
+    ast.Yield: Machine._yield,
+    ast.YieldFrom: Machine._yield_from,
+    ast.ListComp: Machine._comprehension,
+    ast.SetComp: Machine._comprehension,
+    ast.GeneratorExp: Machine._comprehension,
+    ast.DictComp: Machine._comprehension,
+}
+_STATEMENTS: dict[type[ast.stmt], Callable[..., Status]] = {
+    ast.Expr: Machine._expression_statement,
+    ast.Assign: Machine._assign,
+    ast.AnnAssign: Machine._annotated,
+    ast.AugAssign: Machine._augmented,
+    ast.Return: Machine._return,
+    ast.If: Machine._if,
+    ast.For: Machine._for,
+    ast.AsyncFor: Machine._for,
+    ast.While: Machine._while,
+    ast.Try: Machine._try,
+    ast.Raise: Machine._raise,
+    ast.With: Machine._with,
+    ast.AsyncWith: Machine._with,
+    ast.Assert: Machine._assert,
+    ast.Delete: Machine._delete,
+    ast.FunctionDef: Machine._define,
+    ast.AsyncFunctionDef: Machine._define,
+    ast.ClassDef: Machine._define_class,
+    ast.Import: Machine._import,
+    ast.ImportFrom: Machine._import,
+    ast.Global: Machine._global,
+    ast.Nonlocal: Machine._global,
+    ast.Break: Machine._break,
+    ast.Continue: Machine._continue,
+    ast.Match: Machine._match,
+}

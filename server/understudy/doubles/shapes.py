@@ -1,0 +1,190 @@
+"""The rules of :mod:`unittest.mock`: what each step on a mock gives.
+
+Read from ``Lib/unittest/mock.py`` of CPython 3.10 to 3.14 (``_get_child_mock``, ``MagicMixin``,
+``AsyncMagicMixin``, ``_spec_asyncs``); the table in the tests runs each rule against the real library.
+Nothing here knows of tests, files or frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from understudy.doubles.values import Mock, MockKind, Spec
+from understudy.facts import model
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ValueEntity
+from understudy.infer.resolve import Resolver
+
+ASYNC_METHOD_MAGICS = frozenset({"__aenter__", "__aexit__", "__anext__"})
+_MAGIC_WORDS = (
+    "lt le gt ge eq ne getitem setitem delitem len contains iter hash str sizeof enter exit divmod rdivmod "
+    "neg pos abs invert complex int float index round trunc floor ceil bool next fspath aiter"
+)
+_NUMERICS = "add sub mul matmul truediv floordiv mod lshift rshift and xor or pow"
+SYNC_MAGICS = frozenset(
+    f"__{word}__"
+    for word in (
+        *_MAGIC_WORDS.split(),
+        *_NUMERICS.split(),
+        *(f"i{word}" for word in _NUMERICS.split()),
+        *(f"r{word}" for word in _NUMERICS.split()),
+    )
+)
+ALL_MAGICS = SYNC_MAGICS | ASYNC_METHOD_MAGICS
+
+ASSERTIONS = frozenset(
+    {
+        "assert_any_call",
+        "assert_called",
+        "assert_called_once",
+        "assert_called_once_with",
+        "assert_called_with",
+        "assert_has_calls",
+        "assert_not_called",
+    }
+)
+AWAIT_ASSERTIONS = frozenset(
+    {
+        "assert_any_await",
+        "assert_awaited",
+        "assert_awaited_once",
+        "assert_awaited_once_with",
+        "assert_awaited_with",
+        "assert_has_awaits",
+        "assert_not_awaited",
+    }
+)
+METHODS = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock", "_get_child_mock"})
+RECORDS = frozenset(
+    {"called", "call_count", "call_args", "call_args_list", "mock_calls", "method_calls", "__class__"}
+)
+AWAIT_RECORDS = frozenset({"await_count", "await_args", "await_args_list"})
+
+COROUTINE_ATTRIBUTES = frozenset(
+    {"send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_origin", "cr_running", "cr_suspended"}
+) | frozenset(dir(object))
+
+CONSTRUCTORS = {kind.value: kind for kind in MockKind}
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What an attribute that nobody configured is: a mock of a kind, absent, or not known."""
+
+    kind: MockKind | None
+    spec: Spec | None = None
+    unsure: bool = False
+
+
+ABSENT = Child(None)
+NOT_KNOWN = Child(None, unsure=True)
+
+
+class Shapes:
+    """The rules, with a resolver to ask about the classes in ``spec``."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+
+    # --- spec
+
+    def has(self, spec: Spec, name: str) -> bool | None:
+        """Is ``name`` in ``dir()`` of the spec? None when not known."""
+        if spec.names is not None:
+            return name in spec.names
+        if isinstance(spec.entity, ClassEntity):
+            found = self.resolver.class_attribute(spec.entity, name)
+            if found is Absent.MISSING:
+                return False
+            return None if found is Absent.UNKNOWN else True
+        return None
+
+    def is_coroutine_function(self, entity: Lookup) -> bool | None:
+        """``inspect.iscoroutinefunction`` of what a name stands for; None when not known."""
+        if isinstance(entity, FunctionEntity):
+            kinds = {self._decorator_effect(decorator, entity) for decorator in entity.declaration.decorators}
+            if None in kinds:
+                return None
+            if "property" in kinds or "manager" in kinds:
+                return False
+            return entity.declaration.is_async and not entity.declaration.is_generator
+        if isinstance(entity, (ClassEntity,)):
+            return False
+        if isinstance(entity, ValueEntity) and isinstance(entity.declaration.value, model.Const):
+            return False
+        if isinstance(entity, ValueEntity) and isinstance(entity.declaration.value, model.CallTerm):
+            func = entity.declaration.value.func
+            name = func.parts[-1] if isinstance(func, model.Ref) else ""
+            if name in ("Column", "mapped_column", "relationship", "Field"):
+                return False
+        return None
+
+    def _decorator_effect(self, decorator: model.Term, entity: FunctionEntity) -> str | None:
+        term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
+        if not isinstance(term, model.Ref):
+            return None
+        name = term.parts[-1]
+        if name in _KEEPING_DECORATORS:
+            return "keeps"
+        if name in _PROPERTY_DECORATORS or (len(term.parts) > 1 and name in ("setter", "deleter", "expression")):
+            return "property"
+        if name in ("asynccontextmanager", "contextmanager"):
+            return "manager"
+        return None
+
+    # --- children
+
+    def child(self, mock: Mock, name: str) -> Child:
+        """The mock that ``mock.name`` creates on first use (``_get_child_mock``)."""
+        spec = mock.spec
+        if spec is not None and name != "()":
+            has = self.has(spec, name)
+            if has is None:
+                return NOT_KNOWN
+            if not has:
+                return ABSENT
+            if isinstance(spec.entity, ClassEntity):
+                attribute = self.resolver.class_attribute(spec.entity, name)
+                is_async = self.is_coroutine_function(attribute)
+                if is_async is None:
+                    return NOT_KNOWN
+                inner = None
+                if spec.auto and isinstance(attribute, (FunctionEntity, ClassEntity)):
+                    inner = Spec(attribute, auto=True)
+                if is_async:
+                    return Child(MockKind.ASYNC, inner)
+                if mock.kind is MockKind.ASYNC or (spec.auto and mock.kind.magic):
+                    return Child(MockKind.MAGIC, inner)
+                return Child(_own_child_kind(mock.kind), inner)
+        if name in ASYNC_METHOD_MAGICS and mock.kind.magic:
+            return Child(MockKind.ASYNC)
+        if mock.kind is MockKind.ASYNC:
+            if name in SYNC_MAGICS or (spec is not None and name != "()" and spec.names is not None):
+                return Child(MockKind.MAGIC)
+            return Child(MockKind.ASYNC)
+        return Child(_own_child_kind(mock.kind))
+
+    def supports(self, mock: Mock, magic: str) -> bool | None:
+        """Does the type of the mock have a magic method? None when not known."""
+        if f".{magic}" in mock.slots:
+            return True
+        if not mock.kind.magic:
+            return False
+        if mock.spec is None:
+            return True
+        return self.has(mock.spec, magic)
+
+
+def _own_child_kind(kind: MockKind) -> MockKind:
+    if kind is MockKind.NON_CALLABLE_MAGIC:
+        return MockKind.MAGIC
+    if kind is MockKind.NON_CALLABLE:
+        return MockKind.MOCK
+    return kind
+
+
+_KEEPING_DECORATORS = frozenset(
+    {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated"}
+)
+_PROPERTY_DECORATORS = frozenset(
+    {"property", "cached_property", "hybrid_property", "abstractproperty", "validates", "declared_attr"}
+)

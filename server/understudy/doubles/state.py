@@ -1,0 +1,237 @@
+"""The machine's bookkeeping: changes that can be taken back, branches, exceptions, failures."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Place, Value
+
+
+class Status(Enum):
+    """How a block of statements ended."""
+
+    NEXT = "next"
+    RETURN = "return"
+    BREAK = "break"
+    CONTINUE = "continue"
+    RAISE = "raise"
+
+
+class Misuse(str, Enum):
+    """What a use does that the runtime refuses."""
+
+    AWAIT = "await"
+    COROUTINE_ATTRIBUTE = "coroutine attribute"
+    COROUTINE_CALL = "coroutine call"
+    COROUTINE_SUBSCRIPT = "coroutine subscript"
+    COROUTINE_ITERATION = "coroutine iteration"
+    COROUTINE_OPERATION = "coroutine operation"
+    ASYNC_WITH = "async with"
+    ASYNC_FOR = "async for"
+    WITH = "with"
+    MISSING_ATTRIBUTE = "missing attribute"
+    NOT_CALLABLE = "not callable"
+    NOT_SUBSCRIPTABLE = "not subscriptable"
+    NOT_ITERABLE = "not iterable"
+    AWAIT_ASSERTION = "await assertion"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A running function of the workspace: where it was called, and what."""
+
+    place: Place
+    function: FunctionValue
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A use that raises at run time, with the way there."""
+
+    misuse: Misuse
+    exception: str
+    subject: Value
+    """The mock or coroutine that is misused."""
+    place: Place
+    calls: tuple[Call, ...]
+    """From the test inwards; empty when the test itself does it."""
+    in_test: bool
+    detail: str
+    """The attribute or operation, for the message."""
+    handed: Place | None
+    """Where the double was given to code under test."""
+
+
+class Raised(Exception):
+    """An exception of the simulated program."""
+
+    def __init__(self, name: str, bases: tuple[str, ...] = (), failure: Failure | None = None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.bases = bases
+        self.failure = failure
+
+
+class Exhausted(Exception):
+    """The simulation took too many steps: what was found so far stands."""
+
+
+@dataclass
+class Guard:
+    """Something around the running code that may catch an exception."""
+
+    names: tuple[str, ...] | None
+    """Exception classes by name; None: any, it is not known which."""
+    uncertain: int = 0
+    """How often the code inside may have left early."""
+
+    def catches(self, name: str, bases: Iterable[str]) -> bool | None:
+        if self.names is None:
+            return None
+        answers = [_is_subclass(name, tuple(bases), caught) for caught in self.names]
+        if any(answers):
+            return True
+        return None if None in answers else False
+
+
+def _is_subclass(name: str, bases: tuple[str, ...], caught: str) -> bool | None:
+    if name == caught or caught in bases or caught == "BaseException":
+        return True
+    raised_class = getattr(builtins, name, None)
+    caught_class = getattr(builtins, caught, None)
+    if isinstance(raised_class, type) and isinstance(caught_class, type):
+        return issubclass(raised_class, caught_class)
+    if caught == "Exception":
+        return True
+    if isinstance(raised_class, type):
+        # A class of the workspace or a library cannot be a base of a built-in one.
+        return False
+    return False if bases else None
+
+
+_MISSING: Any = object()
+
+
+@dataclass
+class State:
+    """Every mutable thing of one simulation is changed through :meth:`write`."""
+
+    journal: list[tuple[dict[Any, Any], Hashable, Any]] | None = None
+    maybe: int = 0
+    """Greater than 0 while it is not certain that the code runs at all."""
+    guards: list[Guard] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    uncertain: list[int] = field(default_factory=lambda: [0])
+    """Per running function: how often it may have returned early."""
+    returns: list[list[Value]] = field(default_factory=lambda: [[]])
+    """Per running function: what it may have returned early."""
+
+    def write(self, slots: dict[Any, Any], key: Hashable, value: object) -> None:
+        if self.journal is not None:
+            self.journal.append((slots, key, slots.get(key, _MISSING)))
+        slots[key] = value
+
+    def delete(self, slots: dict[Any, Any], key: Hashable) -> None:
+        if key in slots:
+            if self.journal is not None:
+                self.journal.append((slots, key, slots[key]))
+            del slots[key]
+
+    def not_certain(self) -> None:
+        """From here to the end of the running function, code may not run: it may have returned."""
+        self.maybe += 1
+        self.uncertain[-1] += 1
+
+    def fork(self, branches: list[Callable[[], Status]]) -> Status:
+        """Run alternatives of which one is taken, and join what they leave behind.
+
+        What differs afterwards is unknown. An exception that one of them raises and that nothing around
+        catches ends the test; a test is meant to pass, so that branch is taken not to happen.
+        """
+        outer = self.journal
+        outcomes: list[tuple[Status, dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]] = []
+        escaping: Raised | None = None
+        for branch in branches:
+            log: list[tuple[dict[Any, Any], Hashable, Any]] = []
+            self.journal = log
+            self.maybe += 1
+            try:
+                status = branch()
+            except Raised as raised:
+                status = Status.RAISE
+                if raised.failure is None or escaping is None:
+                    escaping = raised
+            finally:
+                self.maybe -= 1
+                self.journal = outer
+            final = {(id(slots), key): (slots, key, slots.get(key, _MISSING)) for slots, key, _ in log}
+            for slots, key, before in reversed(log):
+                if before is _MISSING:
+                    slots.pop(key, None)
+                else:
+                    slots[key] = before
+            outcomes.append((status, final))
+        going = [final for status, final in outcomes if status is Status.NEXT]
+        left = [final for status, final in outcomes if status is not Status.NEXT]
+        statuses = {status for status, _ in outcomes}
+        if not going:
+            if statuses == {Status.RAISE} and escaping is not None:
+                raise escaping
+            self._join([final for _, final in outcomes])
+            if len(statuses) == 1:
+                return statuses.pop()
+            self.not_certain()
+            return Status.RETURN if Status.RETURN in statuses else Status.NEXT
+        self._join(going)
+        if left:
+            self._blur(left)
+            if statuses & {Status.RETURN, Status.BREAK, Status.CONTINUE}:
+                self.not_certain()
+            elif self.guards:
+                self.maybe += 1
+                self.guards[-1].uncertain += 1
+        return Status.NEXT
+
+    def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
+        keys = {entry: pair for final in finals for entry, pair in final.items()}
+        for entry, (slots, key, _) in keys.items():
+            current = slots.get(key, _MISSING)
+            values = [final[entry][2] if entry in final else current for final in finals]
+            joined = join(values)
+            if joined is not current:
+                self.write(slots, key, joined)
+
+    def _blur(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
+        """Changes of a branch that left the function are seen by others, if it was taken."""
+        for final in finals:
+            for slots, key, value in final.values():
+                if slots.get(key, _MISSING) is not value:
+                    self.write(slots, key, join([slots.get(key, _MISSING), value]))
+
+
+def join(values: list[Any]) -> Any:
+    """What is known of a thing that is one of several."""
+    first = values[0]
+    if all(value is first for value in values):
+        return first
+    if all(isinstance(value, Literal) and isinstance(first, Literal) for value in values):
+        literals = [value.value for value in values]
+        if all(type(v) is type(literals[0]) and v == literals[0] for v in literals):
+            return first
+    return UNKNOWN
+
+
+def exception_name(node: ast.expr) -> str | None:
+    """The class name in ``except X``, ``raise X(…)`` or ``pytest.raises(X)``."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return None

@@ -1,0 +1,295 @@
+"""What an expression can be worth while a test is simulated.
+
+All mutable state is in the ``slots`` dicts of values (and in environments), so that the machine can note every
+change and take it back when a branch may not have been taken.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from understudy.index.module import Module
+from understudy.infer.entities import ClassEntity, External, FunctionEntity
+from understudy.project.modules import ModuleFile
+from understudy.source.parse import Unit
+from understudy.source.span import Span
+
+Node = ast.expr | ast.stmt | ast.arg | ast.keyword
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node of a file."""
+
+    unit: Unit
+    node: Node
+
+    @property
+    def span(self) -> Span:
+        return self.unit.span(self.node)
+
+    @property
+    def source(self) -> str:
+        return self.unit.source(self.node)
+
+    @property
+    def key(self) -> tuple[str, Span]:
+        return (str(self.unit.path), self.span)
+
+
+class Value:
+    """Base of all values; compared by identity."""
+
+    __slots__ = ()
+
+
+class Unknown(Value):
+    """Nothing is known. Every use of it is silent, and gives unknown again."""
+
+    __slots__ = ()
+
+
+class Foreign(Value):
+    """Something that library code made: its uses are taken not to fail, and to give foreign things again."""
+
+    __slots__ = ("dotted",)
+
+    def __init__(self, dotted: str) -> None:
+        self.dotted = dotted
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(eq=False, slots=True)
+class Literal(Value):
+    value: object
+
+
+@dataclass(eq=False, slots=True)
+class Sequence_(Value):
+    """A list, tuple or set display; ``items`` in ``slots`` is a tuple, or None when they are not known."""
+
+    kind: str
+    slots: dict[str, object]
+
+    @classmethod
+    def of(cls, kind: str, items: Sequence[Value] | None) -> Sequence_:
+        return cls(kind, {"items": tuple(items) if items is not None else None})
+
+    @property
+    def items(self) -> tuple[Value, ...] | None:
+        items = self.slots["items"]
+        return items if isinstance(items, tuple) else None
+
+
+@dataclass(eq=False, slots=True)
+class Mapping_(Value):
+    """A dict with constant keys; ``open`` when it may have others."""
+
+    slots: dict[str, object]
+    """Keys are ``repr`` of the constant key; the value under ``"open"`` is a bool."""
+
+    @classmethod
+    def of(cls, items: Mapping[Any, Value], *, is_open: bool) -> Mapping_:
+        slots: dict[str, object] = {f"[{key!r}]": value for key, value in items.items()}
+        slots["open"] = is_open
+        return cls(slots)
+
+    def get(self, key: object) -> Value | None:
+        found = self.slots.get(f"[{key!r}]")
+        return found if isinstance(found, Value) else None
+
+
+@dataclass(eq=False, slots=True)
+class ModuleValue(Value):
+    file: ModuleFile
+
+
+@dataclass(eq=False, slots=True)
+class LibraryName(Value):
+    """A module, class, function or constant of a library, by its dotted name."""
+
+    entity: External
+
+
+@dataclass(eq=False)
+class FunctionValue(Value):
+    """A function of the workspace (or of a library whose source is read), a lambda or a nested function."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    unit: Unit
+    module: Module
+    closure: Environment | None
+    name: str
+    entity: FunctionEntity | None = None
+    bound: Value | None = None
+    owner: ClassEntity | None = None
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+
+@dataclass(eq=False, slots=True)
+class ClassValue(Value):
+    entity: ClassEntity
+
+
+@dataclass(eq=False, slots=True)
+class LocalClass(Value):
+    """A class defined inside a function: its instances are not followed."""
+
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class Instance(Value):
+    """An object made by a class of the workspace. ``opaque`` when attributes may come from elsewhere."""
+
+    entity: ClassEntity
+    slots: dict[str, object]
+    opaque: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class SuperValue(Value):
+    entity: ClassEntity
+    instance: Value
+
+
+@dataclass(eq=False, slots=True)
+class BoundBuiltin(Value):
+    """A method of a value that the machine itself implements: ``mock.configure_mock``, ``list.append``."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class Partial(Value):
+    function: Value
+    args: tuple[Value, ...]
+    keywords: dict[str, Value]
+
+
+@dataclass(eq=False, slots=True)
+class Coroutine(Value):
+    """What calling an ``async def`` or an AsyncMock gives: worthless until it is awaited.
+
+    ``run`` does the work when it is awaited. ``mock`` is the AsyncMock that was called.
+    """
+
+    run: Callable[[], Value]
+    place: Place
+    mock: Mock | None = None
+    function: FunctionValue | None = None
+
+
+@dataclass(eq=False, slots=True)
+class ExceptionValue(Value):
+    """An exception instance or class, by the name of its class."""
+
+    name: str
+    is_class: bool
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Expectation(Value):
+    """``pytest.raises(E)``, ``self.assertRaises(E)``, ``contextlib.suppress(E)``."""
+
+    names: tuple[str, ...] | None
+    """The exceptions that are expected; None when they are not known."""
+
+
+@dataclass(eq=False, slots=True)
+class Managed(Value):
+    """What a generator-based context manager of the workspace yields, and whether it may swallow errors."""
+
+    value: Value
+    is_async: bool
+    swallows: bool
+
+
+class MockKind(str, Enum):
+    MOCK = "Mock"
+    MAGIC = "MagicMock"
+    NON_CALLABLE = "NonCallableMock"
+    NON_CALLABLE_MAGIC = "NonCallableMagicMock"
+    ASYNC = "AsyncMock"
+    PROPERTY = "PropertyMock"
+
+    @property
+    def magic(self) -> bool:
+        return self in (MockKind.MAGIC, MockKind.NON_CALLABLE_MAGIC, MockKind.ASYNC)
+
+    @property
+    def callable(self) -> bool:
+        return self not in (MockKind.NON_CALLABLE, MockKind.NON_CALLABLE_MAGIC)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What ``spec`` restricts a mock to."""
+
+    entity: ClassEntity | FunctionEntity | None = None
+    names: frozenset[str] | None = None
+    """``spec=["a", "b"]``: names without kinds."""
+    instance: bool = True
+    """False when the mock stands for the class itself and its call for an instance (``autospec``)."""
+    auto: bool = False
+    """``autospec``: children are specced too."""
+
+
+@dataclass(eq=False, slots=True)
+class Mock(Value):
+    """A double. Slots: ``return_value``, ``side_effect``, ``.name`` of each child, ``handed`` (the
+    :class:`Place` where it was given to code under test), ``deleted.name``, ``escaped``."""
+
+    kind: MockKind
+    place: Place
+    label: str
+    """How a person would write it: ``session.execute()``."""
+    spec: Spec | None = None
+    parent: Mock | None = None
+    slots: dict[str, object] = field(default_factory=dict)
+    unsure: bool = False
+    """True when its configuration is not fully known: it never draws a finding."""
+
+    @property
+    def root(self) -> Mock:
+        found = self
+        while found.parent is not None:
+            found = found.parent
+        return found
+
+    def lineage(self) -> list[Mock]:
+        """This mock and those it came from, nearest first."""
+        found: list[Mock] = []
+        current: Mock | None = self
+        while current is not None:
+            found.append(current)
+            current = current.parent
+        return found
+
+    @property
+    def certain(self) -> bool:
+        return not any(m.unsure or m.slots.get("escaped") for m in self.lineage())
+
+
+@dataclass(eq=False)
+class Environment:
+    """The variables of a running function (or of a module's top level), and where it runs."""
+
+    module: Module
+    unit: Unit
+    names: dict[str, object]
+    parent: Environment | None
+    local: frozenset[str]
+    """Names that are local to the function whatever else they mean outside."""
+    function: FunctionValue | None = None

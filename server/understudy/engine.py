@@ -1,0 +1,158 @@
+"""The engine behind every front: a project, its files, and the findings of each.
+
+The command line, the server and the tests all use :class:`Project`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from understudy.finding import Applicability, Edit, Finding, Fix
+from understudy.index.workspace import Workspace
+from understudy.project import environment
+from understudy.project.config import Config, load_pytest
+from understudy.project.discover import discover
+from understudy.rules import registry
+from understudy.rules.base import Context
+from understudy.source.suppress import Suppressions, Unused
+from understudy.source.text import SourceError
+
+_TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What one file's analysis found, in it and elsewhere, before suppressions."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    dependencies: frozenset[Path]
+    """Every file that was looked at: a change of one may change the findings."""
+    problems: tuple[str, ...]
+    """Why (parts of) the file could not be checked, each after its place: ``path:row:column: …``."""
+    unreadable: bool = False
+
+
+class Project:
+    """A root folder with its configuration and environment."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.root = root
+        self.config = config
+        self.environment = environment.find(
+            root, str(config.python) if config.python else None, os.environ.get("VIRTUAL_ENV")
+        )
+        self.workspace = Workspace(
+            root,
+            self.environment,
+            tuple(config.source_roots),
+            lambda: list(discover([root], config, root).files),
+            _path_of_tests,
+        )
+
+    def relative(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+    def is_test(self, path: Path) -> bool:
+        """Test code: what matches ``test-patterns``, and whatever lies in a folder called ``tests``."""
+        if not path.is_relative_to(self.root):
+            return False
+        relative = path.relative_to(self.root)
+        return self.config.is_test(relative.as_posix()) or not _TEST_FOLDERS.isdisjoint(relative.parts[:-1])
+
+    # --- analysis
+
+    def analyse(self, path: Path) -> Analysis:
+        """Run every selected rule on a file."""
+        with self.workspace.recording() as seen:
+            try:
+                parsed = self.workspace.parsed(path)
+            except SourceError as error:
+                return Analysis(path, (), frozenset(seen), (f"{self._display(path)}: {error}",), True)
+            problems = tuple(
+                f"{self._display(path)}:{problem.row + 1}:{problem.column + 1}: syntax error: "
+                f"{problem.message}; only the statements that parse are checked"
+                for problem in parsed.problems
+            )
+            module = self.workspace.module(path)
+            if module is None:
+                message = f"{self._display(path)}: is nested too deeply to be checked"
+                return Analysis(path, (), frozenset(seen), (message,))
+            context = Context(parsed, module, self.workspace, self.is_test)
+            findings: list[Finding] = []
+            for rule in registry.all_rules().values():
+                if not self.config.selected(rule.code):
+                    continue
+                try:
+                    findings.extend(rule.check(rule, context))
+                except RecursionError:
+                    problems = (*problems, f"{self._display(path)}: {rule.code} gave up: nested too deeply")
+            return Analysis(path, tuple(self._configured(findings)), frozenset(seen), problems)
+
+    def _configured(self, findings: Iterable[Finding]) -> Iterable[Finding]:
+        for finding in findings:
+            severity = self.config.severity_of(finding.code, finding.severity)
+            if severity is not None and self.config.enabled(finding.code, self.relative(finding.path)):
+                yield finding if severity is finding.severity else replace(finding, severity=severity)
+
+    def _display(self, path: Path) -> str:
+        relative = os.path.relpath(path)
+        return str(path) if relative.startswith("..") else relative
+
+    # --- what is shown
+
+    def finish(self, analyses: Sequence[Analysis]) -> list[Finding]:
+        """The findings of several analyses together: each once, suppressed ones left out, unused suppressions
+        added, in order of path and place."""
+        merged: dict[tuple[str, Path, tuple[int, ...]], Finding] = {}
+        for analysis in analyses:
+            for finding in analysis.findings:
+                merged.setdefault((finding.code, finding.path, tuple(finding.span)), finding)
+        by_file: dict[Path, list[Finding]] = {}
+        for finding in merged.values():
+            by_file.setdefault(finding.path, []).append(finding)
+        for analysis in analyses:
+            by_file.setdefault(analysis.path, [])
+        asked = {analysis.path for analysis in analyses}
+        shown: list[Finding] = []
+        for path, findings in by_file.items():
+            shown.extend(self._unsuppressed(path, findings, complete=path in asked))
+        return sorted(shown, key=lambda finding: finding.sort_key)
+
+    def _unsuppressed(self, path: Path, findings: list[Finding], *, complete: bool) -> list[Finding]:
+        try:
+            text = self.workspace.text(path)
+        except SourceError:
+            return findings
+        suppressions = Suppressions.parse(text)
+        kept, unused = suppressions.apply(findings)
+        if complete and path.name != "conftest.py":
+            # What a conftest's doubles run into shows only in the tests that use them.
+            kept.extend(self._configured(_unused(path, item) for item in unused))
+        return kept
+
+
+def _unused(path: Path, unused: Unused) -> Finding:
+    listed = ", ".join(unused.codes)
+    message = f"this suppression hides nothing: {listed}" if listed else "this suppression hides nothing"
+    rule = registry.all_rules()["US901"]
+    edit = Edit(path, unused.removal, unused.content)
+    return rule.finding(
+        path,
+        unused.span,
+        f"{message}; remove it",
+        fixes=(Fix("Remove the unused suppression", Applicability.SAFE, (edit,)),),
+        unnecessary=True,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _path_of_tests(folder: Path) -> tuple[Path, ...]:
+    settings = load_pytest(folder)
+    return (*settings.pythonpath, settings.rootdir) if settings.file is not None else settings.pythonpath
+
+

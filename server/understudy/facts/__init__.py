@@ -1,0 +1,1 @@
+"""What one file says at import time, as immutable serialisable data. One pass per top-level statement."""

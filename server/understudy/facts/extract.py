@@ -1,0 +1,345 @@
+"""From a top-level statement's tree to its facts."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from understudy.facts import model
+from understudy.facts.model import Guard
+from understudy.source.parse import Parsed, Unit
+from understudy.source.span import Span
+
+_DYNAMIC = re.compile(
+    r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
+)
+_DYNAMIC_SELF = re.compile(r"\bsetattr\(|__dict__|\bvars\(")
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def extract(parsed: Parsed) -> model.ModuleFacts:
+    """The facts of a parsed file."""
+    units = tuple((unit.row, extract_unit(unit)) for unit in parsed.units)
+    dynamic = bool(parsed.problems) or _DYNAMIC.search(parsed.text.content) is not None
+    return model.ModuleFacts(units, dynamic)
+
+
+def extract_unit(unit: Unit) -> model.UnitFacts:
+    reader = _Reader(unit)
+    return model.UnitFacts(tuple(reader.statement(unit.node, ())))
+
+
+class _Reader:
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.row = unit.row
+
+    def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> Span:
+        return self.unit.span(node).shifted(-self.row)
+
+    # --- statements
+
+    def block(self, body: Iterable[ast.stmt], guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
+        for node in body:
+            yield from self.statement(node, guards)
+
+    def statement(self, node: ast.stmt, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield self.imported(node, guards, None)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield self.function(node, guards, node.name)
+        elif isinstance(node, ast.ClassDef):
+            yield self.class_(node, guards)
+        elif isinstance(node, ast.Assign):
+            value = self.term(node.value)
+            for target in node.targets:
+                yield from self.assigned(target, value, None, guards, node)
+        elif isinstance(node, ast.AnnAssign):
+            annotated = self.term(node.value) if node.value is not None else None
+            yield from self.assigned(node.target, annotated, self.term(node.annotation), guards, node)
+        elif isinstance(node, ast.AugAssign):
+            yield from self.assigned(node.target, self.term(node.value), None, guards, node, augmented=True)
+        elif isinstance(node, ast.If):
+            yield from self.conditional(node, guards)
+        elif isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
+            yield from self.tried(node, guards)  # type: ignore[arg-type]
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                yield model.Expression(self.term(item.context_expr), guards, self.span(item.context_expr))
+                if item.optional_vars is not None:
+                    yield from self.opaque_targets(item.optional_vars, guards, node)
+            yield from self.block(node.body, guards)
+        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            inner = (*guards, Guard.CONDITION)
+            yield from self.opaque_targets(node.target, inner, node)
+            yield from self.block([*node.body, *node.orelse], inner)
+        elif isinstance(node, ast.While):
+            yield from self.block([*node.body, *node.orelse], (*guards, Guard.CONDITION))
+        elif isinstance(node, ast.Match):
+            inner = (*guards, Guard.CONDITION)
+            for case in node.cases:
+                for name in _captures(case.pattern):
+                    yield self.opaque(name, inner, node)
+                yield from self.block(case.body, inner)
+        elif isinstance(node, ast.Delete):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield model.Deletion(target.id, self.span(target))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Await)):
+            yield model.Expression(self.term(node.value), guards, self.span(node.value))
+        elif node.__class__.__name__ == "TypeAlias":
+            yield from self.opaque_targets(node.name, guards, node)  # type: ignore[attr-defined]
+
+    def conditional(self, node: ast.If, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
+        kind = Guard.TYPE_CHECKING if _is_type_checking(node.test) else Guard.CONDITION
+        for child in ast.walk(node.test):
+            if isinstance(child, ast.NamedExpr):
+                yield from self.opaque_targets(child.target, guards, node)
+        yield from self.block(node.body, (*guards, kind))
+        other = guards if kind is Guard.TYPE_CHECKING else (*guards, kind)
+        yield from self.block(node.orelse, other)
+
+    def tried(self, node: ast.Try, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
+        catches = any(_catches_import_error(handler) for handler in node.handlers)
+        kind = Guard.IMPORT_ERROR if catches else Guard.CONDITION
+        inner = (*guards, kind) if node.handlers else guards
+        yield from self.block(node.body, inner)
+        for handler in node.handlers:
+            yield from self.block(handler.body, (*guards, kind))
+        yield from self.block(node.orelse, inner)
+        yield from self.block(node.finalbody, guards)
+
+    def assigned(
+        self,
+        target: ast.expr,
+        value: model.Term | None,
+        annotation: model.Term | None,
+        guards: tuple[Guard, ...],
+        statement: ast.stmt,
+        *,
+        augmented: bool = False,
+    ) -> Iterator[model.Declaration]:
+        if isinstance(target, ast.Name):
+            yield model.Assign(
+                target.id, value, annotation, guards, self.span(target), self.span(statement), augmented
+            )
+        elif isinstance(target, ast.Attribute) and value is not None:
+            owner = self.term(target.value)
+            if isinstance(owner, model.Ref):
+                yield model.AttributeAssign(owner, target.attr, value, self.span(target))
+        elif isinstance(target, (ast.Tuple, ast.List, ast.Starred)):
+            yield from self.opaque_targets(target, guards, statement)
+
+    def opaque_targets(
+        self, target: ast.expr, guards: tuple[Guard, ...], statement: ast.stmt
+    ) -> Iterator[model.Declaration]:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                yield model.Assign(
+                    node.id,
+                    model.Opaque(self.span(node)),
+                    None,
+                    guards,
+                    self.span(node),
+                    self.span(statement),
+                )
+
+    def opaque(self, name: str, guards: tuple[Guard, ...], node: ast.stmt) -> model.Assign:
+        span = self.span(node)
+        return model.Assign(name, model.Opaque(span), None, guards, span, span)
+
+    def imported(
+        self, node: ast.Import | ast.ImportFrom, guards: tuple[Guard, ...], function: str | None
+    ) -> model.Import:
+        names: list[model.ImportedName] = []
+        star = False
+        for alias in node.names:
+            if alias.name == "*":
+                star = True
+                continue
+            whole = self.span(alias)
+            first = Span(whole.row, whole.column, whole.row, whole.column + len(alias.name))
+            bound = alias.asname or alias.name
+            if isinstance(node, ast.Import) and alias.asname is None:
+                bound = alias.name.partition(".")[0]
+            names.append(model.ImportedName(alias.name, bound, alias.asname is not None, first))
+        is_from = isinstance(node, ast.ImportFrom)
+        return model.Import(
+            (node.module or "") if isinstance(node, ast.ImportFrom) else "",
+            node.level if isinstance(node, ast.ImportFrom) else 0,
+            tuple(names),
+            is_from,
+            star,
+            guards,
+            self.span(node),
+            function,
+        )
+
+    def class_(self, node: ast.ClassDef, guards: tuple[Guard, ...]) -> model.Class:
+        return model.Class(
+            node.name,
+            tuple(self.term(base) for base in node.bases),
+            tuple(self.keyword(keyword) for keyword in node.keywords),
+            tuple(self.term(decorator) for decorator in node.decorator_list),
+            tuple(self.block(node.body, ())),
+            guards,
+            self.unit.name_span(node).shifted(-self.row),
+        )
+
+    def function(self, node: _FunctionNode, guards: tuple[Guard, ...], qualname: str) -> model.Function:
+        imports: list[model.Import] = []
+        global_names: list[str] = []
+        attributes: dict[str, None] = {}
+        parameters = tuple(self.parameters(node.args))
+        first = parameters[0].name if parameters else None
+        source = self.unit.source(node)
+        for child in _body_statements(node.body):
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                imports.append(self.imported(child, guards, qualname))
+            elif isinstance(child, ast.Global):
+                global_names.extend(child.names)
+            elif first is not None and isinstance(child, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+                targets = child.targets if isinstance(child, ast.Assign) else [child.target]
+                for target in targets:
+                    for part in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                        if (
+                            isinstance(part, ast.Attribute)
+                            and isinstance(part.value, ast.Name)
+                            and part.value.id == first
+                        ):
+                            attributes[part.attr] = None
+        return model.Function(
+            node.name,
+            isinstance(node, ast.AsyncFunctionDef),
+            "yield" in source and _yields(node),
+            parameters,
+            tuple(self.term(decorator) for decorator in node.decorator_list),
+            self.term(node.returns) if node.returns is not None else None,
+            guards,
+            self.unit.name_span(node).shifted(-self.row),
+            tuple(imports),
+            tuple(global_names),
+            tuple(attributes),
+            first is not None and _DYNAMIC_SELF.search(source) is not None,
+        )
+
+    def parameters(self, arguments: ast.arguments) -> Iterator[model.Parameter]:
+        positional = [*arguments.posonlyargs, *arguments.args]
+        defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+        defaults.extend(arguments.defaults)
+        for index, (arg, default) in enumerate(zip(positional, defaults, strict=True)):
+            kind = "positional_only" if index < len(arguments.posonlyargs) else "positional"
+            yield self.parameter(arg, kind, default)
+        if arguments.vararg is not None:
+            yield self.parameter(arguments.vararg, "var_positional", None)
+        for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            yield self.parameter(arg, "keyword_only", default)
+        if arguments.kwarg is not None:
+            yield self.parameter(arguments.kwarg, "var_keyword", None)
+
+    def parameter(self, arg: ast.arg, kind: str, default: ast.expr | None) -> model.Parameter:
+        return model.Parameter(
+            arg.arg,
+            kind,
+            self.term(arg.annotation) if arg.annotation is not None else None,
+            self.term(default) if default is not None else None,
+        )
+
+    # --- expressions
+
+    def keyword(self, node: ast.keyword) -> model.KeywordTerm:
+        return model.KeywordTerm(
+            node.arg, self.term(node.value), self.unit.keyword_span(node).shifted(-self.row)
+        )
+
+    def term(self, node: ast.expr) -> model.Term:
+        span = self.span(node)
+        if isinstance(node, ast.Constant):
+            return model.Const(node.value, span)
+        if isinstance(node, ast.Name):
+            return model.Ref((node.id,), span)
+        if isinstance(node, ast.Attribute):
+            value = self.term(node.value)
+            if isinstance(value, model.Ref):
+                return model.Ref((*value.parts, node.attr), span)
+            return model.AttrTerm(value, node.attr, span)
+        if isinstance(node, ast.Call):
+            return model.CallTerm(
+                self.term(node.func),
+                tuple(self.term(arg) for arg in node.args),
+                tuple(self.keyword(keyword) for keyword in node.keywords),
+                span,
+            )
+        if isinstance(node, ast.Subscript):
+            return model.SubscriptTerm(self.term(node.value), self.term(node.slice), span)
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            return model.SequenceTerm(tuple(self.term(item) for item in node.elts), span)
+        if isinstance(node, ast.Dict):
+            return model.DictTerm(
+                tuple(
+                    (self.term(key) if key is not None else None, self.term(value))
+                    for key, value in zip(node.keys, node.values, strict=True)
+                ),
+                span,
+            )
+        if isinstance(node, ast.Starred):
+            return model.StarTerm(self.term(node.value), span)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return model.UnionTerm(self.term(node.left), self.term(node.right), span)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            operand = self.term(node.operand)
+            if isinstance(operand, model.Const) and isinstance(operand.value, (int, float)):
+                return model.Const(-operand.value, span)
+        if isinstance(node, ast.Lambda) and not node.args.args and not node.args.kwonlyargs:
+            return model.LambdaTerm(self.term(node.body), span)
+        return model.Opaque(span)
+
+
+def _body_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a function body, nested blocks and nested functions included."""
+    stack = list(body)[::-1]
+    while stack:
+        node = stack.pop()
+        yield node
+        for name in ("finalbody", "orelse", "body"):
+            children = getattr(node, name, None)
+            if isinstance(children, list):
+                stack.extend(child for child in reversed(children) if isinstance(child, ast.stmt))
+        for handler in getattr(node, "handlers", ()):
+            stack.extend(reversed(handler.body))
+        for case in getattr(node, "cases", ()):
+            stack.extend(reversed(case.body))
+
+
+def _yields(function: _FunctionNode) -> bool:
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING" or (isinstance(test, ast.Constant) and test.value is False)
+
+
+def _catches_import_error(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(isinstance(node, ast.Name) and node.id in _IMPORT_ERRORS for node in types)
+
+
+def _captures(pattern: ast.pattern) -> Iterator[str]:
+    for node in ast.walk(pattern):
+        if isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+            yield node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest

@@ -1,0 +1,1 @@
+"""Fixes: choosing, applying, writing and showing edits."""

@@ -1,0 +1,169 @@
+"""Fixes to the construction of a mock. Each is tried on the simulated test before it is offered."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from understudy.doubles.machine import Change
+from understudy.doubles.run import Outcome, Simulation
+from understudy.doubles.state import Failure
+from understudy.doubles.values import Coroutine, Mock, MockKind, Place
+from understudy.finding import Applicability, Edit, Fix
+from understudy.fixes import imports
+from understudy.source.span import Span
+
+Group = Iterable[tuple[Outcome, Failure]]
+
+
+def root_of(failure: Failure) -> Mock | None:
+    """The mock that a misused mock or coroutine comes from."""
+    subject = failure.subject.mock if isinstance(failure.subject, Coroutine) else failure.subject
+    return subject.root if isinstance(subject, Mock) else None
+
+
+def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
+    """Make the mock an AsyncMock, or only what is awaited of it where an AsyncMock would not do."""
+    pairs = list(group)
+    if root.kind is MockKind.ASYNC:
+        return None
+    whole = _class_change(simulation, root)
+    if whole is not None and works(simulation, pairs, {root.place.key: Change(MockKind.ASYNC)}):
+        return whole
+    children = _awaited_children(root, pairs)
+    if children:
+        changes = {}
+        for path in children:
+            changes[path] = MockKind.ASYNC
+            changes[f"{path}.return_value"] = MockKind.MAGIC
+        if works(simulation, pairs, {root.place.key: Change(None, changes)}):
+            return configure(simulation, root, children, "AsyncMock(return_value=MagicMock())")
+    return None
+
+
+def with_children(
+    simulation: Simulation, root: Mock, paths: list[str], group: Group
+) -> Fix | None:
+    """Set children of the mock to plain MagicMocks."""
+    changes = {root.place.key: Change(None, dict.fromkeys(paths, MockKind.MAGIC))}
+    if not works(simulation, list(group), changes):
+        return None
+    return configure(simulation, root, paths, "MagicMock()")
+
+
+def path_of(mock: Mock) -> str:
+    """The attribute path from the root mock: ``execute.return_value`` for ``session.execute()``."""
+    path = mock.label.removeprefix(mock.root.label).lstrip(".")
+    return path.replace("()", ".return_value").lstrip(".")
+
+
+def works(simulation: Simulation, pairs: list[tuple[Outcome, Failure]], changes: dict[tuple[str, Span], Change]) -> bool:
+    """True when none of the simulated tests fails any more at the places of these failures, nor elsewhere."""
+    for outcome in {id(outcome): outcome for outcome, _ in pairs}.values():
+        mended = {id(failure) for other, failure in pairs if other is outcome}
+        others = {f.place.key for f in outcome.failures if id(f) not in mended}
+        again = simulation.run(outcome.test, changes)
+        if any(failure.place.key not in others for failure in again):
+            return False
+    return True
+
+
+def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) -> Fix | None:
+    """Set children of the mock in statements right after the one that makes it, or in its own call."""
+    place = root.place
+    statement = _assignment(place)
+    parsed = simulation.workspace.parsed(place.unit.path)
+    if not isinstance(place.node, ast.Call):
+        return None
+    names = [name for name in ("AsyncMock", "MagicMock") if name in value]
+    edits: dict[Edit, None] = {}
+    text = value
+    for name in names:
+        spelling = imports.beside(parsed, place.unit, _factory(place), name)
+        if spelling is None:
+            return None
+        text = text.replace(name, spelling.text)
+        edits.update(dict.fromkeys(spelling.edits))
+    unit = place.unit
+    newline = unit.text.newline
+    if statement is not None:
+        target = unit.source(statement[1])
+        row = unit.span(statement[0]).end_row
+        line = unit.text.line(row)
+        indentation = unit.text.line(unit.span(statement[0]).row)[: unit.span(statement[0]).column]
+        content = "".join(f"{newline}{indentation}{target}.{path} = {text}" for path in paths)
+        edits[Edit(unit.path, Span.at(row, len(line)), content)] = None
+        title = f"Set `{target}.{paths[0]} = {text}`"
+    else:
+        call = unit.span(place.node)
+        inner = ", ".join(f'"{path}": {text}' for path in paths)
+        lead = ", " if place.node.args or place.node.keywords else ""
+        edits[
+            Edit(unit.path, Span.at(call.end_row, call.end_column - 1), f"{lead}**{{{inner}}}")
+        ] = None
+        title = f"Configure `{paths[0]}` with `{text}`"
+    return Fix(title, _applicability(simulation, root), tuple(edits))
+
+
+def _class_change(simulation: Simulation, root: Mock) -> Fix | None:
+    """``MagicMock(…)`` to ``AsyncMock(…)``; ``patch(…)`` gets ``new_callable=AsyncMock``."""
+    place = root.place
+    if not isinstance(place.node, ast.Call):
+        return None
+    parsed = simulation.workspace.parsed(place.unit.path)
+    factory = _factory(place)
+    name = factory.attr if isinstance(factory, ast.Attribute) else getattr(factory, "id", "")
+    if not name.endswith("Mock"):
+        return None
+    spelling = imports.beside(parsed, place.unit, factory, "AsyncMock")
+    if spelling is None:
+        return None
+    edit = Edit(place.unit.path, place.unit.span(factory), spelling.text)
+    return Fix(
+        f"Make it an `{spelling.text}`",
+        _applicability(simulation, root),
+        tuple(dict.fromkeys((*spelling.edits, edit))),
+    )
+
+
+def _factory(place: Place) -> ast.expr:
+    assert isinstance(place.node, ast.Call)
+    return place.node.func
+
+
+def _applicability(simulation: Simulation, root: Mock) -> Applicability:
+    """Safe for a mock that lives in one function of the checked file: the test that uses it fails anyway.
+    A fixture or a module-level mock serves other tests, too."""
+    unit = root.place.unit
+    if unit.path != simulation.module.path:
+        return Applicability.UNSAFE
+    for node in ast.walk(unit.node):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+            if unit.span(node).encloses(unit.span(root.place.node)):
+                return Applicability.SAFE
+    return Applicability.UNSAFE
+
+
+def _assignment(place: Place) -> tuple[ast.stmt, ast.expr] | None:
+    """The statement ``target = <this call>``."""
+    for node in ast.walk(place.unit.node):
+        if isinstance(node, ast.Assign) and node.value is place.node and len(node.targets) == 1:
+            if isinstance(node.targets[0], (ast.Name, ast.Attribute)):
+                return node, node.targets[0]
+        elif isinstance(node, ast.AnnAssign) and node.value is place.node:
+            return node, node.target
+    return None
+
+
+def _awaited_children(root: Mock, pairs: list[tuple[Outcome, Failure]]) -> list[str]:
+    """Paths of the children whose calls are awaited: ``execute`` for ``await session.execute()``."""
+    found: dict[str, None] = {}
+    for _, failure in pairs:
+        if isinstance(failure.subject, Mock):
+            label = failure.subject.label
+            path = label.removeprefix(f"{root.label}.")
+            if path == label or not path.endswith("()"):
+                return []
+            path = path[:-2].replace("()", ".return_value")
+            found[path] = None
+    return sorted(found)

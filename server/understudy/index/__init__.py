@@ -1,0 +1,1 @@
+"""The workspace's files, parsed once per content, and what each module binds."""

@@ -1,0 +1,194 @@
+"""The files of a workspace: their text (on disk or in an editor), trees and modules, each made once.
+
+Asking for a file is what makes a dependency: :meth:`Workspace.recording` collects the files that an analysis
+looked at, so that a change of one leads to the findings that rest on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from understudy.facts.extract import extract
+from understudy.index.module import Module
+from understudy.project.environment import Environment
+from understudy.project.modules import Kind, ModuleFile, ModuleFinder
+from understudy.source.parse import Parsed, parse
+from understudy.source.text import SourceError, Text, read
+
+
+class Workspace:
+    """One project root with its search path. Not thread-safe; use one per thread."""
+
+    def __init__(
+        self,
+        root: Path,
+        environment: Environment,
+        source_roots: tuple[Path, ...] = (),
+        list_files: Callable[[], list[Path]] = list,
+        path_of_tests: Callable[[Path], tuple[Path, ...]] = lambda folder: (),
+    ) -> None:
+        self.root = root
+        self._list_files = list_files
+        self._files: list[Path] | None = None
+        self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}
+        self.environment = environment
+        self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
+        self._overlays: dict[Path, Text] = {}
+        self._parsed: dict[Path, Parsed | SourceError] = {}
+        self._stale: dict[Path, Parsed] = {}
+        self._modules: dict[Path, Module | None] = {}
+        self._recorders: list[set[Path]] = []
+        self._derived: dict[str, object] = {}
+        self.generation = 0
+        """Grows with every change of any file."""
+
+    # --- text and trees
+
+    def text(self, path: Path) -> Text:
+        """The current text.
+
+        :raises SourceError: unreadable or not decodable.
+        """
+        self._touch(path)
+        overlay = self._overlays.get(path)
+        if overlay is not None:
+            return overlay
+        return self.parsed(path).text
+
+    def parsed(self, path: Path) -> Parsed:
+        """The current tree.
+
+        :raises SourceError: unreadable or not decodable.
+        """
+        self._touch(path)
+        found = self._parsed.get(path)
+        if found is None:
+            found = self._parse(path)
+            self._parsed[path] = found
+        if isinstance(found, SourceError):
+            raise found
+        return found
+
+    def _parse(self, path: Path) -> Parsed | SourceError:
+        text = self._overlays.get(path)
+        if text is None:
+            try:
+                text = read(path)
+            except SourceError as error:
+                return error
+        earlier = self._stale.pop(path, None)
+        return earlier.edited(text) if earlier is not None else parse(path, text)
+
+    # --- modules
+
+    def module(self, path: Path) -> Module | None:
+        """The names of a file; None when it cannot be read."""
+        self._touch(path)
+        if path not in self._modules:
+            try:
+                facts = extract(self.parsed(path))
+            except (SourceError, RecursionError):
+                self._modules[path] = None
+            else:
+                inside = path.is_relative_to(self.root) and "site-packages" not in path.parts
+                name = self.finder.name_of(path) if inside else path.stem
+                self._modules[path] = Module(path, name, facts, workspace=inside)
+        return self._modules[path]
+
+    def find(self, name: str, importer: Path) -> ModuleFile | None:
+        """The module that ``import name`` gives in ``importer``."""
+        return self.finder.find(name, importer)
+
+    def load(self, file: ModuleFile) -> Module | None:
+        """The names of a module that was found; None for what has no Python source."""
+        if file.kind is not Kind.SOURCE or file.path is None:
+            return None
+        module = self.module(file.path)
+        if module is not None and not file.workspace and module.name != file.name:
+            module = Module(module.path, file.name, module.facts, workspace=False)
+            self._modules[file.path] = module
+        return module
+
+    # --- changes
+
+    def open(self, path: Path, text: Text) -> None:
+        """Text that stands for the file from now on (an editor's)."""
+        self._overlays[path] = text
+        self._changed(path)
+
+    def close(self, path: Path) -> None:
+        """The file on disk counts again."""
+        if self._overlays.pop(path, None) is not None:
+            self._changed(path)
+
+    def changed_on_disk(self, path: Path) -> None:
+        if path not in self._overlays:
+            self._changed(path)
+
+    def files_moved(self) -> None:
+        """Files were created, deleted or renamed: names may lead elsewhere now."""
+        self.finder.forget()
+        self._files = None
+        self._derived.clear()
+        self.generation += 1
+
+    def _changed(self, path: Path) -> None:
+        earlier = self._parsed.pop(path, None)
+        if isinstance(earlier, Parsed):
+            self._stale[path] = earlier
+        self._modules.pop(path, None)
+        for known in self._matching.values():
+            known.pop(path, None)
+        self._derived.clear()
+        self.generation += 1
+
+    # --- the whole workspace
+
+    def files(self) -> list[Path]:
+        """Every Python file below the root that the configuration does not exclude."""
+        if self._files is None:
+            self._files = self._list_files()
+        return self._files
+
+    def files_with(self, pattern: re.Pattern[bytes]) -> list[Path]:
+        """The files whose bytes match: a cheap look before anything is parsed. Kept per file."""
+        known = self._matching.setdefault(pattern, {})
+        found = []
+        for path in self.files():
+            matches = known.get(path)
+            if matches is None:
+                overlay = self._overlays.get(path)
+                try:
+                    raw = overlay.content.encode("utf-8", "replace") if overlay is not None else path.read_bytes()
+                except OSError:
+                    raw = b""
+                matches = pattern.search(raw) is not None
+                known[path] = matches
+            if matches:
+                found.append(path)
+        return found
+
+    def derived(self, key: str, make: Callable[[], object]) -> object:
+        """A value computed from the workspace, kept until any file changes."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+    # --- dependencies
+
+    @contextmanager
+    def recording(self) -> Iterator[set[Path]]:
+        """Collects the files that are asked for in the block."""
+        seen: set[Path] = set()
+        self._recorders.append(seen)
+        try:
+            yield seen
+        finally:
+            self._recorders.remove(seen)
+
+    def _touch(self, path: Path) -> None:
+        for recorder in self._recorders:
+            recorder.add(path)

@@ -1,0 +1,1 @@
+"""What an expression is: names followed through imports, classes and their bases."""

@@ -1,0 +1,142 @@
+"""pytest's fixtures as a test module sees them: its own, those of the conftest files above it, plugins' by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ModuleEntity
+from understudy.infer.resolve import Resolver
+
+
+class Fixtures:
+    """Finds fixtures the way pytest does: the nearest definition wins."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
+
+    def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
+        """Every definition of a fixture that a test in ``module`` can see, nearest first."""
+        if owner is not None:
+            for cls in self.resolver.ancestry(owner).classes:
+                found = self._in_body(cls).get(name)
+                if found is not None:
+                    yield found
+        for place in self.chain(module):
+            found = self.of_module(place).get(name)
+            if found is not None:
+                yield found
+
+    def autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
+        """The fixtures that every test of the module (and class) gets, outermost first."""
+        found: dict[str, FunctionEntity] = {}
+        for place in reversed(self.chain(module)):
+            for name, entity in self.of_module(place).items():
+                if _option(entity.declaration, "autouse") is True:
+                    found[name] = entity
+        if owner is not None:
+            for cls in reversed(self.resolver.ancestry(owner).classes):
+                for name, entity in self._in_body(cls).items():
+                    if _option(entity.declaration, "autouse") is True:
+                        found[name] = entity
+        return list(found.values())
+
+    def chain(self, module: Module) -> list[Module]:
+        """The module, then the conftest files above it, nearest first, each with its ``pytest_plugins``."""
+        workspace = self.resolver.workspace
+        places = [module]
+        folder = module.path.parent
+        while folder.is_relative_to(workspace.root):
+            if "conftest.py" in workspace.finder.listing.entries(folder):
+                conftest = workspace.module(folder / "conftest.py")
+                if conftest is not None and conftest.path != module.path:
+                    places.append(conftest)
+            if folder == folder.parent:
+                break
+            folder = folder.parent
+        for place in list(places):
+            places.extend(self._plugins(place))
+        return places
+
+    def _plugins(self, module: Module) -> Iterator[Module]:
+        for binding in module.bindings.get("pytest_plugins", ()):
+            declaration = binding.declaration
+            if not isinstance(declaration, model.Assign) or declaration.value is None:
+                continue
+            value = declaration.value
+            items = value.items if isinstance(value, model.SequenceTerm) else (value,)
+            for item in items:
+                if isinstance(item, model.Const) and isinstance(item.value, str):
+                    file = self.resolver.workspace.find(item.value, module.path)
+                    loaded = self.resolver.workspace.load(file) if file is not None and file.workspace else None
+                    if loaded is not None:
+                        yield loaded
+
+    def of_module(self, module: Module) -> dict[str, FunctionEntity]:
+        """Fixture name to function: defined in the module, or imported into it."""
+        known = self._of_module.get(module.path)
+        if known is not None:
+            return known
+        found: dict[str, FunctionEntity] = {}
+        self._of_module[module.path] = found
+        for star in module.stars:
+            source = self.resolver.imported_module(module, star)
+            if isinstance(source, ModuleEntity) and source.file.workspace:
+                loaded = self.resolver.workspace.load(source.file)
+                if loaded is not None and loaded.path != module.path:
+                    found.update(self.of_module(loaded))
+        for bound, bindings in module.bindings.items():
+            declaration = bindings[-1].declaration
+            if isinstance(declaration, model.Function):
+                if is_fixture(declaration):
+                    entity = FunctionEntity(module, declaration, bindings[-1].row, declaration.name)
+                    found[fixture_name(declaration)] = entity
+            elif isinstance(declaration, model.Import) and declaration.is_from:
+                resolved = self.resolver.module_attribute(module, bound)
+                if (
+                    not isinstance(resolved, Absent)
+                    and isinstance(resolved, FunctionEntity)
+                    and is_fixture(resolved.declaration)
+                ):
+                    named = _option(resolved.declaration, "name")
+                    found[named if isinstance(named, str) else bound] = resolved
+        return found
+
+    def _in_body(self, cls: ClassEntity) -> dict[str, FunctionEntity]:
+        return {
+            fixture_name(declaration): FunctionEntity(
+                cls.module, declaration, cls.row, f"{cls.qualname}.{declaration.name}", cls
+            )
+            for declaration in cls.declaration.body
+            if isinstance(declaration, model.Function) and is_fixture(declaration)
+        }
+
+
+def is_fixture(function: model.Function) -> bool:
+    """Decorated with ``pytest.fixture``, ``pytest_asyncio.fixture`` or an alias that ends in ``fixture``."""
+    return _fixture_decorator(function) is not None
+
+
+def fixture_name(function: model.Function) -> str:
+    named = _option(function, "name")
+    return named if isinstance(named, str) else function.name
+
+
+def _fixture_decorator(function: model.Function) -> model.Term | None:
+    for decorator in function.decorators:
+        term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
+        if isinstance(term, model.Ref) and term.parts[-1] == "fixture":
+            return decorator
+    return None
+
+
+def _option(function: model.Function, name: str) -> object:
+    decorator = _fixture_decorator(function)
+    if isinstance(decorator, model.CallTerm):
+        value = decorator.keyword(name)
+        if isinstance(value, model.Const):
+            return value.value
+    return None

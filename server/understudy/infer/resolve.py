@@ -1,0 +1,406 @@
+"""Names to entities, across files."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass
+
+from understudy.facts import model
+from understudy.facts.model import Guard
+from understudy.index.module import Binding, Module
+from understudy.index.workspace import Workspace
+from understudy.infer.entities import (
+    Absent,
+    ClassEntity,
+    Entity,
+    External,
+    FunctionEntity,
+    Lookup,
+    ModuleEntity,
+    ValueEntity,
+)
+from understudy.project.modules import Kind, ModuleFile
+
+_DEPTH = 24
+_MODULE_ATTRIBUTES = frozenset(
+    {
+        "__name__",
+        "__doc__",
+        "__file__",
+        "__path__",
+        "__package__",
+        "__spec__",
+        "__loader__",
+        "__dict__",
+        "__builtins__",
+        "__cached__",
+        "__annotations__",
+        "__class__",
+    }
+)
+_BUILTINS = frozenset(dir(builtins))
+_TRANSPARENT_DECORATORS = frozenset(
+    {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "final", "typing.final"}
+)
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """A class and its bases in method resolution order, as far as they are known."""
+
+    classes: tuple[ClassEntity, ...]
+    externals: tuple[External, ...]
+    """Bases of libraries that could not be opened."""
+    complete: bool
+    """False when a base, a decorator or a metaclass is not understood: a missing attribute proves nothing."""
+
+
+class Resolver:
+    """Follows names through one workspace.
+
+    Answers are kept, so a resolver must not outlive the analysis that made it: the files an answer rests on
+    are recorded only when it is found for the first time.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._generation = -1
+        self._attributes: dict[tuple[object, str], Lookup] = {}
+        self._ancestries: dict[ClassEntity, Ancestry] = {}
+        self._busy: set[tuple[object, str]] = set()
+
+    def _refresh(self) -> None:
+        if self._generation != self.workspace.generation:
+            self._generation = self.workspace.generation
+            self._attributes.clear()
+            self._ancestries.clear()
+
+    # --- dotted names
+
+    def dotted(self, name: str, importer: Module) -> Lookup:
+        """What ``import`` and attribute access give for a dotted name, as ``patch("a.b.c")`` does it."""
+        parts = name.split(".")
+        file = self.workspace.find(parts[0], importer.path)
+        if file is None:
+            return External(name)
+        return self.walk(ModuleEntity(file), parts[1:], importer)
+
+    def walk(self, entity: Lookup, parts: list[str] | tuple[str, ...], importer: Module) -> Lookup:
+        for part in parts:
+            if isinstance(entity, Absent):
+                return entity
+            entity = self.attribute(entity, part, importer)
+        return entity
+
+    def name(self, module: Module, name: str) -> Lookup:
+        """A name looked up in a module's globals and then in builtins."""
+        found = self.module_attribute(module, name)
+        if found is Absent.MISSING and name in _BUILTINS:
+            return External(f"builtins.{name}")
+        return found
+
+    def ref(self, module: Module, parts: tuple[str, ...]) -> Lookup:
+        return self.walk(self.name(module, parts[0]), parts[1:], module)
+
+    # --- attributes
+
+    def attribute(self, entity: Entity, name: str, importer: Module) -> Lookup:
+        """``entity.name``."""
+        self._refresh()
+        if isinstance(entity, External):
+            return External(f"{entity.dotted}.{name}")
+        if isinstance(entity, ModuleEntity):
+            return self.file_attribute(entity.file, name, importer)
+        if isinstance(entity, ClassEntity):
+            return self.class_attribute(entity, name)
+        return Absent.UNKNOWN
+
+    def file_attribute(self, file: ModuleFile, name: str, importer: Module) -> Lookup:
+        """An attribute or submodule of a module."""
+        if not file.workspace:
+            return External(f"{file.name}.{name}")
+        if file.kind is Kind.SOURCE:
+            module = self.workspace.load(file)
+            found = Absent.UNKNOWN if module is None else self.module_attribute(module, name)
+            if not isinstance(found, Absent):
+                return found
+            submodule = self.workspace.find(f"{file.name}.{name}", importer.path) if file.is_package else None
+            if submodule is not None:
+                return ModuleEntity(submodule)
+            return found
+        if file.kind is Kind.NAMESPACE:
+            submodule = self.workspace.find(f"{file.name}.{name}", importer.path)
+            return ModuleEntity(submodule) if submodule is not None else Absent.MISSING
+        return Absent.UNKNOWN
+
+    def module_attribute(self, module: Module, name: str) -> Lookup:
+        """A name that the module's own statements bind."""
+        self._refresh()
+        key = (module.path, name)
+        known = self._attributes.get(key)
+        if known is not None:
+            return known
+        if key in self._busy or len(self._busy) > _DEPTH:
+            return Absent.UNKNOWN
+        self._busy.add(key)
+        try:
+            found = self._module_attribute(module, name)
+        finally:
+            self._busy.discard(key)
+        self._attributes[key] = found
+        return found
+
+    def _module_attribute(self, module: Module, name: str) -> Lookup:
+        bindings = [b for b in module.bindings.get(name, ()) if Guard.TYPE_CHECKING not in b.guards]
+        if bindings:
+            return self._bound(module, bindings)
+        if name in module.bindings:
+            # Only for type checkers: right in annotations, absent when the code runs.
+            return self._bound(module, module.bindings[name])
+        if name in _MODULE_ATTRIBUTES:
+            return Absent.UNKNOWN
+        uncertain = module.dynamic or "__getattr__" in module.bindings or name in module.set_by_functions
+        for star in module.stars:
+            found = self._from_star(module, star, name)
+            if found is Absent.UNKNOWN:
+                uncertain = True
+            elif found is not Absent.MISSING:
+                return found
+        return Absent.UNKNOWN if uncertain else Absent.MISSING
+
+    def _from_star(self, module: Module, star: model.Import, name: str) -> Lookup:
+        source = self.imported_module(module, star)
+        if not isinstance(source, ModuleEntity) or source.file.kind is not Kind.SOURCE:
+            return Absent.UNKNOWN
+        loaded = self.workspace.load(source.file)
+        if loaded is None:
+            return Absent.UNKNOWN
+        if loaded.exported is not None:
+            if name not in loaded.exported:
+                return Absent.MISSING
+        elif "__all__" in loaded.bindings:
+            return Absent.UNKNOWN
+        elif name.startswith("_"):
+            return Absent.MISSING
+        found = self.module_attribute(loaded, name)
+        if found is Absent.MISSING or isinstance(found, Absent) or source.file.workspace:
+            return found
+        return External(f"{source.file.name}.{name}")
+
+    def _bound(self, module: Module, bindings: list[Binding]) -> Lookup:
+        if any(isinstance(b.declaration, model.Deletion) for b in bindings):
+            return Absent.UNKNOWN
+        if len(bindings) > 1:
+            optional = [b for b in bindings if Guard.IMPORT_ERROR in b.guards]
+            plain = [b for b in bindings if not b.guards]
+            if optional and optional[0] is bindings[0]:
+                found = self._binding(module, bindings[0])
+                return found if not isinstance(found, Absent) else Absent.UNKNOWN
+            if len(plain) == len(bindings):
+                if isinstance(bindings[-1].declaration, model.Assign):
+                    return Absent.UNKNOWN
+                return self._binding(module, bindings[-1])
+            overloads = {type(b.declaration) for b in bindings}
+            if overloads != {model.Import}:
+                return Absent.UNKNOWN
+            first = self._binding(module, bindings[0])
+            return first if all(self._binding(module, b) == first for b in bindings[1:]) else Absent.UNKNOWN
+        return self._binding(module, bindings[0])
+
+    def _binding(self, module: Module, binding: Binding) -> Lookup:
+        declaration = binding.declaration
+        if isinstance(declaration, model.Class):
+            return ClassEntity(module, declaration, binding.row, declaration.name)
+        if isinstance(declaration, model.Function):
+            return FunctionEntity(module, declaration, binding.row, declaration.name)
+        if isinstance(declaration, model.Import) and binding.imported is not None:
+            found = self.imported(module, declaration, binding.imported)
+            return Absent.UNKNOWN if found is Absent.MISSING else found
+        if isinstance(declaration, model.Assign):
+            if isinstance(declaration.value, model.Ref) and not declaration.augmented:
+                alias = self.ref(module, declaration.value.parts)
+                if not isinstance(alias, Absent):
+                    return alias
+            return ValueEntity(module, declaration, binding.row)
+        return Absent.UNKNOWN
+
+    # --- imports
+
+    def imported_module(self, module: Module, statement: model.Import) -> Lookup:
+        """The module after ``from``."""
+        name = self.absolute(module, statement)
+        if name is None:
+            return Absent.UNKNOWN
+        file = self.workspace.find(name, module.path)
+        if file is not None:
+            return ModuleEntity(file)
+        first = self.workspace.find(name.partition(".")[0], module.path)
+        if first is None or not first.workspace:
+            return External(name)
+        return Absent.MISSING
+
+    def absolute(self, module: Module, statement: model.Import) -> str | None:
+        """The absolute name of the module after ``from``; None above the top of the package."""
+        if statement.level == 0:
+            return statement.module
+        package = module.package.split(".") if module.package else []
+        drop = statement.level - 1
+        if drop >= len(package) + (1 if drop == 0 else 0) and drop > 0:
+            return None
+        base = package[: len(package) - drop] if drop else package
+        parts = [*base, *([statement.module] if statement.module else [])]
+        return ".".join(parts) or None
+
+    def imported(self, module: Module, statement: model.Import, name: model.ImportedName) -> Lookup:
+        """What an import binds."""
+        if not statement.is_from:
+            target = name.name if name.aliased else name.bound
+            file = self.workspace.find(target, module.path)
+            if file is not None:
+                return ModuleEntity(file)
+            first = self.workspace.find(target.partition(".")[0], module.path)
+            return External(target) if first is None or not first.workspace else Absent.MISSING
+        source = self.imported_module(module, statement)
+        if isinstance(source, Absent):
+            return source
+        if isinstance(source, ModuleEntity) and source.file.path == module.path:
+            submodule = self.workspace.find(f"{source.file.name}.{name.name}", module.path)
+            return ModuleEntity(submodule) if submodule is not None else Absent.UNKNOWN
+        return self.attribute(source, name.name, module)
+
+    # --- classes
+
+    def class_attribute(self, entity: ClassEntity, name: str) -> Lookup:
+        """A name in the class's namespace or in those of its bases."""
+        ancestry = self.ancestry(entity)
+        for cls in ancestry.classes:
+            found = self.own_attribute(cls, name)
+            if found is not Absent.MISSING:
+                return found
+        if not ancestry.complete or name in _OBJECT_ATTRIBUTES:
+            return Absent.UNKNOWN
+        return Absent.MISSING
+
+    def own_attribute(self, cls: ClassEntity, name: str) -> Lookup:
+        """A name that the class body itself binds."""
+        found: Lookup = Absent.MISSING
+        for declaration in cls.declaration.body:
+            if isinstance(declaration, model.Function) and declaration.name == name:
+                found = FunctionEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}", cls)
+            elif isinstance(declaration, model.Class) and declaration.name == name:
+                found = ClassEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}")
+            elif isinstance(declaration, model.Assign) and declaration.target == name:
+                if declaration.value is not None:
+                    found = ValueEntity(cls.module, declaration, cls.row, cls)
+                elif found is Absent.MISSING and not isinstance(found, ValueEntity):
+                    found = Absent.UNKNOWN
+            elif isinstance(declaration, model.Import):
+                if any(imported.bound == name for imported in declaration.names):
+                    found = Absent.UNKNOWN
+        return found
+
+    def ancestry(self, entity: ClassEntity) -> Ancestry:
+        self._refresh()
+        known = self._ancestries.get(entity)
+        if known is None:
+            known = self._ancestry(entity, set())
+            self._ancestries[entity] = known
+        return known
+
+    def _ancestry(self, entity: ClassEntity, busy: set[ClassEntity]) -> Ancestry:
+        if entity in busy or len(busy) > _DEPTH:
+            return Ancestry((entity,), (), False)
+        busy.add(entity)
+        classes: dict[ClassEntity, None] = {entity: None}
+        externals: list[External] = []
+        complete = not any(keyword.name == "metaclass" for keyword in entity.declaration.keywords)
+        complete = complete and all(
+            _term_name(decorator) in _TRANSPARENT_DECORATORS for decorator in entity.declaration.decorators
+        )
+        for base in entity.declaration.bases:
+            found = self.open(self.base(entity, base))
+            if isinstance(found, ClassEntity):
+                above = self._ancestry(found, busy)
+                for cls in above.classes:
+                    # A shared base comes after all classes that derive from it, as in C3.
+                    classes.pop(cls, None)
+                    classes[cls] = None
+                externals.extend(above.externals)
+                complete = complete and above.complete
+            elif isinstance(found, External):
+                if found.dotted not in ("builtins.object", "typing.Generic", "abc.ABC", "typing.Protocol"):
+                    externals.append(found)
+                    complete = False
+            else:
+                complete = False
+        busy.discard(entity)
+        return Ancestry(tuple(classes), tuple(externals), complete)
+
+    def base(self, entity: ClassEntity, term: model.Term) -> Lookup:
+        """What a base in a class header refers to; ``Generic[T]`` is ``Generic``."""
+        if isinstance(term, model.SubscriptTerm):
+            term = term.value
+        if isinstance(term, model.Ref):
+            return self.ref(entity.module, term.parts)
+        return Absent.UNKNOWN
+
+    # --- libraries
+
+    def open(self, entity: Lookup) -> Lookup:
+        """The class, function or value behind an external name where the library's source can be read; the
+        external name itself otherwise."""
+        if not isinstance(entity, External):
+            return entity
+        self._refresh()
+        key = ("external", entity.dotted)
+        known = self._attributes.get(key)
+        if known is None:
+            if key in self._busy or len(self._busy) > _DEPTH:
+                return entity
+            self._busy.add(key)
+            try:
+                known = self._open(entity)
+            finally:
+                self._busy.discard(key)
+            self._attributes[key] = known
+        return known
+
+    def _open(self, entity: External) -> Lookup:
+        parts = entity.dotted.split(".")
+        anchor = self.workspace.root / "conftest.py"
+        for count in range(len(parts) - 1, 0, -1):
+            file = self.workspace.find(".".join(parts[:count]), anchor)
+            if file is None or file.workspace:
+                continue
+            module = self.workspace.load(file)
+            if module is None:
+                return entity
+            found = self.module_attribute(module, parts[count])
+            for part in parts[count + 1 :]:
+                if isinstance(found, Absent):
+                    break
+                found = self.attribute(self.open(found), part, module)  # type: ignore[arg-type]
+            if isinstance(found, Absent):
+                return entity
+            return self.open(found) if found != entity else entity
+        return entity
+
+
+_OBJECT_ATTRIBUTES = frozenset(dir(object)) | {
+    "__dict__",
+    "__module__",
+    "__weakref__",
+    "__annotations__",
+    "__name__",
+    "__qualname__",
+    "__mro__",
+    "__bases__",
+    "__subclasses__",
+    "mro",
+}
+
+
+def _term_name(term: model.Term) -> str:
+    if isinstance(term, model.CallTerm):
+        term = term.func
+    return ".".join(term.parts) if isinstance(term, model.Ref) else ""

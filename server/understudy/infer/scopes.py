@@ -1,0 +1,232 @@
+"""Which scope an expression stands in, and what its names refer to there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.infer.entities import Absent, Lookup
+from understudy.infer.resolve import Resolver
+from understudy.source.parse import Parsed, Unit
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_DEPTH = 8
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A node with the nodes around it, innermost first."""
+
+    node: ast.AST
+    parent: Chain | None
+
+    def __iter__(self) -> Iterator[ast.AST]:
+        link: Chain | None = self
+        while link is not None:
+            yield link.node
+            link = link.parent
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A function (or lambda, comprehension, class) body; ``node`` is None for the module."""
+
+    node: ast.AST | None
+    parent: Scope | None
+
+    @property
+    def is_class(self) -> bool:
+        return isinstance(self.node, ast.ClassDef)
+
+    @property
+    def function(self) -> FunctionNode | None:
+        """The innermost enclosing function."""
+        scope: Scope | None = self
+        while scope is not None:
+            if isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                return scope.node
+            scope = scope.parent
+        return None
+
+    @cached_property
+    def names(self) -> dict[str, list[ast.AST]]:
+        """Names the scope binds, each with the nodes that bind it; None marks ``global``/``nonlocal``."""
+        found: dict[str, list[ast.AST]] = {}
+        node = self.node
+        if node is None:
+            return found
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            arguments = node.args
+            for arg in (
+                *arguments.posonlyargs,
+                *arguments.args,
+                *arguments.kwonlyargs,
+                *filter(None, (arguments.vararg, arguments.kwarg)),
+            ):
+                found.setdefault(arg.arg, []).append(arg)
+        body: list[ast.AST] = []
+        if isinstance(node, ast.Lambda):
+            body = [node.body]
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            body.extend(node.body)
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            body = [generator.target for generator in node.generators]
+        outer: set[str] = set()
+        for child in _own_nodes(body):
+            if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
+                found.setdefault(child.id, []).append(child)
+            elif isinstance(child, (ast.Import, ast.ImportFrom)):
+                for alias in child.names:
+                    bound = alias.asname or alias.name
+                    if isinstance(child, ast.Import) and not alias.asname:
+                        bound = alias.name.partition(".")[0]
+                    found.setdefault(bound, []).append(child)
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found.setdefault(child.name, []).append(child)
+            elif isinstance(child, ast.ExceptHandler) and child.name:
+                found.setdefault(child.name, []).append(child)
+            elif isinstance(child, (ast.MatchAs, ast.MatchStar)) and child.name:
+                found.setdefault(child.name, []).append(child)
+            elif isinstance(child, ast.Assign) and len(child.targets) == 1:
+                if isinstance(child.targets[0], ast.Name):
+                    found.setdefault(child.targets[0].id, []).insert(0, child)
+            elif isinstance(child, (ast.Global, ast.Nonlocal)):
+                outer.update(child.names)
+        for name in outer:
+            found.pop(name, None)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """An expression or statement that a rule may look at, with where it stands."""
+
+    unit: Unit
+    node: ast.AST
+    scope: Scope
+    chain: Chain
+
+
+@dataclass
+class FileScopes:
+    """The sites of one file, and name resolution at each of them."""
+
+    parsed: Parsed
+    module: Module
+    resolver: Resolver
+    calls: list[Site] = field(default_factory=list)
+    statements: list[Site] = field(default_factory=list)
+    functions: list[Site] = field(default_factory=list)
+    classes: list[Site] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        top = Scope(None, None)
+        for unit in self.parsed.units:
+            self._visit(unit, unit.node, top, Chain(unit.node, None))
+
+    def _visit(self, unit: Unit, node: ast.AST, scope: Scope, chain: Chain) -> None:
+        inner = scope
+        if isinstance(node, ast.Call):
+            self.calls.append(Site(unit, node, scope, chain))
+        elif isinstance(node, ast.stmt):
+            site = Site(unit, node, scope, chain)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self.functions.append(site)
+                self._visit_all(unit, [*node.decorator_list, node.args], scope, chain)
+                self._visit_all(unit, node.body, Scope(node, scope), chain)
+                return
+            if isinstance(node, ast.ClassDef):
+                self.classes.append(site)
+                self._visit_all(unit, [*node.decorator_list, *node.bases, *node.keywords], scope, chain)
+                self._visit_all(unit, node.body, Scope(node, scope), chain)
+                return
+            self.statements.append(site)
+        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            inner = Scope(node, scope)
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)):
+                self._visit(unit, child, inner, Chain(child, chain))
+
+    def _visit_all(self, unit: Unit, nodes: Sequence[ast.AST], scope: Scope, chain: Chain) -> None:
+        for node in nodes:
+            self._visit(unit, node, scope, Chain(node, chain))
+
+    # --- names
+
+    def resolve(self, node: ast.expr, scope: Scope, depth: int = 0) -> Lookup:
+        """What a name or dotted expression refers to; unknown for every other expression."""
+        if depth > _DEPTH:
+            return Absent.UNKNOWN
+        if isinstance(node, ast.Name):
+            return self.resolve_name(node.id, scope, depth)
+        if isinstance(node, ast.Attribute):
+            value = self.resolve(node.value, scope, depth + 1)
+            if isinstance(value, Absent):
+                return Absent.UNKNOWN
+            return self.resolver.attribute(value, node.attr, self.module)
+        return Absent.UNKNOWN
+
+    def resolve_name(self, name: str, scope: Scope, depth: int = 0) -> Lookup:
+        current: Scope | None = scope
+        while current is not None and current.node is not None:
+            if (not current.is_class or current is scope) and name in current.names:
+                return self._local(name, current, depth)
+            current = current.parent
+        return self.resolver.name(self.module, name)
+
+    def _local(self, name: str, scope: Scope, depth: int) -> Lookup:
+        binders = scope.names[name]
+        imports = [node for node in binders if isinstance(node, (ast.Import, ast.ImportFrom))]
+        if len(imports) == len(binders):
+            found = {self._imported(name, node) for node in imports}
+            return found.pop() if len(found) == 1 else Absent.UNKNOWN
+        if len(binders) == 2 and isinstance(binders[0], ast.Assign):
+            value = binders[0].value
+            if isinstance(value, (ast.Name, ast.Attribute)) and scope.parent is not None:
+                if isinstance(value, ast.Name) and value.id == name:
+                    return Absent.UNKNOWN
+                return self.resolve(value, scope, depth + 1)
+        return Absent.UNKNOWN
+
+    def _imported(self, name: str, node: ast.Import | ast.ImportFrom) -> Lookup:
+        for alias in node.names:
+            bound = alias.asname or alias.name
+            if isinstance(node, ast.Import) and not alias.asname:
+                bound = alias.name.partition(".")[0]
+            if bound != name:
+                continue
+            empty = self.parsed.text.span(0, 0)
+            imported = model.ImportedName(alias.name, bound, alias.asname is not None, empty)
+            is_from = isinstance(node, ast.ImportFrom)
+            statement = model.Import(
+                (node.module or "") if isinstance(node, ast.ImportFrom) else "",
+                node.level if isinstance(node, ast.ImportFrom) else 0,
+                (imported,),
+                is_from,
+                False,
+                (),
+                empty,
+            )
+            return self.resolver.imported(self.module, statement, imported)
+        return Absent.UNKNOWN
+
+
+def _own_nodes(body: list[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of a scope, without those of the scopes inside it."""
+    stack = body[::-1]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            stack.extend([*node.decorator_list, node.args])
+        elif isinstance(node, ast.ClassDef):
+            stack.extend([*node.decorator_list, *node.bases])
+        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            # A walrus inside a comprehension binds in the enclosing function; the rest is the comprehension's.
+            stack.extend(c.target for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
+        else:
+            stack.extend(ast.iter_child_nodes(node))

@@ -1,0 +1,1 @@
+"""The semantics of SQLAlchemy models, read from facts."""

@@ -1,0 +1,1 @@
+"""Roots, configuration, module names and files, the interpreter. Knows no rules."""

@@ -1,0 +1,85 @@
+"""What the rules about awaiting doubles share: wording, and the related places of a failure."""
+
+from __future__ import annotations
+
+from understudy.doubles.run import Outcome
+from understudy.doubles.state import Failure, Misuse
+from understudy.doubles.values import Coroutine, Mock, MockKind, Value
+from understudy.finding import Related
+from understudy.rules.base import Context
+
+COROUTINE_USES = frozenset(
+    {
+        Misuse.COROUTINE_ATTRIBUTE,
+        Misuse.COROUTINE_CALL,
+        Misuse.COROUTINE_SUBSCRIPT,
+        Misuse.COROUTINE_ITERATION,
+        Misuse.COROUTINE_OPERATION,
+    }
+)
+
+
+def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
+    """The failures of the file's tests of some kinds, in test code or in code under test."""
+    if not context.is_test:
+        return []
+    return [
+        (outcome, failure)
+        for outcome in context.simulation.outcomes
+        for failure in outcome.failures
+        if failure.misuse in misuses and failure.in_test is in_test
+    ]
+
+
+def mock_of(value: Value) -> Mock | None:
+    if isinstance(value, Coroutine):
+        return value.mock
+    return value if isinstance(value, Mock) else None
+
+
+def article(name: str) -> str:
+    return f"an {name}" if name[:1] in "AEIOU" else f"a {name}"
+
+
+def root_name(mock: Mock) -> str:
+    """What the developer calls the double: its variable."""
+    return mock.root.label
+
+
+def made_here(mock: Mock) -> Related:
+    root = mock.root
+    kind = root.kind.value
+    if root.spec is not None and root.spec.entity is not None:
+        kind = f"{kind} with the spec {root.spec.entity.name}"
+    return Related(root.place.unit.path, root.place.span, f"made here: {article(kind)}")
+
+
+def source_of(failure: Failure) -> str:
+    """The failing expression as written, on one line."""
+    return " ".join(failure.place.source.split())
+
+
+def by_place(found: list[tuple[Outcome, Failure]]) -> list[tuple[Outcome, Failure]]:
+    """One failure for each place, the first that was found."""
+    first: dict[object, tuple[Outcome, Failure]] = {}
+    for outcome, failure in found:
+        first.setdefault(failure.place.key, (outcome, failure))
+    return list(first.values())
+
+
+def of_root(found: list[tuple[Outcome, Failure]], root: Mock) -> list[tuple[Outcome, Failure]]:
+    """The failures of mocks that were made at the same place as ``root``."""
+    same = []
+    for outcome, failure in found:
+        mock = mock_of(failure.subject)
+        if mock is not None and mock.root.place.key == root.place.key:
+            same.append((outcome, failure))
+    return same
+
+
+def advice(mock: Mock, name: str) -> str:
+    """What to do about a double that should be awaitable."""
+    root = mock.root
+    if root is mock or root.spec is not None or root.kind is MockKind.ASYNC:
+        return f"make `{name}` an AsyncMock" if root is mock else f"make `{mock.label}` awaitable with AsyncMock"
+    return f"make `{name}` an AsyncMock"

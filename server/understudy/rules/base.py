@@ -1,0 +1,101 @@
+"""What a rule is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from understudy.doubles.run import Simulation
+from understudy.finding import Finding, Fix, Related, Severity
+from understudy.index.module import Module
+from understudy.index.workspace import Workspace
+from understudy.infer.resolve import Resolver
+from understudy.infer.scopes import FileScopes
+from understudy.orm.models import Models
+from understudy.source.parse import Parsed
+from understudy.source.span import Span
+
+
+class Context:
+    """One file under one analysis: everything a rule may ask about it, made when it is first asked for."""
+
+    def __init__(
+        self, parsed: Parsed, module: Module, workspace: Workspace, is_test: Callable[[Path], bool]
+    ) -> None:
+        self.parsed = parsed
+        self.module = module
+        self.workspace = workspace
+        self.is_test_path = is_test
+        self.resolver = Resolver(workspace)
+
+    @property
+    def path(self) -> Path:
+        return self.parsed.path
+
+    @property
+    def source(self) -> str:
+        return self.parsed.text.content
+
+    @property
+    def is_test(self) -> bool:
+        return self.is_test_path(self.path)
+
+    @cached_property
+    def scopes(self) -> FileScopes:
+        return FileScopes(self.parsed, self.module, self.resolver)
+
+    @cached_property
+    def simulation(self) -> Simulation:
+        return Simulation(self.parsed, self.module, self.workspace, self.resolver, self.is_test_path)
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self.workspace, self.resolver)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule. Its page is the Markdown file of the same name beside its module."""
+
+    code: str
+    name: str
+    severity: Severity
+    """At full certainty; a rule may report less."""
+    summary: str
+    """One line: what it finds."""
+    check: Callable[[Rule, Context], Iterator[Finding]]
+    module: str
+    """``__name__`` of the module that defines it."""
+
+    def finding(
+        self,
+        path: Path,
+        span: Span,
+        message: str,
+        *,
+        related: tuple[Related, ...] = (),
+        fixes: tuple[Fix, ...] = (),
+        severity: Severity | None = None,
+        unnecessary: bool = False,
+    ) -> Finding:
+        return Finding(
+            self.code,
+            self.name,
+            severity or self.severity,
+            message,
+            path,
+            span,
+            related,
+            fixes,
+            unnecessary,
+        )
+
+    @cached_property
+    def page(self) -> str:
+        """The documentation, Markdown."""
+        from importlib.resources import files
+
+        name = f"{self.module.rpartition('.')[2]}.md"
+        return (files("understudy.rules") / name).read_text("utf-8")

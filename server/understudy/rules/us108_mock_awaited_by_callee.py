@@ -1,0 +1,83 @@
+"""US108: code under test awaits a double that it was given, and cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.doubles.run import Outcome
+from understudy.doubles.state import Failure, Misuse
+from understudy.doubles.values import Mock, Place
+from understudy.finding import Finding, Related, Severity
+from understudy.fixes import mocks
+from understudy.rules import async_doubles
+from understudy.rules.base import Context, Rule
+
+_USES = {
+    Misuse.AWAIT: ("awaits", "TypeError: object {detail} can't be used in 'await' expression"),
+    Misuse.ASYNC_WITH: ("enters", "TypeError: it does not support the asynchronous context manager protocol"),
+    Misuse.ASYNC_FOR: ("iterates over", "TypeError: 'async for' requires an object with __aiter__ method"),
+}
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    found = [
+        (outcome, failure)
+        for outcome, failure in async_doubles.failures(context, *_USES, in_test=False)
+        if _is_sync(failure)
+    ]
+    for place, pairs in _by_handover(found):
+        outcome, failure = pairs[0]
+        mock = async_doubles.mock_of(failure.subject)
+        assert mock is not None
+        verb, error = _USES[failure.misuse]
+        function = failure.calls[-1].function.name
+        fix = mocks.to_async(context.simulation, mock.root, async_doubles.of_root(found, mock.root))
+        related = [async_doubles.made_here(mock)]
+        for other in {f.place.key: f for _, f in pairs}.values():
+            related.append(Related(other.place.unit.path, other.place.span, _use(other)))
+        yield rule.finding(
+            place.unit.path,
+            place.span,
+            f"`{function}` {verb} `{_expression(failure)}`, which is {async_doubles.article(_kind(mock))} here: it "
+            f"raises {error.format(detail=failure.detail)}; "
+            f"{async_doubles.advice(mock, async_doubles.root_name(mock))}",
+            related=tuple(related),
+            fixes=(fix,) if fix is not None else (),
+        )
+
+
+def _is_sync(failure: Failure) -> bool:
+    return isinstance(failure.subject, Mock) and failure.handed is not None
+
+
+def _kind(mock: Mock) -> str:
+    return mock.kind.value
+
+
+def _expression(failure: Failure) -> str:
+    return async_doubles.source_of(failure).removeprefix("await ")
+
+
+def _use(failure: Failure) -> str:
+    verb, _ = _USES[failure.misuse]
+    return {"awaits": "awaited here", "enters": "entered here", "iterates over": "iterated over here"}[verb]
+
+
+def _by_handover(
+    found: list[tuple[Outcome, Failure]],
+) -> list[tuple[Place, list[tuple[Outcome, Failure]]]]:
+    groups: dict[object, tuple[Place, list[tuple[Outcome, Failure]]]] = {}
+    for outcome, failure in found:
+        assert failure.handed is not None
+        groups.setdefault(failure.handed.key, (failure.handed, []))[1].append((outcome, failure))
+    return list(groups.values())
+
+
+RULE = Rule(
+    "US108",
+    "mock-awaited-by-callee",
+    Severity.ERROR,
+    "a mock is handed to code under test that awaits it, or enters or iterates over it asynchronously, and cannot",
+    check,
+    __name__,
+)

@@ -1,0 +1,1 @@
+"""Text, lines, columns, encodings, parsing with recovery and suppression comments. Knows no project."""

@@ -1,0 +1,186 @@
+"""Source text as Python reads it: decoding (PEP 263), line starts, and column conversions.
+
+Lines end at ``\\n``, ``\\r\\n`` and ``\\r`` only, which is what both the tokenizer of CPython and the
+Language Server Protocol say; ``str.splitlines`` also splits at form feeds, U+2028 and others.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import tokenize
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from understudy.source.span import Span
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+
+
+class SourceError(Exception):
+    """A file that cannot be read as Python source text. ``str()`` is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Immutable source text with its line table.
+
+    ``encoding`` and ``bom`` say how the bytes on disk were written, so that a fix can write them back
+    unchanged. The BOM is not part of ``content``.
+    """
+
+    content: str
+    encoding: str = "utf-8"
+    bom: bool = False
+    starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        starts = [0]
+        starts.extend(match.end() for match in _NEWLINE.finditer(self.content))
+        object.__setattr__(self, "starts", tuple(starts))
+
+    @property
+    def row_count(self) -> int:
+        return len(self.starts)
+
+    @property
+    def newline(self) -> str:
+        """The line ending of the first line; ``\\n`` for text of one line."""
+        match = _NEWLINE.search(self.content)
+        return match.group() if match else "\n"
+
+    def line(self, row: int) -> str:
+        """A line without its ending; empty beyond the end."""
+        return self.raw_line(row).rstrip("\r\n")
+
+    def raw_line(self, row: int) -> str:
+        if not 0 <= row < len(self.starts):
+            return ""
+        end = self.starts[row + 1] if row + 1 < len(self.starts) else len(self.content)
+        return self.content[self.starts[row] : end]
+
+    def offset(self, row: int, column: int) -> int:
+        """The index into ``content``; positions beyond a line's or the text's end are clamped."""
+        if row < 0:
+            return 0
+        if row >= len(self.starts):
+            return len(self.content)
+        return self.starts[row] + min(max(column, 0), len(self.line(row)))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Row and code-point column of an index into ``content``."""
+        offset = min(max(offset, 0), len(self.content))
+        row = bisect_right(self.starts, offset) - 1
+        return row, offset - self.starts[row]
+
+    def slice(self, span: Span) -> str:
+        return self.content[self.offset(span.row, span.column) : self.offset(span.end_row, span.end_column)]
+
+    def span(self, start: int, end: int) -> Span:
+        return Span(*self.position(start), *self.position(end))
+
+    @property
+    def whole(self) -> Span:
+        return self.span(0, len(self.content))
+
+    def code_point_column(self, row: int, utf8_column: int) -> int:
+        """From the byte column of :mod:`ast` to code points."""
+        line = self.raw_line(row)
+        if line.isascii():
+            return utf8_column
+        return len(line.encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "ignore"))
+
+    def to_units(self, row: int, column: int, encoding: str) -> int:
+        """From a code-point column to an LSP character offset in ``utf-8``, ``utf-16`` or ``utf-32``."""
+        prefix = self.line(row)[:column]
+        if encoding == "utf-32" or prefix.isascii():
+            return len(prefix)
+        if encoding == "utf-8":
+            return len(prefix.encode("utf-8", "surrogatepass"))
+        return len(prefix.encode("utf-16-le", "surrogatepass")) // 2
+
+    def from_units(self, row: int, units: int, encoding: str) -> int:
+        """From an LSP character offset to a code-point column; one inside a character goes to its start,
+        one beyond the line to the line's end (LSP 3.17, *Position*)."""
+        line = self.line(row)
+        if encoding == "utf-32" or line.isascii():
+            return min(max(units, 0), len(line))
+        if encoding == "utf-8":
+            raw = line.encode("utf-8", "surrogatepass")[: max(units, 0)]
+            return len(raw.decode("utf-8", "ignore"))
+        used = 0
+        for column, character in enumerate(line):
+            width = 2 if ord(character) > 0xFFFF else 1
+            if used + width > units:
+                return column
+            used += width
+        return len(line)
+
+    def encode(self) -> bytes:
+        """The bytes as they were on disk: same encoding, same BOM, same line endings.
+
+        :raises UnicodeEncodeError: when new content cannot be written in the file's encoding.
+        """
+        raw = self.content.encode(self.encoding)
+        return codecs.BOM_UTF8 + raw if self.bom else raw
+
+    def replaced(self, content: str) -> Text:
+        return Text(content, self.encoding, self.bom)
+
+
+def decode(raw: bytes) -> Text:
+    """Decode bytes as CPython would: BOM, then PEP 263 declaration, else UTF-8.
+
+    :raises SourceError: not decodable, an unknown or contradictory declaration, or NUL bytes.
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    except SyntaxError as error:
+        raise SourceError(_declaration_message(raw, str(error.msg))) from None
+    bom = encoding == "utf-8-sig"
+    if bom:
+        encoding, raw = "utf-8", raw[len(codecs.BOM_UTF8) :]
+    try:
+        content = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        row = raw.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"is not valid {encoding.upper()} (byte 0x{raw[error.start]:02x} on line {row}); "
+            "save it as UTF-8 or declare its encoding on the first line"
+        ) from None
+    except LookupError:
+        raise SourceError(f"declares an encoding that Python cannot read: {encoding}") from None
+    if "\0" in content:
+        row = content.count("\n", 0, content.index("\0")) + 1
+        raise SourceError(f"contains a NUL byte on line {row}; Python refuses such a file")
+    return Text(content, encoding, bom)
+
+
+def read(path: Path) -> Text:
+    """Read and decode a file.
+
+    :raises SourceError: unreadable or not decodable.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return decode(raw)
+
+
+def _declaration_message(raw: bytes, reason: str) -> str:
+    if "unknown encoding" in reason:
+        return f"declares an encoding that Python does not know ({reason.removeprefix('unknown encoding: ')})"
+    if "encoding problem" in reason:
+        return "has a UTF-8 byte order mark but declares another encoding"
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = raw.count(b"\n", 0, error.start) + 1
+        return (
+            f"is not valid UTF-8 (byte 0x{raw[error.start]:02x} on line {row}); "
+            "save it as UTF-8 or declare its encoding on the first line"
+        )
+    return f"cannot be decoded: {reason}"

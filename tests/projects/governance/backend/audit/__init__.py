@@ -1,0 +1,1 @@
+"""The audit trail, kept in a database of its own."""

@@ -1,0 +1,1 @@
+"""Shared building blocks: models, database access, settings, errors."""
