@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from understudy.doubles.shapes import CONSTRUCTORS
+from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
 from understudy.doubles.state import Misuse, Raised, exception_name
 from understudy.doubles.values import (
     UNKNOWN,
@@ -411,7 +411,9 @@ def _call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Argume
             flag = arguments.keywords.get(option)
             if flag is not None and not (isinstance(flag, Literal) and flag.value is False):
                 machine.delete(mock.slots, option)
-    elif name not in ("_get_child_mock",) and not name.startswith("assert"):
+    elif name in CALLED_ASSERTIONS:
+        machine.asserted_called(mock)
+    elif not name.startswith("assert"):
         machine.escape([mock])
     return Literal(None)
 

@@ -163,10 +163,18 @@ class Machine(State):
         self.shapes = Shapes(resolver)
         self.is_test = is_test
         self.failures: list[Failure] = []
+        self.possible: list[tuple[frozenset[int], Failure]] = []
+        """Failures on paths that may not be taken, with the doubts."""
+        self.settled: frozenset[int] = frozenset()
+        """Doubts that an assertion of the test has answered."""
+        self.called: dict[int, list[frozenset[int]]] = {}
+        """By ``id`` of a mock: under which doubts it was called, each time."""
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
         self.class_overrides: dict[tuple[str, str, str], Value] = {}
         self.globals: dict[tuple[str, str], Value] = {}
+        self.alive: list[Mock] = []
+        """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
         self.cleanups: list[Callable[[], None]] = []
         self.handling: list[Raised] = []
@@ -198,19 +206,30 @@ class Machine(State):
 
     def report(self, failure: Failure) -> None:
         subject = failure.subject
-        if self.maybe:
-            return
         if isinstance(subject, Coroutine) and subject.mock is not None:
             subject = subject.mock
         if isinstance(subject, Mock) and not subject.certain:
             return
-        self.failures.append(failure)
+        if self.certain:
+            self.failures.append(failure)
+        else:
+            self.possible.append((frozenset(self.doubts), failure))
+
+    def asserted_called(self, mock: Mock) -> None:
+        """The test asserts that the mock was called: a test is meant to pass, so the only place that called it
+        did run, and with it whatever else hung on the same doubts."""
+        ways = set(self.called.get(id(mock), ()))
+        if not self.certain or len(ways) != 1:
+            return
+        self.settled |= ways.pop()
+        promoted = [failure for doubts, failure in self.possible if doubts <= self.settled]
+        self.possible = [(doubts, failure) for doubts, failure in self.possible if not doubts <= self.settled]
+        self.failures.extend(promoted)
 
     def may_raise(self) -> None:
         """Something unknown happens inside a ``try``: what follows in it may not run."""
-        if self.guards and self.guards[-1].uncertain == 0:
-            self.maybe += 1
-            self.guards[-1].uncertain += 1
+        if self.guards and not self.guards[-1].doubts:
+            self.guards[-1].doubts.append(self.doubt())
 
     def tick(self) -> None:
         self.steps += 1
@@ -223,7 +242,7 @@ class Machine(State):
             return body()
         finally:
             self.guards.pop()
-            self.maybe -= guard.uncertain
+            self.settle(guard.doubts)
 
     # --- names -------------------------------------------------------------------------------------------------
 
@@ -502,7 +521,7 @@ class Machine(State):
         """Run a bound function to its return."""
         self.tick()
         self.calls.append(Call(place, function))
-        self.uncertain.append(0)
+        self.early.append([])
         self.returns.append([])
         try:
             if isinstance(function.node, ast.Lambda):
@@ -515,7 +534,7 @@ class Machine(State):
             return made if isinstance(made, Value) else UNKNOWN
         finally:
             self.returns.pop()
-            self.maybe -= self.uncertain.pop()
+            self.settle(self.early.pop())
             self.calls.pop()
 
     def _managed(self, function: FunctionValue, env: Environment, place: Place) -> Value:
@@ -534,7 +553,7 @@ class Machine(State):
         """Run a generator up to its first ``yield``: what a fixture or a context manager gives."""
         assert not isinstance(function.node, ast.Lambda)
         self.calls.append(Call(place, function))
-        self.uncertain.append(0)
+        self.early.append([])
         self.returns.append([])
         try:
             self.block(function.node.body, env)
@@ -542,7 +561,7 @@ class Machine(State):
             return yielded.value
         finally:
             self.returns.pop()
-            self.maybe -= self.uncertain.pop()
+            self.settle(self.early.pop())
             self.calls.pop()
         return UNKNOWN
 
@@ -703,6 +722,8 @@ class Machine(State):
             return UNKNOWN
         if not mock.kind.callable and mock.spec is None:
             return self.fail(env, Misuse.NOT_CALLABLE, "TypeError", mock, node)
+        self.called.setdefault(id(mock), []).append(frozenset(self.doubts))
+        self.alive.append(mock)
         if mock.kind is MockKind.ASYNC:
             place = Place(env.unit, node)
             return Coroutine(lambda: self.mock_result(mock, arguments, node, env), place, mock=mock)
@@ -758,7 +779,7 @@ class Machine(State):
                 spec = Spec(mock.spec.entity, auto=True)
         elif mock.spec is not None and not mock.spec.instance:
             return UNKNOWN
-        made = Mock(child.kind, mock.place, f"{mock.label}()", spec, mock)
+        made = Mock(child.kind, mock.place, f"{mock.label}()", spec, mock, auto=True)
         self.write(mock.slots, "return_value", made)
         return made
 
@@ -792,7 +813,7 @@ class Machine(State):
             return UNKNOWN
         if child.kind is None:
             return self.fail(env, Misuse.MISSING_ATTRIBUTE, "AttributeError", mock, node, name)
-        made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock)
+        made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
         self.write(mock.slots, slot, made)
         return made
 
@@ -1432,7 +1453,7 @@ class Machine(State):
             finally:
                 final = self.block(node.finalbody, env)
             return final if final is not Status.NEXT else status
-        if guard.uncertain and node.handlers:
+        if guard.doubts and node.handlers:
             status = self._maybe_handled(node, status, env)
         if status is Status.NEXT:
             status = self.block(node.orelse, env)

@@ -53,6 +53,8 @@ AWAIT_ASSERTIONS = frozenset(
         "assert_not_awaited",
     }
 )
+CALLED_ASSERTIONS = (ASSERTIONS | AWAIT_ASSERTIONS) - {"assert_not_called", "assert_not_awaited"}
+"""Assertions that only hold when the mock was called."""
 METHODS = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock", "_get_child_mock"})
 RECORDS = frozenset(
     {"called", "call_count", "call_args", "call_args_list", "mock_calls", "method_calls", "__class__"}

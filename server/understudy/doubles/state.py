@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Place, Value
+from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Mock, Place, Value
 
 
 class Status(Enum):
@@ -87,8 +87,8 @@ class Guard:
 
     names: tuple[str, ...] | None
     """Exception classes by name; None: any, it is not known which."""
-    uncertain: int = 0
-    """How often the code inside may have left early."""
+    doubts: list[int] = field(default_factory=list)
+    """Why the code inside may have left early."""
 
     def catches(self, name: str, bases: Iterable[str]) -> bool | None:
         if self.names is None:
@@ -122,14 +122,30 @@ class State:
     """Every mutable thing of one simulation is changed through :meth:`write`."""
 
     journal: list[tuple[dict[Any, Any], Hashable, Any]] | None = None
-    maybe: int = 0
-    """Greater than 0 while it is not certain that the code runs at all."""
+    doubts: list[int] = field(default_factory=list)
+    """Numbers of the reasons why the running code may not run at all: branches that may not be taken, early
+    returns that may have happened. Empty while everything is certain."""
     guards: list[Guard] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    uncertain: list[int] = field(default_factory=lambda: [0])
-    """Per running function: how often it may have returned early."""
+    early: list[list[int]] = field(default_factory=lambda: [[]])
+    """Per running function: the doubts that its own early returns gave."""
     returns: list[list[Value]] = field(default_factory=lambda: [[]])
     """Per running function: what it may have returned early."""
+    last_doubt: int = 0
+
+    @property
+    def certain(self) -> bool:
+        return not self.doubts
+
+    def doubt(self) -> int:
+        """A new reason for doubt, until it is settled."""
+        self.last_doubt += 1
+        self.doubts.append(self.last_doubt)
+        return self.last_doubt
+
+    def settle(self, doubts: Iterable[int]) -> None:
+        for number in doubts:
+            self.doubts.remove(number)
 
     def write(self, slots: dict[Any, Any], key: Hashable, value: object) -> None:
         if self.journal is not None:
@@ -144,8 +160,7 @@ class State:
 
     def not_certain(self) -> None:
         """From here to the end of the running function, code may not run: it may have returned."""
-        self.maybe += 1
-        self.uncertain[-1] += 1
+        self.early[-1].append(self.doubt())
 
     def fork(self, branches: list[Callable[[], Status]]) -> Status:
         """Run alternatives of which one is taken, and join what they leave behind.
@@ -159,7 +174,7 @@ class State:
         for branch in branches:
             log: list[tuple[dict[Any, Any], Hashable, Any]] = []
             self.journal = log
-            self.maybe += 1
+            number = self.doubt()
             try:
                 status = branch()
             except Raised as raised:
@@ -167,7 +182,7 @@ class State:
                 if raised.failure is None or escaping is None:
                     escaping = raised
             finally:
-                self.maybe -= 1
+                self.settle((number,))
                 self.journal = outer
             final = {(id(slots), key): (slots, key, slots.get(key, _MISSING)) for slots, key, _ in log}
             for slots, key, before in reversed(log):
@@ -193,8 +208,7 @@ class State:
             if statuses & {Status.RETURN, Status.BREAK, Status.CONTINUE}:
                 self.not_certain()
             elif self.guards:
-                self.maybe += 1
-                self.guards[-1].uncertain += 1
+                self.guards[-1].doubts.append(self.doubt())
         return Status.NEXT
 
     def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
@@ -202,7 +216,7 @@ class State:
         for entry, (slots, key, _) in keys.items():
             current = slots.get(key, _MISSING)
             values = [final[entry][2] if entry in final else current for final in finals]
-            joined = join(values)
+            joined = _join_slot(key, values)
             if joined is not current:
                 self.write(slots, key, joined)
 
@@ -211,7 +225,28 @@ class State:
         for final in finals:
             for slots, key, value in final.values():
                 if slots.get(key, _MISSING) is not value:
-                    self.write(slots, key, join([slots.get(key, _MISSING), value]))
+                    self.write(slots, key, _join_slot(key, [slots.get(key, _MISSING), value]))
+
+
+def _join_slot(key: Hashable, values: list[Any]) -> Any:
+    """Like :func:`join`, for what mocks keep about themselves: a child that a look alone creates is there on
+    every path, and a mock that was handed over on one path is remembered there."""
+    present = [value for value in values if value is not _MISSING]
+    if key == "handed":
+        return present[-1]
+    if all(isinstance(value, Mock) and value.auto for value in present):
+        plain = all(not _configured(value) for value in present[1:])
+        if plain:
+            return present[0]
+    return join(values)
+
+
+def _configured(mock: Mock) -> bool:
+    return any(
+        not (isinstance(value, Mock) and value.auto and not _configured(value))
+        for key, value in mock.slots.items()
+        if key != "handed"
+    )
 
 
 def join(values: list[Any]) -> Any:

@@ -258,6 +258,8 @@ class Mock(Value):
     spec: Spec | None = None
     parent: Mock | None = None
     slots: dict[str, object] = field(default_factory=dict)
+    auto: bool = False
+    """True for a child that the first look at it creates."""
     unsure: bool = False
     """True when its configuration is not fully known: it never draws a finding."""
 

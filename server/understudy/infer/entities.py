@@ -55,6 +55,9 @@ class ClassEntity:
     def key(self) -> tuple[Path, str]:
         return (self.module.path, self.qualname)
 
+    def __repr__(self) -> str:
+        return f"<class {self.module.name}.{self.qualname}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClassEntity) and self.key == other.key
 
@@ -85,6 +88,9 @@ class FunctionEntity:
     @property
     def key(self) -> tuple[Path, str]:
         return (self.module.path, self.qualname)
+
+    def __repr__(self) -> str:
+        return f"<function {self.module.name}.{self.qualname}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FunctionEntity) and self.key == other.key

@@ -33,7 +33,9 @@ _INSTRUMENTED = frozenset(
     }
 )
 _OTHER_BASES = frozenset({"AutomapBase", "DeferredReflection", "MappedAsDataclass", "SQLModel", "AbstractConcreteBase"})
-_HARMLESS_EXTERNALS = frozenset({"AsyncAttrs", "ABC", "Generic", "Protocol", "object"})
+_SQLALCHEMY_BASES = frozenset({"DeclarativeBase", "DeclarativeBaseNoMeta", "AsyncAttrs"})
+_HARMLESS_EXTERNALS = frozenset({"Generic", "Protocol", "object"})
+_CONSTRUCTION = frozenset({"__init__", "__new__", "__getattr__", "__init_subclass__"})
 
 RegistryKey = tuple[Path, str]
 
@@ -141,7 +143,10 @@ class Models:
                     if isinstance(owner, ValueEntity) and _made_by(owner, "SQLAlchemy"):
                         return (owner.path, f"{owner.declaration.target}.Model")
                 found = self.resolver.base(cls, base)
-                if isinstance(found, External) and found.root == "sqlalchemy" and found.name == "DeclarativeBase":
+                if isinstance(found, External) and found.root == "sqlalchemy" and found.name in (
+                    "DeclarativeBase",
+                    "DeclarativeBaseNoMeta",
+                ):
                     return (cls.path, cls.qualname)
                 if isinstance(found, ValueEntity) and _made_by(found, "declarative_base", "generate_base"):
                     return (found.path, found.declaration.target)
@@ -158,33 +163,32 @@ class Models:
 
     def understood(self, entity: ClassEntity) -> bool:
         """True when every base and decorator of the class is known, and its constructor is the default one."""
-        ancestry = self.resolver.ancestry(entity)
-        for external in ancestry.externals:
-            if external.name == "DeclarativeBase" or external.name in _HARMLESS_EXTERNALS:
-                continue
+        return self._understood(entity, set())
+
+    def _understood(self, cls: ClassEntity, seen: set[ClassEntity]) -> bool:
+        if cls in seen:
+            return True
+        seen.add(cls)
+        header = cls.declaration
+        if header.decorators or header.keywords or cls.module.dynamic:
             return False
-        for cls in ancestry.classes:
-            if cls.declaration.decorators or any(k.name == "metaclass" for k in cls.declaration.keywords):
-                return False
-            if cls.module.dynamic:
-                return False
-            for declaration in cls.declaration.body:
-                if isinstance(declaration, model.Function) and declaration.name in (
-                    "__init__",
-                    "__new__",
-                    "__getattr__",
-                    "__init_subclass__",
-                ):
-                    return False
-            for base in cls.declaration.bases:
-                found = self.resolver.base(cls, base)
-                if isinstance(found, Absent) and not self._is_flask_model(cls, base):
-                    return False
-                if isinstance(found, ValueEntity) and not self._plain_base(found):
-                    return False
-                if isinstance(found, External) and found.name in _OTHER_BASES:
-                    return False
-        return True
+        if any(isinstance(d, model.Function) and d.name in _CONSTRUCTION for d in header.body):
+            return False
+        return all(self._base_understood(cls, base, seen) for base in header.bases)
+
+    def _base_understood(self, cls: ClassEntity, base: model.Term, seen: set[ClassEntity]) -> bool:
+        found = self.resolver.base(cls, base)
+        if isinstance(found, Absent):
+            return self._is_flask_model(cls, base)
+        if isinstance(found, ValueEntity):
+            return self._plain_base(found)
+        if isinstance(found, External):
+            if found.root == "sqlalchemy" or found.name in _OTHER_BASES:
+                return found.name in _SQLALCHEMY_BASES
+            if found.name in _HARMLESS_EXTERNALS:
+                return True
+            found = self.resolver.open(found)
+        return isinstance(found, ClassEntity) and self._understood(found, seen)
 
     def _plain_base(self, found: ValueEntity) -> bool:
         """``declarative_base()`` without a class or constructor of its own."""

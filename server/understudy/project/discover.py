@@ -134,7 +134,8 @@ class _Walk:
 
     def _walk(self, top: str) -> None:
         exclude = self._exclude
-        if exclude is not None and (not _inside(top, self._root) or _ignored_at([exclude], top, self._root)):
+        within = top == self._root or _inside(top, self._root)
+        if exclude is not None and (not within or _ignored_at([exclude], top, self._root)):
             exclude = None
         outer = _outer_gitignores(top, self._root)
         if _ignored_at(outer, top, self._root):

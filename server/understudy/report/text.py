@@ -42,7 +42,7 @@ _LONG_SPAN = 7
 """Spans of more rows show their first and last ones only."""
 _SHOWN_HEAD, _SHOWN_TAIL = 3, 2
 _WIDTH_OF_FILES = 160
-_LEAST_WIDTH = 40
+_LEAST_WIDTH = 20
 _LEAST_LABEL = 24
 _EXACT_WIDTHS = 500
 

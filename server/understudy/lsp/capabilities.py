@@ -1,0 +1,50 @@
+"""What the client can do, read out of its capabilities once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lsprotocol import types
+from pygls.capabilities import ServerCapabilitiesBuilder, get_capability
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The client's capabilities, as far as they change what the server sends."""
+
+    encoding: str = "utf-16"
+    """The unit of columns in every position: ``utf-8``, ``utf-16`` or ``utf-32``."""
+    related_information: bool = False
+    code_description: bool = False
+    unnecessary_tag: bool = False
+    diagnostic_data: bool = False
+    document_changes: bool = False
+    code_action_literals: bool = False
+    preferred_actions: bool = False
+    markdown_hover: bool = False
+    configuration: bool = False
+    register_configuration: bool = False
+    register_watched_files: bool = False
+
+
+def resolve(capabilities: types.ClientCapabilities) -> Client:
+    def has(name: str) -> bool:
+        return bool(get_capability(capabilities, name, False))
+
+    tags = get_capability(capabilities, "text_document.publish_diagnostics.tag_support.value_set") or ()
+    hover_formats = get_capability(capabilities, "text_document.hover.content_format") or ()
+    encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
+    return Client(
+        encoding=encoding.value if isinstance(encoding, types.PositionEncodingKind) else encoding,
+        related_information=has("text_document.publish_diagnostics.related_information"),
+        code_description=has("text_document.publish_diagnostics.code_description_support"),
+        unnecessary_tag=types.DiagnosticTag.Unnecessary in tags,
+        diagnostic_data=has("text_document.publish_diagnostics.data_support"),
+        document_changes=has("workspace.workspace_edit.document_changes"),
+        code_action_literals=has("text_document.code_action.code_action_literal_support"),
+        preferred_actions=has("text_document.code_action.is_preferred_support"),
+        markdown_hover=types.MarkupKind.Markdown in hover_formats,
+        configuration=has("workspace.configuration"),
+        register_configuration=has("workspace.did_change_configuration.dynamic_registration"),
+        register_watched_files=has("workspace.did_change_watched_files.dynamic_registration"),
+    )

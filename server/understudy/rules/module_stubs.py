@@ -1,0 +1,134 @@
+"""Entries of ``sys.modules`` that a file replaces, and whether it puts them back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from understudy.infer.scopes import FunctionNode
+from understudy.source.parse import Parsed, Unit
+
+
+@dataclass(frozen=True)
+class Stub:
+    """``sys.modules["m"] = value`` or ``sys.modules.setdefault("m", value)``."""
+
+    unit: Unit
+    statement: ast.stmt
+    target: ast.expr
+    """``sys.modules["m"]``, or the call."""
+    name: str
+    value: ast.expr
+    function: FunctionNode | None
+    """The innermost function it stands in; None at import time."""
+    top_level: bool
+    """True when it is a statement of the module itself, in no block."""
+    only_if_absent: bool
+
+
+def is_sys_modules(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == "modules"
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("sys", "_sys")
+    )
+
+
+def stubs(parsed: Parsed) -> Iterator[Stub]:
+    """Every entry that the file sets, with a constant name."""
+    if "sys.modules" not in parsed.text.content:
+        return
+    for unit in parsed.units:
+        yield from _in(unit, unit.node, None, True)
+
+
+def names(parsed: Parsed) -> set[str]:
+    """The module names that the file replaces in any way: by assignment, ``patch.dict``, ``setitem``."""
+    found = {stub.name for stub in stubs(parsed)}
+    if "sys.modules" not in parsed.text.content:
+        return found
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Call):
+            mentions = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(
+                is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
+                for arg in mentions
+            ):
+                for arg in mentions:
+                    found.update(
+                        child.value
+                        for child in ast.walk(arg)
+                        if isinstance(child, ast.Constant) and isinstance(child.value, str)
+                    )
+    return found
+
+
+def _in(unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool) -> Iterator[Stub]:
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and is_sys_modules(target.value):
+                if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
+                    yield Stub(unit, node, target, target.slice.value, node.value, function, top, False)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        call = node.value
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "setdefault" and len(call.args) == 2:
+            first = call.args[0]
+            if is_sys_modules(call.func.value) and isinstance(first, ast.Constant):
+                if isinstance(first.value, str):
+                    yield Stub(unit, node, call, first.value, call.args[1], function, top, True)
+    inner = node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+    for child in _children(node):
+        yield from _in(unit, child, inner, False)
+
+
+def _children(node: ast.stmt) -> Iterator[ast.stmt]:
+    for name in ("body", "orelse", "finalbody"):
+        for child in getattr(node, name, ()):
+            if isinstance(child, ast.stmt):
+                yield child
+    for handler in getattr(node, "handlers", ()):
+        yield from handler.body
+    for case in getattr(node, "cases", ()):
+        yield from case.body
+
+
+def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
+    """Does the file put the entry back, anywhere and in any way that could be meant so?"""
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Delete):
+            if any(_is_entry(target, name) for target in node.targets):
+                return True
+        elif isinstance(node, ast.Assign) and node is not stub.statement:
+            if any(_is_entry(target, name) for target in node.targets) and not _makes_mock(node.value):
+                return True
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if is_sys_modules(node.func.value) and node.func.attr in ("pop", "update", "clear", "__delitem__"):
+                first = node.args[0] if node.args else None
+                if not isinstance(first, ast.Constant) or first.value == name:
+                    return True
+            if node.func.attr == "dict" and any(
+                is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
+                for arg in node.args
+            ):
+                return True
+            if node.func.attr in ("setitem", "delitem") and node.args and is_sys_modules(node.args[0]):
+                second = node.args[1] if len(node.args) > 1 else None
+                if isinstance(second, ast.Constant) and second.value == name:
+                    return True
+    return False
+
+
+def _is_entry(target: ast.expr, name: str) -> bool:
+    if not isinstance(target, ast.Subscript) or not is_sys_modules(target.value):
+        return False
+    return not isinstance(target.slice, ast.Constant) or target.slice.value == name
+
+
+def _makes_mock(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        func = node.func
+        name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+        return name.endswith(("Mock", "ModuleType", "SimpleNamespace"))
+    return False

@@ -1,0 +1,224 @@
+"""US201: the module, class or attribute that a patch names does not exist."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from understudy.facts import model
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes.names import nearest
+from understudy.index.module import Module
+from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity
+from understudy.infer.fixtures import Fixtures
+from understudy.project.modules import Kind
+from understudy.rules import module_stubs
+from understudy.rules.base import Context, Rule
+from understudy.rules.patch_calls import PatchCall, patch_calls
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """The first name of a path that does not exist."""
+
+    owner: Entity
+    index: int
+    name: str
+    is_last: bool
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    for call in patch_calls(context):
+        found = _by_path(context, call) if call.target is not None else _by_object(context, call)
+        if found is None or _set_elsewhere(context, found.name):
+            continue
+        if call.target is not None:
+            span = call.part_span(found.index)
+        else:
+            assert call.attribute is not None
+            span = call.site.unit.string_span(call.attribute, 0, len(found.name))
+        yield rule.finding(
+            context.path,
+            span,
+            _message(call, found, (fix := _fix(context, call, found))),
+            related=tuple(_related(context, found)),
+            fixes=(fix[0],) if fix is not None else (),
+        )
+
+
+def _by_path(context: Context, call: PatchCall) -> _Missing | None:
+    parts = call.path.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        return None
+    if any(".".join(parts[:count]) in _stubbed(context) for count in range(1, len(parts))):
+        return None
+    file = context.workspace.find(parts[0], context.path)
+    if file is None or not file.workspace:
+        return None
+    entity: Entity = ModuleEntity(file)
+    for index, part in enumerate(parts[1:], 1):
+        is_last = index == len(parts) - 1
+        found = context.resolver.attribute(entity, part, context.module)
+        if found is Absent.MISSING:
+            if isinstance(entity, ModuleEntity):
+                if is_last and hasattr(builtins, part):
+                    return None
+                if entity.file.kind is Kind.NAMESPACE and index == 1:
+                    # A folder without __init__.py may have parts that are not in the workspace.
+                    return None
+            return _Missing(entity, index, part, is_last)
+        if isinstance(found, (Absent, External)):
+            return None
+        entity = found
+    return None
+
+
+def _by_object(context: Context, call: PatchCall) -> _Missing | None:
+    assert call.owner is not None and call.attribute is not None
+    owner = context.scopes.resolve(call.owner, call.site.scope)
+    name = str(call.attribute.value)
+    if not isinstance(owner, (ModuleEntity, ClassEntity)):
+        return None
+    if isinstance(owner, ModuleEntity) and (
+        not owner.file.workspace or owner.file.name in _stubbed(context) or hasattr(builtins, name)
+    ):
+        return None
+    if context.resolver.attribute(owner, name, context.module) is not Absent.MISSING:
+        return None
+    return _Missing(owner, 0, name, True)
+
+
+def _stubbed(context: Context) -> frozenset[str]:
+    """Modules that the test run replaces in ``sys.modules``: a mock has every attribute."""
+    names: set[str] = set()
+    for module in Fixtures(context.resolver).chain(context.module):
+        names.update(module_stubs.names(context.workspace.parsed(module.path)))
+    return frozenset(names)
+
+
+def _set_elsewhere(context: Context, name: str) -> bool:
+    """Does test code set such an attribute on some object itself? Then it may be this one."""
+    pattern = re.compile(rf"\.{re.escape(name)}\s*=[^=]|setattr\([^)\n]*[\"']{re.escape(name)}[\"']")
+    for module in Fixtures(context.resolver).chain(context.module):
+        for match in pattern.finditer(context.workspace.text(module.path).content):
+            if not match.group().startswith("setattr") or "monkeypatch" not in _line(context, module, match):
+                return True
+    return False
+
+
+def _line(context: Context, module: Module, match: re.Match[str]) -> str:
+    text = context.workspace.text(module.path)
+    return text.line(text.position(match.start())[0])
+
+
+def _message(call: PatchCall, found: _Missing, fix: tuple[Fix, str] | None) -> str:
+    what = f"`{call.spelling}`"
+    if isinstance(found.owner, ClassEntity):
+        problem = f"class `{found.owner.name}` does not have the attribute `{found.name}`"
+    elif isinstance(found.owner, ModuleEntity):
+        kind = "package" if found.owner.file.is_package else "module"
+        problem = f"{kind} `{found.owner.file.name}` does not have the attribute `{found.name}`"
+        if not found.is_last:
+            problem = f"there is no module `{found.owner.file.name}.{found.name}`"
+    else:
+        problem = f"there is no `{found.name}`"
+    advice = fix[1] if fix is not None else "patch the name where the code under test looks it up"
+    return f"{what} raises an error when it is entered: {problem}; {advice}"
+
+
+def _fix(context: Context, call: PatchCall, found: _Missing) -> tuple[Fix, str] | None:
+    """The definer of a name that is imported only inside functions, else the nearest name."""
+    if found.is_last and isinstance(found.owner, ModuleEntity) and call.target is not None:
+        definers = {definer for _, definer in _lazy_imports(context, found)}
+        if len(definers) == 1:
+            target = definers.pop()
+            span = call.site.unit.string_span(call.target, 0, len(call.path))
+            edit = Edit(context.path, span, target)
+            if span != call.site.unit.span(call.target):
+                fix = Fix(f"Patch `{target}`, where it is defined", Applicability.SAFE, (edit,))
+                return fix, f"it is imported inside a function, so patch `{target}`, where it is defined"
+    name = nearest(found.name, _names(context, found))
+    if name is None:
+        return None
+    if call.target is not None:
+        span = call.part_span(found.index)
+        whole = call.site.unit.span(call.target)
+    else:
+        assert call.attribute is not None
+        span = call.site.unit.string_span(call.attribute, 0, len(found.name))
+        whole = call.site.unit.span(call.attribute)
+    advice = f"did you mean `{name}`?"
+    if span == whole:
+        return None
+    return Fix(f"Change to `{name}`", Applicability.UNSAFE, (Edit(context.path, span, name),)), advice
+
+
+def _lazy_imports(context: Context, found: _Missing) -> Iterator[tuple[model.Import, str]]:
+    """Imports of the name inside functions of the module, with the dotted path that defines it."""
+    module = _module(context, found)
+    if module is None:
+        return
+    for _, statement in module.imports():
+        if statement.function is None:
+            continue
+        for imported in statement.names:
+            if imported.bound == found.name and statement.is_from:
+                source = context.resolver.absolute(module, statement)
+                if source is not None:
+                    yield statement, f"{source}.{imported.name}"
+
+
+def _module(context: Context, found: _Missing) -> Module | None:
+    if isinstance(found.owner, ModuleEntity):
+        return context.workspace.load(found.owner.file)
+    return None
+
+
+def _names(context: Context, found: _Missing) -> list[str]:
+    if isinstance(found.owner, ClassEntity):
+        names: dict[str, None] = {}
+        for cls in context.resolver.ancestry(found.owner).classes:
+            for declaration in cls.declaration.body:
+                name = getattr(declaration, "name", None) or getattr(declaration, "target", None)
+                if name is not None:
+                    names[name] = None
+        return list(names)
+    if isinstance(found.owner, ModuleEntity):
+        module = context.workspace.load(found.owner.file)
+        known = list(module.bindings) if module is not None else []
+        for folder in found.owner.file.folders:
+            known.extend(
+                entry.removesuffix(".py")
+                for entry, is_folder in context.workspace.finder.listing.entries(folder).items()
+                if entry.endswith(".py") or (is_folder and entry.isidentifier())
+            )
+        return known
+    return []
+
+
+def _related(context: Context, found: _Missing) -> Iterator[Related]:
+    module = _module(context, found)
+    if module is not None:
+        for row, statement in module.imports():
+            if statement.function is not None:
+                for imported in statement.names:
+                    if imported.bound == found.name:
+                        yield Related(
+                            module.path,
+                            imported.span.shifted(row),
+                            f"imported inside `{statement.function}`, so it is no attribute of the module",
+                        )
+    if isinstance(found.owner, ClassEntity):
+        yield Related(found.owner.path, found.owner.span, f"class `{found.owner.name}` is defined here")
+
+
+RULE = Rule(
+    "US201",
+    "patch-target-not-found",
+    Severity.ERROR,
+    "the module, class or attribute that a patch names does not exist",
+    check,
+    __name__,
+)

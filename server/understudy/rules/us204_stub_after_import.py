@@ -1,0 +1,144 @@
+"""US204: ``sys.modules["m"] = …`` after an import that already loaded ``m``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.index.module import Module
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.imports import Edge, ImportGraph, Node
+from understudy.rules import module_stubs
+from understudy.rules.base import Context, Rule
+from understudy.rules.module_stubs import Stub
+from understudy.source.span import Span
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test:
+        return
+    for stub in module_stubs.stubs(context.parsed):
+        if stub.function is None and stub.top_level and not stub.only_if_absent:
+            yield from _stub(rule, context, stub)
+
+
+def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
+    graph = ImportGraph(context.resolver)
+    target = graph.node(stub.name, context.path)
+    if target is None:
+        return
+    before, after = _around(context, graph, stub)
+    start = [node for edge in before for node in edge.targets]
+    conftests = [m.path for m in Fixtures(context.resolver).chain(context.module) if m.path != context.path]
+    loaded = graph.closure([*conftests, *start])
+    if target not in loaded:
+        return
+    late = graph.closure([node for edge in after for node in edge.targets])
+    fresh = [node for node in late if node not in loaded]
+    if any(True for _ in graph.importers(fresh, target, lazy=False)) or any(
+        target in edge.targets for edge in after
+    ):
+        # Modules that are loaded below the stub import the stub: it comes in time for them.
+        return
+    consumers = list(graph.importers(loaded, target, lazy=False))
+    lazily = list(graph.importers({**loaded, **late}, target, lazy=True))
+    if not consumers and lazily:
+        # Only code that imports it when it runs is there, and that sees the stub.
+        return
+    severity = Severity.WARNING if lazily else Severity.ERROR
+    edge = _loading_edge(before, graph, target)
+    span = stub.unit.span(stub.target)
+    message = _message(context, stub, edge, severity, lazily)
+    fix = _move_up(context, stub, edge) if edge is not None else None
+    yield rule.finding(
+        context.path,
+        span,
+        message,
+        severity=severity,
+        related=tuple(_related(context, graph, edge, target, consumers)),
+        fixes=(fix,) if fix is not None else (),
+    )
+
+
+def _around(context: Context, graph: ImportGraph, stub: Stub) -> tuple[list[Edge], list[Edge]]:
+    """The imports of the file above and below the stub, at import time."""
+    row = stub.unit.span(stub.statement).row
+    edges = [edge for edge in graph.edges(context.module) if not edge.lazy]
+    return [e for e in edges if e.span.row < row], [e for e in edges if e.span.row > row]
+
+
+def _loading_edge(before: list[Edge], graph: ImportGraph, target: Node) -> Edge | None:
+    return next((edge for edge in before if target in graph.closure(edge.targets)), None)
+
+
+def _message(
+    context: Context,
+    stub: Stub,
+    edge: Edge | None,
+    severity: Severity,
+    lazily: list[tuple[Module, Edge]],
+) -> str:
+    if edge is not None:
+        loader = f"the import on line {edge.span.row + 1}"
+    else:
+        loader = "conftest.py"
+    if severity is Severity.ERROR:
+        effect = "the code under test keeps the real module and this stub changes nothing"
+    else:
+        functions = sorted({f"`{e.statement.function}`" for _, e in lazily})
+        effect = f"only code that imports it again when it runs ({', '.join(functions[:3])}) sees this stub"
+    return f"`{stub.name}` is already loaded by {loader}, so {effect}; set the stub above that import"
+
+
+def _related(
+    context: Context,
+    graph: ImportGraph,
+    edge: Edge | None,
+    target: Node,
+    consumers: list[tuple[Module, Edge]],
+) -> Iterator[Related]:
+    if edge is not None:
+        yield Related(context.path, edge.span, "this import loads it")
+    for module, other in consumers[:3]:
+        if edge is None or (module.path, other.span) != (context.path, edge.span):
+            yield Related(module.path, other.span, "imported here, before the stub is set")
+
+
+def _move_up(context: Context, stub: Stub, edge: Edge) -> Fix | None:
+    """Move the statement above the import that loads the module, where the names it uses are bound by then."""
+    unit = stub.unit
+    if unit.node is not stub.statement:
+        return None
+    text = context.parsed.text
+    statement = unit.span(stub.statement)
+    used = {node.id for node in ast.walk(stub.statement) if isinstance(node, ast.Name)}
+    for name in used:
+        bindings = context.module.bindings.get(name, ())
+        if bindings and min(binding.span.row for binding in bindings) >= edge.span.row:
+            return None
+    newline = text.newline
+    end_row = statement.end_row + 1
+    removed = Span(statement.row, 0, end_row, 0)
+    if end_row < text.row_count and not text.line(end_row).strip() and statement.row > 0:
+        if not text.line(statement.row - 1).strip():
+            removed = Span(statement.row, 0, end_row + 1, 0)
+    source = text.slice(Span(statement.row, 0, statement.end_row, len(text.line(statement.end_row))))
+    return Fix(
+        "Move the stub above the import",
+        Applicability.UNSAFE,
+        (
+            Edit(context.path, Span.at(edge.span.row, 0), f"{source}{newline}{newline}"),
+            Edit(context.path, removed, ""),
+        ),
+    )
+
+
+RULE = Rule(
+    "US204",
+    "stub-after-import",
+    Severity.ERROR,
+    '`sys.modules["m"] = …` placed after an import that already (transitively) imported `m`',
+    check,
+    __name__,
+)

@@ -1,0 +1,1 @@
+"""The rules' pages, run as tests. See README.md."""

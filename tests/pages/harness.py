@@ -1,0 +1,397 @@
+"""Checks a page: its examples are analysed, run, fixed, and run again. Each step gives a list of complaints."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pages import marks
+from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, read
+from pages.marks import Expected, MarkedFile, Runtime
+from understudy.engine import Project
+from understudy.finding import Finding, Severity
+from understudy.fixes import apply
+from understudy.project import config as configuration
+from understudy.project.discover import discover
+from understudy.rules import registry
+from understudy.source.span import Span
+
+_ROUNDS = 10
+_RUNNER = Path(__file__).with_name("runner.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a test (or of importing a file, when ``test`` is None)."""
+
+    file: str
+    test: str | None
+    status: str
+    exception: str = ""
+    message: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.exception}: {self.message}" if self.status == "raises" else self.status
+
+    def agrees(self, expected: Runtime) -> bool:
+        if self.status != expected.status:
+            return False
+        return self.exception == expected.exception and expected.message in self.message
+
+
+@dataclass
+class Case:
+    """An example on disk: as it is written, and a copy for the fixes."""
+
+    page: str
+    example: Example
+    folder: Path
+    outcomes: list[Outcome] | None = None
+    fixed_outcomes: list[Outcome] | None = None
+    log: str = ""
+    remaining: list[Finding] = field(default_factory=list)
+    """What the fixes left."""
+    _refused: list[str] = field(default_factory=list)
+
+    @cached_property
+    def files(self) -> dict[str, MarkedFile]:
+        return {name: marks.read(self.page, block) for name, block in self.example.files.items()}
+
+    @property
+    def original(self) -> Path:
+        return self.folder / "original"
+
+    @property
+    def fixed(self) -> Path:
+        return self.folder / "fixed"
+
+    @property
+    def where(self) -> str:
+        return f"{self.page}:{self.example.line}: {self.example.title}"
+
+    @property
+    def plugins(self) -> list[str]:
+        text = "".join(file.source for file in self.files.values())
+        return ["asyncio", "mocker", *(["hypothesis"] if "hypothesis" in text else [])]
+
+    # --- static
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        self._write(self.original)
+        return self._check(self.original)
+
+    def _write(self, folder: Path) -> None:
+        if "pyproject.toml" not in self.files:
+            _write_file(folder / "pyproject.toml", DEFAULT_SETTINGS)
+        for name, file in self.files.items():
+            _write_file(folder / name, file.source)
+
+    def _check(self, folder: Path) -> list[Finding]:
+        project, files = _project(folder)
+        analyses = [project.analyse(path) for path in files]
+        problems = [problem for analysis in analyses for problem in analysis.problems]
+        if problems:
+            raise PageError(self.page, self.example.line, "; ".join(problems))
+        return project.finish(analyses)
+
+    def findings_complaints(self) -> list[str]:
+        """Findings that the page does not announce, and announced ones that are not there."""
+        complaints: list[str] = []
+        left = [expected for file in self.files.values() for expected in file.expected]
+        for finding in self.findings:
+            name = finding.path.relative_to(self.original).as_posix()
+            candidates = [
+                expected
+                for expected in left
+                if (expected.file, expected.row, expected.code) == (name, finding.span.row, finding.code)
+            ]
+            exact = [expected for expected in candidates if not self._differences(expected, finding)]
+            if exact:
+                left.remove(exact[0])
+            elif candidates:
+                left.remove(candidates[0])
+                for difference in self._differences(candidates[0], finding):
+                    complaints.append(f"{self.page}:{candidates[0].page_line}: {finding.code}: {difference}")
+            else:
+                complaints.append(
+                    f"{self._page_line(name, finding.span.row)}: not announced: {finding.severity.value}: "
+                    f"[{finding.code}] {finding.message} (columns {_columns(finding)})"
+                )
+        for expected in left:
+            complaints.append(
+                f"{self.page}:{expected.page_line}: {expected.code} is announced but not found "
+                f"({expected.file})"
+            )
+        return complaints
+
+    def _differences(self, expected: Expected, finding: Finding) -> list[str]:
+        found: list[str] = []
+        if finding.severity is not expected.severity:
+            found.append(f"is {finding.severity.value}, not {expected.severity.value}")
+        if expected.message not in finding.message:
+            found.append(f"the message is {finding.message!r}, without {expected.message!r}")
+        line = self.files[expected.file].source.split("\n")[expected.row]
+        span = finding.span
+        columns = (span.column, span.end_column if span.end_row == span.row else len(line))
+        if expected.columns is not None and expected.columns != columns:
+            found.append(
+                f"stands at columns {columns[0]}-{columns[1]} ({line[slice(*columns)]!r}), the carets at "
+                f"{expected.columns[0]}-{expected.columns[1]} ({line[slice(*expected.columns)]!r})"
+            )
+        fix = finding.fix
+        actual = "no" if fix is None else fix.applicability.value
+        if expected.fix and expected.fix != actual:
+            found.append(f"has {actual} fix, announced is {expected.fix} fix")
+        if not expected.fix and fix is None:
+            found.append("has no fix; write (no fix) after the code if that is meant")
+        return found
+
+    def _page_line(self, name: str, row: int) -> str:
+        file = self.files.get(name)
+        return f"{self.page}:{file.page_line + row}" if file else f"{self.where}: {name}:{row + 1}"
+
+    # --- running
+
+    def runtime_complaints(self) -> list[str]:
+        """Tests that do something else than the page says, and errors in tests that do not raise."""
+        assert self.outcomes is not None, "run() comes first"
+        complaints = self._compare(self.outcomes, self._expected_outcomes(), "")
+        for file in self.files.values():
+            for test in file.tests:
+                if test.runtime.status == "raises":
+                    continue
+                for finding in self._errors_in(file.name, test.rows):
+                    complaints.append(
+                        f"{self._page_line(file.name, finding.span.row)}: {finding.code} is an error, but "
+                        f"{test.name} {test.runtime}"
+                    )
+        raising = any(outcome.status == "raises" for outcome in self.outcomes)
+        if not raising and any(_raises_always(finding) for finding in self.findings) and self._all_tests():
+            complaints.append(f"{self.where}: there are errors, but no test raises")
+        return complaints
+
+    def _all_tests(self) -> list[marks.TestFunction]:
+        return [test for file in self.files.values() for test in file.tests]
+
+    def _errors_in(self, name: str, rows: range) -> list[Finding]:
+        return [
+            finding
+            for finding in self.findings
+            if finding.path == self.original / name and finding.span.row in rows and _raises_always(finding)
+        ]
+
+    def _expected_outcomes(self) -> dict[tuple[str, str | None], Runtime]:
+        expected: dict[tuple[str, str | None], Runtime] = {}
+        for file in self.files.values():
+            if file.collection.status == "raises":
+                expected[file.name, None] = file.collection
+            else:
+                expected |= {(file.name, test.name): test.runtime for test in file.tests}
+        return expected
+
+    def _compare(
+        self, outcomes: Sequence[Outcome], expected: dict[tuple[str, str | None], Runtime], when: str
+    ) -> list[str]:
+        complaints: list[str] = []
+        left = dict(expected)
+        if not outcomes and expected:
+            return [f"{self.where}: nothing was run{when}; pytest says:\n{self.log}"]
+        for outcome in outcomes:
+            key = (outcome.file, outcome.test)
+            left.pop(key, None)
+            wanted = expected.get(key, Runtime())
+            if not outcome.agrees(wanted):
+                what = outcome.test or "the import"
+                line = f"{self.page}:{wanted.page_line}" if wanted.marked else self.where
+                complaints.append(f"{line}: {outcome.file}: {what}{when}: {outcome}, but expected: {wanted}")
+        for name, test in left:
+            complaints.append(f"{self.where}: {name}: {test or 'the import'} was not run{when}")
+        return complaints
+
+    # --- fixing
+
+    def apply_fixes(self) -> None:
+        """Write a copy and apply all fixes to it, unsafe ones included, until none is left."""
+        self._write(self.fixed)
+        for _ in range(_ROUNDS):
+            project, files = _project(self.fixed)
+            findings = project.finish([project.analyse(path) for path in files])
+            plan = apply.plan(findings, unsafe=True)
+            if not plan.chosen:
+                self.remaining = findings
+                return
+            result = apply.write_fixed(plan, project.workspace.text)
+            self._refused.extend(f"{refusal.path.name} {refusal.reason}" for refusal in result.refused)
+            if not result.changed:
+                break
+        self.remaining = findings
+        self._refused.append(f"fixes are still left after {_ROUNDS} rounds")
+
+    @property
+    def has_fixes(self) -> bool:
+        return any(finding.fixes for finding in self.findings)
+
+    def fix_complaints(self) -> list[str]:
+        """Fixes that leave or bring findings, break the file, or do not make the tests pass."""
+        if not self.has_fixes:
+            if self.example.fixed:
+                return [f"{self.where}: a file after the fixes is shown, but there are no fixes"]
+            return []
+        assert self.fixed_outcomes is not None, "run() comes first"
+        complaints = [f"{self.where}: after the fixes: {reason}" for reason in self._refused]
+        allowed = Counter(
+            (finding.path.relative_to(self.original).as_posix(), finding.code)
+            for finding in self.findings
+            if not finding.fixes
+        )
+        for finding in self.remaining:
+            key = (finding.path.relative_to(self.fixed).as_posix(), finding.code)
+            allowed[key] -= 1
+            if allowed[key] < 0:
+                complaints.append(
+                    f"{self.where}: after the fixes, {key[0]}:{finding.span.row + 1} still has, or now has, "
+                    f"{finding.code}: {finding.message}"
+                )
+        complaints += self._shown_complaints()
+        for name in self.files:
+            if name.endswith(".py"):
+                try:
+                    ast.parse((self.fixed / name).read_text("utf-8"))
+                except SyntaxError as error:
+                    complaints.append(f"{self.where}: {name} does not parse after the fixes: {error}")
+        complaints += self._compare(self.fixed_outcomes, self._expected_after(), " after the fixes")
+        return complaints
+
+    def _shown_complaints(self) -> list[str]:
+        complaints: list[str] = []
+        for name, block in self.example.fixed.items():
+            actual = _tidy(marks.bare((self.fixed / name).read_text("utf-8")))
+            if actual != _tidy(marks.bare(block.content)):
+                complaints.append(
+                    f"{self.page}:{block.line}: the fixes make {name} something else:\n{actual}"
+                )
+        return complaints
+
+    def _expected_after(self) -> dict[tuple[str, str | None], Runtime]:
+        """Tests pass now, but for those that still have a finding, and those that no finding explains."""
+        expected = self._expected_outcomes()
+        remaining = {finding.path.relative_to(self.fixed).as_posix() for finding in self.remaining}
+        outside = any(
+            finding.fixes and not self._in_test(finding.path.relative_to(self.original).as_posix(), finding.span)
+            for finding in self.findings
+        )
+        for file in self.files.values():
+            for test in file.tests:
+                if test.runtime.status != "raises" or (file.name, test.name) not in expected:
+                    continue
+                own = [f for f in self._errors_in(file.name, test.rows) if f.fixes]
+                kept = [f for f in self._errors_in(file.name, test.rows) if not f.fixes]
+                if (own and not kept) or (outside and not remaining):
+                    expected[file.name, test.name] = Runtime()
+        return expected
+
+    def _in_test(self, name: str, span: Span) -> bool:
+        return any(span.row in test.rows for test in self.files[name].tests)
+
+
+def _raises_always(finding: Finding) -> bool:
+    """An error of the rules about async doubles: the test that reaches it raises."""
+    return finding.severity is Severity.ERROR and finding.code.startswith("US1")
+
+
+def _columns(finding: Finding) -> str:
+    return f"{finding.span.column}-{finding.span.end_column}"
+
+
+def _tidy(source: str) -> str:
+    return "\n".join(line.rstrip() for line in source.strip().split("\n"))
+
+
+def _write_file(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, "utf-8", newline="\n")
+
+
+def _project(folder: Path) -> tuple[Project, list[Path]]:
+    loaded = configuration.load(folder, registry.names())
+    if loaded.problems:
+        raise AssertionError("; ".join(str(problem) for problem in loaded.problems))
+    project = Project(loaded.root, loaded.config)
+    return project, list(discover([folder], loaded.config, loaded.root).files)
+
+
+def cases(page: Page, folder: Path) -> list[Case]:
+    """The examples of a page, each with a folder of its own."""
+    return [
+        Case(page.path, example, folder / f"{index:02}")
+        for index, example in enumerate(page.examples)
+    ]
+
+
+def run(prepared: Sequence[Case], folder: Path) -> None:
+    """Analyse, fix, and run all the cases; their outcomes are set afterwards."""
+    jobs: list[dict[str, object]] = []
+    for case in prepared:
+        _ = case.findings
+        jobs.append({"folder": str(case.original), "plugins": case.plugins})
+        if case.has_fixes:
+            case.apply_fixes()
+            jobs.append({"folder": str(case.fixed), "plugins": case.plugins})
+    folder.mkdir(parents=True, exist_ok=True)
+    request = folder / "jobs.json"
+    request.write_text(json.dumps({"jobs": jobs, "parallel": min(2, os.cpu_count() or 1)}), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-I", "-B", str(_RUNNER), str(request)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"the runner failed:\n{done.stderr}")
+    for case in prepared:
+        case.outcomes = _outcomes(case, case.original)
+        if case.has_fixes:
+            case.fixed_outcomes = _outcomes(case, case.fixed)
+
+
+def _outcomes(case: Case, folder: Path) -> list[Outcome]:
+    result = Path(f"{folder}.outcome.json")
+    log = Path(f"{folder}.log")
+    case.log = log.read_text("utf-8", "replace") if log.exists() else ""
+    if not result.exists():
+        raise AssertionError(f"{case.where}: pytest did not finish:\n{case.log}")
+    found = []
+    for outcome in json.loads(result.read_text("utf-8"))["outcomes"]:
+        found.append(
+            Outcome(
+                outcome["file"],
+                outcome["test"],
+                outcome["status"],
+                outcome.get("exception", ""),
+                outcome.get("message", ""),
+            )
+        )
+    return found
+
+
+def complaints(path: str, text: str, folder: Path) -> list[str]:
+    """Everything that is wrong with a page's examples."""
+    try:
+        prepared = cases(read(path, text), folder)
+        run(prepared, folder)
+    except PageError as error:
+        return [str(error)]
+    found: list[str] = []
+    for case in prepared:
+        found += case.findings_complaints() + case.runtime_complaints() + case.fix_complaints()
+    return found

@@ -1,0 +1,150 @@
+"""Runs pytest in many folders, each in a process of its own, and says what became of each test.
+
+Started by :mod:`pages.harness` with ``python -I runner.py JOBS.json``: it must not see the sources of
+Understudy. Where the system can fork, pytest and its plugins are imported once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PLUGINS = {"asyncio": "pytest_asyncio.plugin", "mocker": "pytest_mock", "hypothesis": "_hypothesis_pytestplugin"}
+SECONDS = 60
+CAN_FORK = sys.platform != "win32" and hasattr(os, "fork")
+
+
+class Recorder:
+    """A pytest plugin: the outcome of each phase of each test, and of each file's import."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        import pytest
+
+        entry = self.outcomes.setdefault(
+            item.nodeid, {"test": _name(item), "file": _file(item), "status": "passes"}
+        )
+        if call.excinfo is None:
+            return
+        if call.excinfo.errisinstance((pytest.skip.Exception,)):
+            entry["status"] = "skipped"
+        elif entry["status"] == "passes":
+            entry |= _raised(call.excinfo) | {"phase": call.when}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if hasattr(report, "wasxfail") and report.when == "call":
+            entry = self.outcomes[report.nodeid]
+            entry["status"] = "xfailed" if report.skipped else "xpassed"
+        elif report.failed and self.outcomes[report.nodeid]["status"] == "passes":
+            # For instance a strict xfail that passes.
+            self.outcomes[report.nodeid] |= {"status": "raises", "exception": "", "message": str(report.longrepr)}
+
+    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+        if call.when == "collect":
+            cause = call.excinfo.value.__cause__
+            raised = _raised(call.excinfo)
+            if cause is not None and raised["exception"] == "CollectError":
+                raised |= {"exception": type(cause).__name__, "message": str(cause)}
+            self.outcomes[f"collect {node.nodeid}"] = {"test": None, "file": _file(node)} | raised
+
+
+def _raised(excinfo: Any) -> dict[str, Any]:
+    return {"status": "raises", "exception": excinfo.type.__name__, "message": str(excinfo.value)}
+
+
+def _file(node: Any) -> str:
+    return os.path.relpath(node.path).replace(os.sep, "/")
+
+
+def _name(item: Any) -> str:
+    import pytest
+
+    names = [getattr(item, "originalname", None) or item.name]
+    parent = item.parent
+    while parent is not None:
+        if isinstance(parent, pytest.Class):
+            names.append(parent.name)
+        parent = parent.parent
+    return ".".join(reversed(names))
+
+
+def run(folder: str, plugins: list[str]) -> None:
+    """Run the tests of a folder in this process; ``outcome.json`` beside the folder holds the result."""
+    import pytest
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.chdir(folder)
+    recorder = Recorder()
+    options = [part for plugin in plugins for part in ("-p", PLUGINS[plugin])]
+    code = pytest.main(
+        [*options, "-p", "no:cacheprovider", "-q", "--tb=short", "--continue-on-collection-errors", "."],
+        plugins=[recorder],
+    )
+    result = {"code": int(code), "outcomes": list(recorder.outcomes.values())}
+    Path(f"{folder}.outcome.json").write_text(json.dumps(result), "utf-8")
+
+
+def _in_child(job: dict[str, Any]) -> None:
+    with open(f"{job['folder']}.log", "w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    run(job["folder"], job["plugins"])
+
+
+def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
+    import pytest_asyncio.plugin
+    import pytest_mock  # noqa: F401
+
+    running: set[int] = set()
+    for job in jobs:
+        if len(running) == parallel:
+            running.discard(os.wait()[0])
+        child = os.fork()
+        if child == 0:
+            signal.alarm(SECONDS)
+            try:
+                _in_child(job)
+            except BaseException as error:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            finally:
+                sys.stdout.flush()
+                os._exit(0)
+        running.add(child)
+    for _ in running:
+        os.wait()
+
+
+def _one_by_one(jobs: list[dict[str, Any]]) -> None:
+    for job in jobs:
+        with open(f"{job['folder']}.log", "w", encoding="utf-8") as log:
+            subprocess.run(
+                [sys.executable, "-I", __file__, "--one", json.dumps(job)],
+                stdout=log,
+                stderr=log,
+                timeout=SECONDS,
+                check=False,
+            )
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[0] == "--one":
+        job = json.loads(arguments[1])
+        run(job["folder"], job["plugins"])
+        return
+    request = json.loads(Path(arguments[0]).read_text("utf-8"))
+    if CAN_FORK:
+        _forked(request["jobs"], request["parallel"])
+    else:
+        _one_by_one(request["jobs"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

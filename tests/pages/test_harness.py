@@ -1,0 +1,271 @@
+"""The harness can fail: each kind of untruth in a page is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pages import harness, marks
+from pages.markdown import Block, PageError, read
+
+GOOD = """\
+# A page
+
+## Examples
+
+### Awaited
+
+```python
+from unittest.mock import MagicMock
+
+
+# runtime: TypeError: object MagicMock can't be used in 'await' expression
+async def test_commit() -> None:
+    session = MagicMock()
+    await session.commit()  # error: [US101] can't be used in 'await'
+#   ^^^^^^^^^^^^^^^^^^^^^^
+```
+
+### Not awaited
+
+```python
+from unittest.mock import MagicMock
+
+
+def test_commit() -> None:
+    session = MagicMock()
+    session.commit()
+```
+"""
+
+
+def complaints(text: str, tmp_path: Path) -> str:
+    return "\n".join(harness.complaints("page.md", text, tmp_path))
+
+
+def test_a_true_page_holds(tmp_path: Path) -> None:
+    assert complaints(GOOD, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param("TypeError: object", "ValueError: object", "expected: ValueError", id="exception"),
+        pytest.param("object MagicMock", "object Mock", "but expected: TypeError: object Mock", id="message"),
+        pytest.param("# runtime: T", "# T", "page.md:5: Awaited: test_example.py: test_commit: T", id="unmarked"),
+        pytest.param("# runtime: T", "# T", "US101 is an error, but test_commit passes", id="consistency"),
+        pytest.param("  # error: [US101] can't be used in 'await'\n#   ^^^^^^^^^^^^^^^^^^^^^^", "",
+                     "page.md:14: not announced: error: [US101]", id="not announced"),
+        pytest.param("    session.commit()\n", "    session.commit()  # error: [US101]\n",
+                     "page.md:26: US101 is announced but not found", id="not found"),
+        pytest.param("#   ^", "#  ^^", "stands at columns 4-26 ('await session.commit()'), the carets at 3",
+                     id="column"),
+        pytest.param("^^^\n", "^^\n", "the carets at 4-25", id="end column"),
+        pytest.param("error: [US101]", "warning: [US101]", "page.md:14: US101: is error, not warning",
+                     id="severity"),
+        pytest.param("[US101]", "[US102]", "US102 is announced but not found", id="code"),
+        pytest.param("[US101] can't be used", "[US101] cannot be used", "without \"cannot be used in 'await'\"", id="fragment"),
+        pytest.param("[US101]", "[US101] (no fix)", "has safe fix, announced is no fix", id="fix"),
+        pytest.param("    session.commit()\n", "    assert not session.commit()\n",
+                     "test_commit: AssertionError", id="near miss that raises"),
+        pytest.param("    session = MagicMock()\n    session.commit()\n", "    raise SystemExit(3)\n",
+                     "SystemExit: 3, but expected: passes", id="exit"),
+        pytest.param("def test_commit() -> None:\n    session = MagicMock()\n    session.c",
+                     "def helper() -> None:\n    session = MagicMock()\n    session.c", "", id="no tests"),
+        pytest.param("### Not awaited", "### Fixed\n\n```python\n```\n\n```python {fixed=\"test_example.py\"}\n```\n"
+                     "\n### Not awaited", "a file after the fixes is shown, but there are no fixes", id="no fixes"),
+    ],
+)  # fmt: skip
+def test_untruths_are_noticed(old: str, new: str, said: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    found = complaints(GOOD.replace(old, new, 1), tmp_path)
+    assert said in found
+    assert bool(found) is bool(said)
+
+
+def test_a_fix_that_does_not_help_is_noticed(tmp_path: Path) -> None:
+    text = GOOD.replace("#   ^^^^^^^^^^^^^^^^^^^^^^\n", "    raise ValueError\n")
+    found = complaints(text, tmp_path)
+    assert "test_commit after the fixes: ValueError: , but expected: passes" in found
+    assert found.count("\n") == 0
+
+
+def test_what_the_fixes_leave_is_compared(tmp_path: Path) -> None:
+    fixed = """\
+```python {fixed="test_example.py"}
+from unittest.mock import AsyncMock
+
+
+async def test_commit() -> None:
+    session = AsyncMock()
+    await session.commit()
+```
+"""
+    marker = "### Not awaited"
+    import_kept = fixed.replace("import AsyncMock", "import AsyncMock, MagicMock")
+    shown = [GOOD.replace(marker, f"{block}\n{marker}") for block in (fixed, import_kept)]
+    found = [complaints(text, tmp_path / str(index)) for index, text in enumerate(shown)]
+    assert sorted(bool(text) for text in found) == [False, True]
+    assert any("the fixes make test_example.py something else" in text for text in found)
+
+
+def test_a_file_that_cannot_be_imported(tmp_path: Path) -> None:
+    page = "# A page\n\n```python\n# runtime: ModuleNotFoundError: No module named 'nowhere'\nimport nowhere\n{}```\n"
+    assert complaints(page.format("\n\ndef test_a() -> None:\n    pass\n"), tmp_path / "1") == ""
+    assert complaints(page.replace("nowhere'", "noone'").format(""), tmp_path / "2") != ""
+    assert "ModuleNotFoundError" in complaints(page.replace("runtime", "what").format(""), tmp_path / "3")
+
+
+def test_projects_of_many_files_run_alone(tmp_path: Path) -> None:
+    """Packages, ``sys.modules`` and databases: nothing of one project is seen by the next."""
+    page = """\
+# A page
+
+## Examples
+
+### Stub
+
+```python {file="shop/__init__.py"}
+```
+
+```python {file="shop/orders.py"}
+import payments
+
+TOTAL = payments.total
+```
+
+```python {file="test_orders.py"}
+import sys
+from types import SimpleNamespace
+from unittest.mock import patch
+
+
+def test_total() -> None:
+    with patch.dict(sys.modules, {"payments": SimpleNamespace(total=3)}):
+        from shop.orders import TOTAL
+    assert TOTAL == 3
+
+
+class TestShop:
+    class TestInner:
+        # runtime: ModuleNotFoundError: payments
+        def test_missing(self) -> None:
+            __import__("payments.missing")
+```
+
+### Models
+
+```python {file="shop.py"}
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+```
+
+```python {file="test_models.py"}
+from shop import Base
+from sqlalchemy import create_engine
+
+
+def test_create_all() -> None:
+    Base.metadata.create_all(create_engine("sqlite://"))
+```
+"""
+    assert complaints(page, tmp_path) == ""
+
+
+def block(content: str) -> Block:
+    return Block("test_a.py", content, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# A\n```python\n", "page.md:2: this block is never closed"),
+        ("```python\n```\n", "page.md:1: a block before the first heading"),
+        ("# A\n```py\n```\n", "page.md:2: write `python`, not `py`"),
+        ('# A\n```python {fil="a.py"}\n```\n', "page.md:2: unknown attribute fil"),
+        ('# A\n```python {file="a.py" fixed="a.py"}\n```\n', "not both"),
+        ('# A\n```python {fixed="a.py"}\n```\n', "there is no a.py before"),
+        ("# A\n```python {file=}\n```\n", "cannot read 'file='"),
+        ("# A\n```python file=a.py\n```\n", "page.md:2: cannot read 'python file=a.py'"),
+        ('# A\n```python {file="../a.py"}\n```\n', "is not a plain relative path"),
+        ("# A\n```python\n```\n\n```python\n```\n", "page.md:5: test_example.py is there twice"),
+        ("# A\n> ```python\n> ```\n", "page.md:2: a fenced block in a quote"),
+    ],
+)
+def test_a_page_that_cannot_be_read(text: str, said: str) -> None:
+    with pytest.raises(PageError) as caught:
+        read("page.md", text)
+    assert said in str(caught.value)
+
+
+def test_fences() -> None:
+    """Longer fences, tildes, lists and indentation, as Markdown has them."""
+    page = read(
+        "page.md",
+        "# A\n````text\n```python\n```\n````\n"
+        '~~~python {file="a.py"}\n```\nx = 1\n```\n~~~\n'
+        "  ```python {file='b'}\n```\n".replace("'b'", '"b.py"')
+        + "    ```python\n    shown only\n    ```\n"
+        '- item\n\n    ```python {file="c.py"}\n    if x:\n        y\n    ```\n'
+        '1. item\n   ```python {file="d.py"}\n   d\n   ```\n'
+        "`````python\n```\n`````\n",
+    )
+    assert {name: block.content for name, block in page.examples[0].files.items()} == {
+        "a.py": "```\nx = 1\n```\n",
+        "b.py": "",
+        "c.py": "if x:\n    y\n",
+        "d.py": "d\n",
+        "test_example.py": "```\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("x = 1  # error: US101\n", "page.md:1: cannot read"),
+        ("# error: [US101]\n", "at the end of the line"),
+        ("x = 1\n# ^^^\n", "page.md:2: carets belong"),
+        ("x = 1  # error: [US101] # error: [US102]\n# ^\n", "2 marks, but carets for 1"),
+        ("def test_a():\n    # runtime: passes\n    pass\n", "page.md:2: a runtime mark stands"),
+        ("# runtime: explodes\ndef test_a():\n    pass\n", "page.md:1: cannot read the outcome 'explodes'"),
+        ("def test_a(:\n", "page.md:1: this is not Python"),
+    ],
+)
+def test_marks_that_cannot_be_read(content: str, said: str) -> None:
+    with pytest.raises(PageError) as caught:
+        marks.read("page.md", block(content))
+    assert said in str(caught.value)
+
+
+def test_marks() -> None:
+    content = (
+        '"# error: [US101] in a string"\n'
+        "é = a(); b  # note  # error: [US101] (no fix) it's bad # hint: [US110]\n"
+        "#   ^^^  ^\n"
+        "x = 1  # understudy: ignore[US101]  # warning: [US901]\n"
+        "#<^^^\n"
+        "@deco\n"
+        "# runtime: TypeError: object Mock: no\n"
+        "async def test_a():\n"
+        "    pass\n"
+    )
+    file = marks.read("page.md", block(content))
+    assert [(e.row, e.code, e.severity.value, e.message, e.fix, e.columns) for e in file.expected] == [
+        (1, "US101", "error", "it's bad", "no", (4, 7)),
+        (1, "US110", "hint", "", "", (9, 10)),
+        (3, "US901", "warning", "", "", (0, 5)),
+    ]
+    assert "# note\n" in file.source
+    assert "x = 1  # understudy: ignore[US101]\n" in file.source
+    assert [(test.name, test.rows, str(test.runtime)) for test in file.tests] == [
+        ("test_a", range(5, 9), "TypeError: object Mock: no")
+    ]
+    assert marks.bare(content) == marks.bare(file.source)
