@@ -6,7 +6,7 @@ The command line, the server and the tests all use :class:`Project`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -66,8 +66,9 @@ class Project:
 
     # --- analysis
 
-    def analyse(self, path: Path) -> Analysis:
-        """Run every selected rule on a file."""
+    def analyse(self, path: Path, on_error: Callable[[str, Exception], None] | None = None) -> Analysis:
+        """Run every selected rule on a file. With ``on_error``, a rule that fails is reported there, by its
+        code, and the others go on."""
         with self.workspace.recording() as seen:
             try:
                 parsed = self.workspace.parsed(path)
@@ -91,6 +92,10 @@ class Project:
                     findings.extend(rule.check(rule, context))
                 except RecursionError:
                     problems = (*problems, f"{self._display(path)}: {rule.code} gave up: nested too deeply")
+                except Exception as error:
+                    if on_error is None:
+                        raise
+                    on_error(rule.code, error)
             return Analysis(path, tuple(self._configured(findings)), frozenset(seen), problems)
 
     def _configured(self, findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -148,6 +153,11 @@ def _unused(path: Path, unused: Unused) -> Finding:
         fixes=(Fix("Remove the unused suppression", Applicability.SAFE, (edit,)),),
         unnecessary=True,
     )
+
+
+def forget_settings() -> None:
+    """pytest's configuration files may have changed: read them again when they are needed."""
+    _path_of_tests.cache_clear()
 
 
 @lru_cache(maxsize=4096)

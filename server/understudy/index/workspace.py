@@ -41,7 +41,7 @@ class Workspace:
         self._stale: dict[Path, Parsed] = {}
         self._modules: dict[Path, Module | None] = {}
         self._recorders: list[set[Path]] = []
-        self._derived: dict[str, object] = {}
+        self._derived: dict[str, tuple[object, frozenset[Path]]] = {}
         self.generation = 0
         """Grows with every change of any file."""
 
@@ -174,8 +174,13 @@ class Workspace:
     def derived(self, key: str, make: Callable[[], object]) -> object:
         """A value computed from the workspace, kept until any file changes."""
         if key not in self._derived:
-            self._derived[key] = make()
-        return self._derived[key]
+            with self.recording() as seen:
+                value = make()
+            self._derived[key] = (value, frozenset(seen))
+        value, rests_on = self._derived[key]
+        for path in rests_on if self._recorders else ():
+            self._touch(path)
+        return value
 
     # --- dependencies
 

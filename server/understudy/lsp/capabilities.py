@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lsprotocol import types
-from pygls.capabilities import ServerCapabilitiesBuilder, get_capability
+from pygls.capabilities import ServerCapabilitiesBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,17 @@ class Client:
 
 
 def resolve(capabilities: types.ClientCapabilities) -> Client:
-    def has(name: str) -> bool:
-        return bool(get_capability(capabilities, name, False))
+    def value(name: str) -> Any:
+        found: Any = capabilities
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return found
 
-    tags = get_capability(capabilities, "text_document.publish_diagnostics.tag_support.value_set") or ()
-    hover_formats = get_capability(capabilities, "text_document.hover.content_format") or ()
+    def has(name: str) -> bool:
+        return bool(value(name))
+
+    tags = value("text_document.publish_diagnostics.tag_support.value_set") or ()
+    hover_formats = value("text_document.hover.content_format") or ()
     encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     return Client(
         encoding=encoding.value if isinstance(encoding, types.PositionEncodingKind) else encoding,

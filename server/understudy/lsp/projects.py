@@ -1,0 +1,105 @@
+"""Which project an open file belongs to, and that project's configuration.
+
+Used by the analysis thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from understudy.engine import Analysis, Project, forget_settings
+from understudy.project import config as configuration
+from understudy.project.discover import SKIPPED_FOLDERS
+from understudy.rules import registry
+from understudy.source.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The workspace folders and what the editor is configured to, per folder and for all else."""
+
+    folders: tuple[Path, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    by_folder: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+
+    def folder_of(self, path: Path) -> Path | None:
+        """The innermost workspace folder that holds a path."""
+        holding = [folder for folder in self.folders if path.is_relative_to(folder)]
+        return max(holding, key=lambda folder: len(folder.parts), default=None)
+
+    def values_for(self, path: Path) -> Mapping[str, Any]:
+        folder = self.folder_of(path)
+        own = self.by_folder.get(folder) if folder is not None else None
+        return self.values if own is None else own
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An analysis, and the texts (as the editor has them) that its places refer to."""
+
+    analysis: Analysis
+    texts: Mapping[Path, Text]
+
+
+class OpenProject:
+    """A project with the analyses of its open files."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.done: dict[Path, Done] = {}
+        self.waiting: dict[Path, None] = {}
+        """Open files whose analysis is missing or rests on something that has changed."""
+
+    def excludes(self, path: Path) -> bool:
+        """True for what ``check`` would not walk into."""
+        if not path.is_relative_to(self.project.root):
+            return True
+        relative = path.relative_to(self.project.root)
+        folders = [parent.as_posix() + "/" for parent in relative.parents if parent.parts]
+        return not SKIPPED_FOLDERS.isdisjoint(relative.parts[:-1]) or any(
+            self.project.config.excludes(name) for name in (relative.as_posix(), *folders)
+        )
+
+
+class Projects:
+    """All projects that open files belong to, one per configuration root."""
+
+    def __init__(self, settings: Settings) -> None:
+        forget_settings()
+        self._settings = settings
+        self._roots: dict[Path, Path] = {}
+        self._by_root: dict[Path, OpenProject] = {}
+        self.problems: dict[str, None] = {}
+        """What is wrong with configurations, a sentence each."""
+
+    def __iter__(self) -> Iterator[OpenProject]:
+        return iter(self._by_root.values())
+
+    def of(self, path: Path) -> tuple[OpenProject, bool]:
+        """The project of a file, and whether it was made just now."""
+        root = self._roots.get(path.parent)
+        if root is not None:
+            return self._by_root[root], False
+        loaded = configuration.load(path.parent, registry.names())
+        folder = self._settings.folder_of(path)
+        if loaded.file is None and folder is not None:
+            # As `understudy check` in that folder.
+            loaded = configuration.load(folder, registry.names())
+        self._roots[path.parent] = loaded.root
+        known = self._by_root.get(loaded.root)
+        if known is not None:
+            return known, False
+        config, problems = configuration.merge(
+            loaded.config,
+            self._settings.values_for(path),
+            registry.names(),
+            folder or loaded.root,
+            "the editor's settings",
+        )
+        self.problems.update(dict.fromkeys(str(problem) for problem in (*loaded.problems, *problems)))
+        made = OpenProject(Project(loaded.root, config))
+        self._by_root[loaded.root] = made
+        return made, True

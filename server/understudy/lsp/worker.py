@@ -1,0 +1,300 @@
+"""The thread that analyses: the only one that touches the engine, which is not made for more.
+
+It is told what happened (:class:`Change`), analyses what that concerns, and hands back a :class:`Report` per
+open file. What happens while it works is gathered into the next change, so a newer edit supersedes a waiting
+one. Files that were edited come first; files that rest on them follow when the editor has been quiet for a
+moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from understudy.engine import Analysis
+from understudy.finding import Finding
+from understudy.lsp.documents import Document
+from understudy.lsp.moving import moved_finding
+from understudy.lsp.projects import Done, OpenProject, Projects, Settings
+from understudy.rules import registry
+from understudy.source.text import SourceError, Text
+
+_log = logging.getLogger(__name__)
+_QUIET = 0.05
+"""Seconds without news before files are analysed that only rest on an edited one."""
+_STACK = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known about one version of an open document."""
+
+    document: Document
+    findings: tuple[Finding, ...]
+    """In order of place, suppressed ones left out."""
+    texts: Mapping[Path, Text]
+    """The texts that related places and fixes refer to, as far as they can be read."""
+
+
+@dataclass(slots=True)
+class Change:
+    """Everything that happened since the last one was taken."""
+
+    opened: dict[Path, Document] = field(default_factory=dict)
+    """Python files opened or edited, the latest version of each, the latest edit last."""
+    closed: dict[Path, None] = field(default_factory=dict)
+    on_disk: dict[Path, None] = field(default_factory=dict)
+    moved: bool = False
+    """Files were created, deleted or renamed."""
+    recheck: bool = False
+    settings: Settings | None = None
+    """Configuration has to be read anew, with these settings."""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.opened or self.closed or self.on_disk or self.moved or self.recheck or self.settings is not None
+        )
+
+    def open(self, path: Path, document: Document) -> None:
+        self.closed.pop(path, None)
+        self.opened.pop(path, None)
+        self.opened[path] = document
+
+    def close(self, path: Path) -> None:
+        self.opened.pop(path, None)
+        self.closed[path] = None
+
+
+class Worker(threading.Thread):
+    """``report`` and ``problems`` are called on this thread."""
+
+    def __init__(
+        self, settings: Settings, report: Callable[[Report], None], problems: Callable[[list[str]], None]
+    ) -> None:
+        # A daemon: a long analysis must not keep the process alive.
+        super().__init__(name="understudy-analysis", daemon=True)
+        self._report = report
+        self._report_problems = problems
+        self._news = threading.Condition()
+        self._change = Change()
+        self._stopped = False
+
+        # Below: this thread's own.
+        self._settings = settings
+        self._projects: Projects
+        self._documents: dict[Path, Document] = {}
+        self._urgent: dict[Path, None] = {}
+        self._reported: dict[Path, tuple[Document, tuple[Finding, ...]]] = {}
+        self._told: dict[str, None] = {}
+        self._quiet_from = 0.0
+
+    # --- called from the event loop
+
+    def start(self) -> None:
+        earlier = threading.stack_size(_STACK)
+        try:
+            super().start()
+        finally:
+            threading.stack_size(earlier)
+
+    def tell(self, note: Callable[[Change], None]) -> None:
+        """Add to what happened."""
+        with self._news:
+            note(self._change)
+            self._news.notify()
+
+    def stop(self) -> None:
+        with self._news:
+            self._stopped = True
+            self._news.notify()
+
+    # --- the thread
+
+    def run(self) -> None:
+        registry.all_rules()
+        self._projects = Projects(self._settings)
+        while True:
+            change = self._next_change()
+            if change is None:
+                return
+            try:
+                if change:
+                    self._apply(change)
+                path = self._pick()
+                if path is not None:
+                    self._analyse(path)
+            except Exception:
+                _log.exception("the analysis failed")
+
+    def _next_change(self) -> Change | None:
+        """What happened meanwhile. Waits when there is nothing to do; None to end."""
+        with self._news:
+            while not self._stopped and not self._change and not self._urgent:
+                if not any(opened.waiting for opened in self._projects):
+                    self._news.wait()
+                    continue
+                rest = self._quiet_from - monotonic()
+                if rest <= 0:
+                    break
+                self._news.wait(rest)
+            if self._stopped:
+                return None
+            change, self._change = self._change, Change()
+            return change
+
+    def _pick(self) -> Path | None:
+        if self._urgent:
+            return self._urgent.popitem()[0]
+        if monotonic() >= self._quiet_from:
+            for opened in self._projects:
+                for path in opened.waiting:
+                    return Path(path)
+        return None
+
+    # --- what happened
+
+    def _apply(self, change: Change) -> None:
+        self._quiet_from = monotonic() + _QUIET
+        self._documents.update(change.opened)
+        for path in change.closed:
+            self._documents.pop(path, None)
+            self._reported.pop(path, None)
+        if change.settings is not None:
+            self._reload(change.settings)
+        else:
+            for opened in self._projects:
+                self._update(opened, change)
+        for path in change.opened:
+            self._home(path).waiting[path] = None
+            self._urgent.pop(path, None)
+            self._urgent[path] = None
+        self._tell_problems()
+
+    def _reload(self, settings: Settings) -> None:
+        """Start over: configuration, environment and file names may all be different."""
+        self._settings = settings
+        self._projects = Projects(settings)
+        self._reported.clear()
+        for path in self._documents:
+            self._home(path).waiting[path] = None
+
+    def _update(self, opened: OpenProject, change: Change) -> None:
+        workspace = opened.project.workspace
+        for path in change.closed:
+            workspace.close(path)
+            opened.done.pop(path, None)
+            opened.waiting.pop(path, None)
+            self._urgent.pop(path, None)
+        on_disk = change.on_disk.keys() - self._documents.keys()
+        for path in on_disk:
+            workspace.changed_on_disk(path)
+        for path, document in change.opened.items():
+            workspace.open(path, document.source)
+        if change.moved:
+            workspace.files_moved()
+        if change.moved or change.recheck:
+            opened.waiting.update(dict.fromkeys(opened.done))
+            return
+        changed = {*change.closed, *on_disk, *change.opened}
+        for path, done in opened.done.items():
+            if not changed.isdisjoint(done.analysis.dependencies):
+                opened.waiting[path] = None
+
+    def _home(self, path: Path) -> OpenProject:
+        opened, new = self._projects.of(path)
+        if new:
+            for other, document in self._documents.items():
+                opened.project.workspace.open(other, document.source)
+        return opened
+
+    def _tell_problems(self) -> None:
+        new = [problem for problem in self._projects.problems if problem not in self._told]
+        self._told = dict(self._projects.problems)
+        if new:
+            self._report_problems(new)
+
+    # --- analysis
+
+    def _analyse(self, path: Path) -> None:
+        opened = self._home(path)
+        opened.waiting.pop(path, None)
+        if path not in self._documents:
+            return
+        earlier = opened.done.get(path)
+        done = self._done(opened, path)
+        opened.done[path] = done
+        concerned = {path: None}
+        for each in (earlier, done):
+            if each is not None:
+                concerned.update(dict.fromkeys(finding.path for finding in each.analysis.findings))
+        for each_path in concerned:
+            self._publish(opened, each_path)
+
+    def _done(self, opened: OpenProject, path: Path) -> Done:
+        if opened.excludes(path):
+            return Done(Analysis(path, (), frozenset({path}), ()), {})
+        try:
+            analysis = opened.project.analyse(path, _log_rule)
+        except Exception:
+            _log.exception("%s could not be analysed", path)
+            analysis = Analysis(path, (), frozenset({path}), ())
+        for problem in analysis.problems:
+            _log.debug("%s", problem)
+        return Done(analysis, self._texts(opened, analysis.findings))
+
+    def _texts(self, opened: OpenProject, findings: tuple[Finding, ...]) -> dict[Path, Text]:
+        texts: dict[Path, Text] = {}
+        for finding in findings:
+            for path in (
+                finding.path,
+                *(place.path for place in finding.related),
+                *(edit.path for fix in finding.fixes for edit in fix.edits),
+            ):
+                if path in texts:
+                    continue
+                document = self._documents.get(path)
+                try:
+                    texts[path] = document.text if document else opened.project.workspace.text(path)
+                except SourceError:
+                    continue
+        return texts
+
+    def _publish(self, opened: OpenProject, path: Path) -> None:
+        """Report on an open file when its own analysis is current, with what others' found in it."""
+        document = self._documents.get(path)
+        own = opened.done.get(path)
+        if document is None or own is None or path in opened.waiting:
+            return
+        texts = dict(own.texts)
+        analyses = [own.analysis]
+        for other, done in opened.done.items():
+            if other == path or not any(finding.path == path for finding in done.analysis.findings):
+                continue
+            analyses.append(_as_of_now(done, path, document.text))
+            for key, text in done.texts.items():
+                texts.setdefault(key, text)
+        texts[path] = document.text
+        findings = tuple(f for f in opened.project.finish(analyses) if f.path == path)
+        if self._reported.get(path) != (document, findings):
+            self._reported[path] = (document, findings)
+            self._report(Report(document, findings, texts))
+
+
+def _as_of_now(done: Done, path: Path, text: Text) -> Analysis:
+    """Another file's analysis with what it found in ``path`` where that stands now."""
+    before = done.texts.get(path)
+    findings = [finding for finding in done.analysis.findings if finding.path == path]
+    if before is None:
+        findings = []
+    elif before.content != text.content:
+        moved = (moved_finding(finding, path, before, text) for finding in findings)
+        findings = [finding for finding in moved if finding is not None]
+    return Analysis(done.analysis.path, tuple(findings), done.analysis.dependencies, ())
+
+
+def _log_rule(code: str, error: Exception) -> None:
+    _log.error("%s failed", code, exc_info=error)

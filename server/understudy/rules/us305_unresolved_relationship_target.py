@@ -1,0 +1,167 @@
+"""US305: a relationship names a class that its registry does not have, or that nothing loads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from understudy.facts import model as facts
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import imports
+from understudy.fixes.names import nearest
+from understudy.infer.imports import ImportGraph
+from understudy.orm.models import Model, Registry, Relationship
+from understudy.orm.registry import Verdict, locate
+from understudy.rules.base import Context, Rule
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if "relationship" not in context.source or context.is_test:
+        return
+    for mapped in context.models.in_file(context.module):
+        for relationship in mapped.relationships:
+            if relationship.target is None or relationship.owner != mapped.entity:
+                continue
+            registry = context.models.registries.get(mapped.registry)
+            if registry is None:
+                continue
+            answer = locate(context.models, registry, relationship.target)
+            if answer.verdict is Verdict.FOUND:
+                yield from _not_loaded(rule, context, mapped, relationship, answer.models[0])
+            elif answer.verdict is Verdict.NOWHERE:
+                yield from _nowhere(rule, context, mapped, relationship, registry)
+            elif answer.verdict is Verdict.SEVERAL:
+                yield from _several(rule, context, relationship, answer.models)
+            elif answer.verdict is Verdict.HIDDEN_BY_TABLE:
+                yield _hidden(rule, context, relationship)
+
+
+def _nowhere(
+    rule: Rule, context: Context, mapped: Model, relationship: Relationship, registry: Registry
+) -> Iterator[Finding]:
+    target = str(relationship.target)
+    name = target.rpartition(".")[2]
+    if _defined_somewhere(context, name, registry):
+        return
+    span = relationship.target_span
+    assert span is not None
+    candidates = {found.name: found for found in registry.models}
+    near = nearest(name, candidates)
+    fixes: tuple[Fix, ...] = ()
+    related: tuple[Related, ...] = ()
+    advice = "no model of this registry has that name"
+    if near is not None:
+        found = candidates[near]
+        advice = f"did you mean `{near}`?"
+        related = (Related(found.entity.path, found.entity.span, f"`{near}` is declared here"),)
+        quote = context.parsed.text.slice(span)[:1]
+        if quote in "\"'":
+            prefix = target.rpartition(".")[0]
+            dotted = f"{prefix}.{near}" if prefix and found.entity.module.name.endswith(prefix) else near
+            edit = Edit(context.path, span, f"{quote}{dotted}{quote}")
+            fixes = (Fix(f"Change to `{dotted}`", Applicability.UNSAFE, (edit,)),)
+    yield rule.finding(
+        context.path,
+        span,
+        f"the first query of any model of this registry raises InvalidRequestError: the relationship "
+        f"`{mapped.name}.{relationship.name}` failed to locate a name ('{target}'); {advice}",
+        related=related,
+        fixes=fixes,
+    )
+
+
+def _defined_somewhere(context: Context, name: str, registry: Registry) -> bool:
+    """A class of that name that is no known model of the registry may still be one: its bases may not be
+    understood, it may be made in a function, or by a call."""
+    pattern = re.compile(rf"\bclass {re.escape(name)}\b|['\"]{re.escape(name)}['\"]\s*,\s*\(".encode())
+    for path in context.workspace.files_with(pattern):
+        module = context.workspace.module(path)
+        if module is None:
+            return True
+        for binding in module.bindings.get(name, ()):
+            if isinstance(binding.declaration, facts.Class) and not binding.declaration.bases:
+                continue
+            return True
+        if name not in module.bindings:
+            return True
+    return False
+
+
+def _several(
+    rule: Rule, context: Context, relationship: Relationship, found: tuple[Model, ...]
+) -> Iterator[Finding]:
+    if any(context.is_test_path(model.entity.path) for model in found):
+        return
+    if len({model.entity.path for model in found}) < 2:
+        return
+    span = relationship.target_span
+    assert span is not None
+    dotted = [f"{model.entity.module.name}.{model.name}" for model in found]
+    yield rule.finding(
+        context.path,
+        span,
+        f"more than one class of this registry is called '{relationship.target}', so the first query raises "
+        f"InvalidRequestError: Multiple classes found; name one by its module, such as \"{dotted[0]}\"",
+        related=tuple(
+            Related(model.entity.path, model.entity.span, f"one `{model.name}` is declared here")
+            for model in found
+        ),
+    )
+
+
+def _hidden(rule: Rule, context: Context, relationship: Relationship) -> Finding:
+    span = relationship.target_span
+    assert span is not None
+    first = str(relationship.target).partition(".")[0]
+    return rule.finding(
+        context.path,
+        span,
+        f"a table is called `{first}`, so SQLAlchemy takes the first part of '{relationship.target}' for that "
+        "table and cannot find the class; use the class name alone, or a longer or shorter module path",
+    )
+
+
+def _not_loaded(
+    rule: Rule, context: Context, mapped: Model, relationship: Relationship, target: Model
+) -> Iterator[Finding]:
+    graph = ImportGraph(context.resolver)
+    wanted = target.entity.path
+    if wanted == context.path or wanted in graph.closure([context.path]):
+        return
+    tests = [path for path in context.workspace.files() if context.is_test_path(path)]
+    if wanted in graph.closure(tests):
+        return
+    reached = graph.closure(tests, lazy=True)
+    if context.path not in reached or wanted in reached:
+        return
+    span = relationship.target_span
+    assert span is not None
+    module = target.entity.module.name
+    related = [Related(wanted, target.entity.span, f"`{target.name}` is declared here")]
+    for loader, edge in graph.importers(reached, context.path, lazy=True):
+        related.append(Related(loader.path, edge.span, f"`{context.module.name}` is loaded from here"))
+        break
+    fixes: tuple[Fix, ...] = ()
+    if context.path not in graph.closure([wanted]):
+        edit = imports.statement(context.parsed, f"import {module}  # noqa: F401")
+        fixes = (Fix(f"Import `{module}` here", Applicability.UNSAFE, (edit,)),)
+    yield rule.finding(
+        context.path,
+        span,
+        f"nothing that the tests import loads `{module}`, so once `{context.module.name}` is imported every query "
+        f"raises InvalidRequestError: '{relationship.target}' failed to locate a name; import `{module}` where the "
+        "models are loaded",
+        severity=Severity.WARNING,
+        related=tuple(related),
+        fixes=fixes,
+    )
+
+
+RULE = Rule(
+    "US305",
+    "unresolved-relationship-target",
+    Severity.ERROR,
+    "a relationship names a class that its registry does not have, has twice, or that nothing loads",
+    check,
+    __name__,
+)

@@ -1,0 +1,84 @@
+"""US308: two indexes with one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import removal
+from understudy.orm.indexes import TableIndex, duplicates, indexes
+from understudy.rules.base import Context, Rule
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if "ndex" not in context.source or context.is_test:
+        return
+    wanted = {mapped.registry for mapped in context.models.in_file(context.module)}
+    for key in sorted(wanted):
+        registry = context.models.registries.get(key)
+        if registry is None:
+            continue
+        for first, second in duplicates(indexes(context.models, registry)):
+            if second.path == context.path and not context.is_test_path(first.path):
+                yield _finding(rule, context, first, second)
+
+
+def _finding(rule: Rule, context: Context, first: TableIndex, second: TableIndex) -> Finding:
+    fix = _fix(context, first, second)
+    advice = "remove one of them" if _same(first, second) else "give one of them another name"
+    return rule.finding(
+        second.path,
+        second.span,
+        f"`create_all()` stops half-way with OperationalError: index {second.name} already exists, because "
+        f"{_what(first)} and {_what(second)} have the same name; {advice}",
+        related=(Related(first.path, first.span, f"the first index `{first.name}`"),),
+        fixes=(fix,) if fix is not None else (),
+    )
+
+
+def _what(index: TableIndex) -> str:
+    if index.column is not None:
+        return f"`index=True` of `{index.model.name}.{index.column.name}`"
+    columns = ", ".join(index.columns) if index.columns else "…"
+    return f"the `Index` on {index.table} ({columns})"
+
+
+def _same(first: TableIndex, second: TableIndex) -> bool:
+    return first.table == second.table and first.columns is not None and first.columns == second.columns
+
+
+def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
+    """Identical ones: remove ``index=True``, or the second ``Index``. Otherwise rename the explicit one."""
+    if _same(first, second):
+        implicit = next((index for index in (second, first) if not index.explicit), None)
+        if implicit is not None:
+            text = context.workspace.text(implicit.path)
+            edit = Edit(implicit.path, removal.element(text, implicit.span), "")
+            return Fix("Remove `index=True`", Applicability.SAFE, (edit,))
+        assert second.call is not None
+        text = context.workspace.text(second.path)
+        span = removal.element(text, second.call.span.shifted(second.row))
+        return Fix("Remove the second index", Applicability.SAFE, (Edit(second.path, span, ""),))
+    explicit = next((index for index in (second, first) if index.explicit), None)
+    if explicit is None or not explicit.columns:
+        return None
+    name = f"ix_{explicit.table}_{'_'.join(explicit.columns)}"
+    registry = context.models.registries[explicit.model.registry]
+    if any(index.name == name for index in indexes(context.models, registry)):
+        return None
+    text = context.workspace.text(explicit.path)
+    quote = text.slice(explicit.span)[:1]
+    if quote not in "\"'":
+        return None
+    edit = Edit(explicit.path, explicit.span, f"{quote}{name}{quote}")
+    return Fix(f"Rename the index to `{name}`", Applicability.UNSAFE, (edit,))
+
+
+RULE = Rule(
+    "US308",
+    "duplicate-index-name",
+    Severity.ERROR,
+    "two indexes (`index=True` and `Index(...)` included) with one name: `create_all()` stops half-way",
+    check,
+    __name__,
+)
