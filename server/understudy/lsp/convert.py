@@ -1,4 +1,4 @@
-"""Between spans (rows and code points) and the protocol's ranges. Nothing else makes a ``Range`` or reads one."""
+"""Between spans (rows and code points) and the protocol's ranges: the only place that knows both."""
 
 from __future__ import annotations
 

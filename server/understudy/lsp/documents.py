@@ -1,7 +1,7 @@
 """The documents that are open in the editor, kept by our own application of its edits.
 
-pygls splits lines with ``str.splitlines``; the protocol knows ``\\n``, ``\\r\\n`` and ``\\r`` only, and so does
-:class:`~understudy.source.text.Text`.
+pygls splits lines with ``str.splitlines``; the protocol knows ``\\n``, ``\\r\\n`` and ``\\r`` only, and so
+does :class:`~understudy.source.text.Text`.
 """
 
 from __future__ import annotations

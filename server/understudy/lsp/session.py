@@ -1,6 +1,6 @@
 """One client's session: its documents, its settings, and the traffic with the analysis thread.
 
-Everything here runs on the event loop and is short; the work is done by :class:`~understudy.lsp.worker.Worker`.
+Everything here runs on the event loop and is short; :class:`~understudy.lsp.worker.Worker` does the work.
 """
 
 from __future__ import annotations

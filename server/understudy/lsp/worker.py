@@ -55,9 +55,8 @@ class Change:
     """Configuration has to be read anew, with these settings."""
 
     def __bool__(self) -> bool:
-        return bool(
-            self.opened or self.closed or self.on_disk or self.moved or self.recheck or self.settings is not None
-        )
+        happened = self.opened or self.closed or self.on_disk or self.moved or self.recheck
+        return bool(happened) or self.settings is not None
 
     def open(self, path: Path, document: Document) -> None:
         self.closed.pop(path, None)
@@ -279,7 +278,8 @@ class Worker(threading.Thread):
                 texts.setdefault(key, text)
         texts[path] = document.text
         findings = tuple(f for f in opened.project.finish(analyses) if f.path == path)
-        if self._reported.get(path) != (document, findings):
+        known = self._reported.get(path)
+        if known is None or known[0] is not document or known[1] != findings:
             self._reported[path] = (document, findings)
             self._report(Report(document, findings, texts))
 

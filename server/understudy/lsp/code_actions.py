@@ -1,0 +1,163 @@
+"""``textDocument/codeAction``: the fixes of findings, *suppress here*, and ``source.fixAll.understudy``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lsprotocol import types
+
+from understudy.finding import Applicability, Edit, Finding
+from understudy.fixes import apply
+from understudy.lsp import convert
+from understudy.lsp.capabilities import Client
+from understudy.lsp.diagnostics import SOURCE, diagnostic
+from understudy.lsp.documents import Documents
+from understudy.lsp.session import Session
+from understudy.lsp.suppressing import suppression
+from understudy.lsp.worker import Report
+from understudy.source.span import Span
+from understudy.source.text import SourceError, Text
+
+FIX_ALL = "source.fixAll.understudy"
+KINDS = (types.CodeActionKind.QuickFix, FIX_ALL)
+
+
+async def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction] | None:
+    if not session.client.code_action_literals:
+        return None
+    report = await session.report(params.text_document.uri)
+    if report is None:
+        return None
+    actions = _Actions(report, session.client, session.documents, params.context)
+    found: list[types.CodeAction] = []
+    if actions.wanted(types.CodeActionKind.QuickFix):
+        found.extend(actions.quick_fixes(params.range))
+    if actions.wanted(FIX_ALL):
+        # It parses the files that it changes: not on the event loop.
+        edits = await asyncio.to_thread(_all_safe_edits, report)
+        edit = actions.workspace_edit(edits) if edits else None
+        if edit is not None:
+            found.append(types.CodeAction("Understudy: apply all safe fixes", kind=FIX_ALL, edit=edit))
+    return found or None
+
+
+class _Actions:
+    def __init__(
+        self, report: Report, client: Client, documents: Documents, context: types.CodeActionContext
+    ) -> None:
+        self._report = report
+        self._client = client
+        self._documents = documents
+        self._context = context
+
+    def wanted(self, kind: str) -> bool:
+        """``only`` names kinds and, with a dot behind them, all of their sub-kinds."""
+        only = self._context.only
+        if only is None:
+            return True
+        asked = [item.value if isinstance(item, types.CodeActionKind) else item for item in only]
+        return any(not item or kind == item or kind.startswith(f"{item}.") for item in asked)
+
+    def quick_fixes(self, range_: types.Range) -> Iterator[types.CodeAction]:
+        findings = self._concerned(range_)
+        for finding in findings:
+            yield from self._fixes(finding)
+        silenced: dict[tuple[str, Edit], Finding] = {}
+        for finding in findings:
+            edit = suppression(finding, self._report.document.text)
+            if edit is not None:
+                silenced.setdefault((finding.code, edit), finding)
+        for (code, edit), finding in silenced.items():
+            change = self.workspace_edit({edit.path: (edit,)})
+            if change is not None:
+                yield types.CodeAction(
+                    f"Suppress {code} here",
+                    kind=types.CodeActionKind.QuickFix,
+                    diagnostics=[self._diagnostic(finding)],
+                    edit=change,
+                )
+
+    def _concerned(self, range_: types.Range) -> list[Finding]:
+        """The findings that touch the range, and those that the client names in the context."""
+        text, encoding = self._report.document.text, self._client.encoding
+        asked = convert.to_span(text, range_, encoding)
+        named = {
+            (item.code, convert.to_span(text, item.range, encoding))
+            for item in self._context.diagnostics
+            if item.source == SOURCE
+        }
+        return [
+            finding
+            for finding in self._report.findings
+            if _touch(finding.span, asked) or (finding.code, finding.span) in named
+        ]
+
+    def _fixes(self, finding: Finding) -> Iterator[types.CodeAction]:
+        preferred = False
+        for fix in finding.fixes:
+            by_path: dict[Path, list[Edit]] = {}
+            for edit in fix.edits:
+                by_path.setdefault(edit.path, []).append(edit)
+            change = self.workspace_edit(by_path)
+            if change is None:
+                continue
+            safe = fix.applicability is Applicability.SAFE
+            first_safe = safe and not preferred
+            preferred = preferred or safe
+            yield types.CodeAction(
+                _plain(fix.title) + ("" if safe else " (unsafe)"),
+                kind=types.CodeActionKind.QuickFix,
+                diagnostics=[self._diagnostic(finding)],
+                is_preferred=True if first_safe and self._client.preferred_actions else None,
+                edit=change,
+            )
+
+    def _diagnostic(self, finding: Finding) -> types.Diagnostic:
+        """The client's own, where it sent it along."""
+        made = diagnostic(finding, self._report, self._client, self._documents.uri_of)
+        for known in self._context.diagnostics:
+            if (known.range, known.code, known.message) == (made.range, made.code, made.message):
+                return known
+        return made
+
+    def workspace_edit(self, edits: Mapping[Path, Sequence[Edit]]) -> types.WorkspaceEdit | None:
+        """None when a file is not what it was when the edits were made, or cannot be read."""
+        changes: dict[str, list[types.TextEdit]] = {}
+        versioned: list[types.TextDocumentEdit] = []
+        for path, of_path in edits.items():
+            text = self._report.texts.get(path)
+            document = self._documents.at(path)
+            if text is None or (document is not None and document.text.content != text.content):
+                return None
+            uri = self._documents.uri_of(path)
+            changes[uri] = convert.to_text_edits(text, of_path, self._client.encoding)
+            version = document.version if document is not None else None
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri, version)
+            versioned.append(types.TextDocumentEdit(identifier, list(changes[uri])))
+        if not changes:
+            return None
+        if self._client.document_changes:
+            return types.WorkspaceEdit(document_changes=versioned)
+        return types.WorkspaceEdit(changes=changes)
+
+
+def _all_safe_edits(report: Report) -> dict[Path, tuple[Edit, ...]]:
+    """What all safe fixes together do, left out those that do not go together or would break a file."""
+
+    def text_of(path: Path) -> Text:
+        try:
+            return report.texts[path]
+        except KeyError:
+            raise SourceError("cannot be read") from None
+
+    return apply.preview(apply.plan(report.findings, unsafe=False), text_of).plan.edits
+
+
+def _touch(first: Span, second: Span) -> bool:
+    return first[:2] <= second[2:] and second[:2] <= first[2:]
+
+
+def _plain(title: str) -> str:
+    return title.replace("`", "")

@@ -1,0 +1,32 @@
+"""The fixes of the example backend mend its tests and break none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import demo
+
+
+def test_fixes_mend_tests_and_break_none(tmp_path: Path) -> None:
+    backend = demo.copy_backend(tmp_path)
+    before = demo.run_tests(backend)
+    assert demo.check(backend, "--fix", "--unsafe-fixes", quiet=True) == 1
+    after = demo.run_tests(backend)
+    assert sorted(after.failed - before.failed) == []
+    assert len(after.failed) < len(before.failed)
+
+
+def test_safe_fixes_alone_break_none(tmp_path: Path) -> None:
+    backend = demo.copy_backend(tmp_path)
+    before = demo.run_tests(backend)
+    demo.check(backend, "--fix", quiet=True)
+    after = demo.run_tests(backend)
+    assert sorted(after.failed - before.failed) == []
+    assert len(after.failed) < len(before.failed)
+
+
+def test_a_diff_writes_nothing(tmp_path: Path) -> None:
+    backend = demo.copy_backend(tmp_path)
+    files = {path: path.read_bytes() for path in sorted(backend.rglob("*")) if path.is_file()}
+    demo.check(backend, "--diff", "--unsafe-fixes", quiet=True)
+    assert {path: path.read_bytes() for path in sorted(backend.rglob("*")) if path.is_file()} == files
