@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +111,27 @@ def _projects(options: Options, err: TextIO) -> tuple[list[tuple[Project, list[P
 
 
 def _analyse(project: Project, files: Sequence[Path]) -> tuple[list[Finding], list[str], bool]:
-    analyses: list[Analysis] = [project.analyse(path) for path in files]
-    problems = [problem for analysis in analyses for problem in analysis.problems]
-    return project.finish(analyses), problems, any(analysis.unreadable for analysis in analyses)
+    """The findings, what could not be checked in a sentence each, and whether that must fail the run."""
+    analyses: list[Analysis] = []
+    problems: list[str] = []
+    failed = False
+    for path in files:
+        crashes: list[str] = []
+        analysis = project.analyse(path, lambda code, error, into=crashes: into.append(_crash(code, error)))
+        analyses.append(analysis)
+        problems.extend(analysis.problems)
+        problems.extend(f"{os.path.relpath(path)}: {crash}" for crash in crashes)
+        failed = failed or analysis.unreadable or bool(crashes)
+    return project.finish(analyses), problems, failed
+
+
+def _crash(code: str, error: Exception) -> str:
+    """A mistake of ours: the other rules and files go on."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"internal error in {code} ({type(error).__name__}: {error}, at {Path(where.filename).name}:{where.lineno}); "
+        "please report it"
+    )
 
 
 def _fix(project: Project, files: Sequence[Path], options: Options, err: TextIO) -> int:

@@ -108,8 +108,10 @@ class Client(LanguageClient):
 
     # --- what goes out
 
-    async def begin(self, capabilities: types.ClientCapabilities, *folders: Path, options: Any = None) -> None:
-        await self.initialize_session(
+    async def begin(
+        self, capabilities: types.ClientCapabilities, *folders: Path, options: Any = None
+    ) -> types.InitializeResult:
+        return await self.initialize_session(
             types.InitializeParams(
                 capabilities=capabilities,
                 workspace_folders=[types.WorkspaceFolder(f.as_uri(), f.name) for f in folders],
@@ -135,7 +137,8 @@ class Client(LanguageClient):
     def replace(self, uri: str, old: str, new: str) -> int:
         """An incremental edit of an ASCII text with ``\\n`` line endings."""
         text = self.texts[uri]
-        assert text.isascii() and text.count(old) == 1, old
+        assert text.isascii()
+        assert text.count(old) == 1, old
         start = text.index(old)
         change = types.TextDocumentContentChangePartial(
             types.Range(position(text, start), position(text, start + len(old))), new
@@ -194,7 +197,7 @@ class Client(LanguageClient):
                 text = Path(uri.removeprefix("file://")).read_text("utf-8")
             assert text.isascii()
             places = [(offset(text, e.range.start), offset(text, e.range.end), e.new_text) for e in edits]
-            for start, end, new in reversed(sorted(places, key=lambda place: place[:2])):
+            for start, end, new in sorted(places, key=lambda place: place[:2], reverse=True):
                 text = text[:start] + new + text[end:]
             after[uri] = text
         return after
@@ -243,7 +246,8 @@ class Wire:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         self._input, self._output = process.stdin, process.stdout
 
     def send(self, message: Any) -> None:

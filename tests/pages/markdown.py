@@ -144,7 +144,7 @@ class _Reader:
     def _add(self, index: int, info: str, content: str) -> None:
         parsed = _INFO.match(info)
         if parsed is None:
-            raise self._error(index, f"cannot read {info!r}; write for example ```python {{file=\"a.py\"}}")
+            raise self._error(index, f'cannot read {info!r}; write for example ```python {{file="a.py"}}')
         language = parsed.group("language")
         attributes = self._attributes(index, parsed.group("attributes") or "")
         if language in _NEAR_PYTHON:

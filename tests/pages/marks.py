@@ -8,8 +8,9 @@ import re
 import tokenize
 from dataclasses import dataclass, field
 
-from pages.markdown import Block, PageError
 from understudy.finding import Severity
+
+from pages.markdown import Block, PageError
 
 _SEVERITIES = "|".join(severity.value for severity in Severity)
 _FIRST_MARK = re.compile(rf"#\s*(?:{_SEVERITIES}):")
@@ -22,7 +23,7 @@ _CARETS = re.compile(r"\s*#[ ^<]*\^[ ^]*$")
 _RUN = re.compile(r"[#<]?\^+")
 _RUNTIME = re.compile(r"\s*#\s*runtime:\s*(?P<outcome>.*?)\s*$")
 _RAISES = re.compile(r"(?P<exception>[A-Z]\w*)(?::\s*(?P<message>.+))?$")
-_STATUS = ("passes", "skipped", "xfailed")
+_STATUS = ("passes", "skipped", "xfailed", "not collected")
 
 
 @dataclass(frozen=True)
@@ -201,15 +202,14 @@ class _Reader:
         raises = _RAISES.match(text)
         if raises is None:
             raise self._error(
-                row, f"cannot read the outcome {text!r}; write passes, skipped, xfailed, or TypeError: message"
+                row,
+                f"cannot read the outcome {text!r}; write {', '.join(_STATUS)}, or TypeError: message",
             )
         message = (raises.group("message") or "").strip()
         return Runtime("raises", raises.group("exception"), message, True, line)
 
 
-def _tests(
-    body: list[ast.stmt], prefix: str
-) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def _tests(body: list[ast.stmt], prefix: str) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     found: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = []
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

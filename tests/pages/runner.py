@@ -6,6 +6,7 @@ Understudy. Where the system can fork, pytest and its plugins are imported once.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,7 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PLUGINS = {"asyncio": "pytest_asyncio.plugin", "mocker": "pytest_mock", "hypothesis": "_hypothesis_pytestplugin"}
+PLUGINS = {
+    "asyncio": "pytest_asyncio.plugin",
+    "mocker": "pytest_mock",
+    "hypothesis": "_hypothesis_pytestplugin",
+}
 SECONDS = 60
 CAN_FORK = sys.platform != "win32" and hasattr(os, "fork")
 
@@ -44,7 +49,16 @@ class Recorder:
             entry["status"] = "xfailed" if report.skipped else "xpassed"
         elif report.failed and self.outcomes[report.nodeid]["status"] == "passes":
             # For instance a strict xfail that passes.
-            self.outcomes[report.nodeid] |= {"status": "raises", "exception": "", "message": str(report.longrepr)}
+            self.outcomes[report.nodeid] |= {
+                "status": "raises",
+                "exception": "",
+                "message": str(report.longrepr),
+            }
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.skipped:
+            file = report.nodeid.partition("::")[0]
+            self.outcomes[f"collect {report.nodeid}"] = {"test": None, "file": file, "status": "skipped"}
 
     def pytest_exception_interact(self, node: Any, call: Any) -> None:
         if call.when == "collect":
@@ -60,7 +74,7 @@ def _raised(excinfo: Any) -> dict[str, Any]:
 
 
 def _file(node: Any) -> str:
-    return os.path.relpath(node.path).replace(os.sep, "/")
+    return Path(os.path.relpath(node.path)).as_posix()
 
 
 def _name(item: Any) -> str:
@@ -100,8 +114,8 @@ def _in_child(job: dict[str, Any]) -> None:
 
 
 def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
-    import pytest_asyncio.plugin
-    import pytest_mock  # noqa: F401
+    for name in ("asyncio", "mocker"):
+        importlib.import_module(PLUGINS[name])
 
     running: set[int] = set()
     for job in jobs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from pages import harness, marks
 from pages.markdown import Block, PageError, read
 
@@ -39,6 +40,15 @@ def test_commit() -> None:
 """
 
 
+NOTHING = """\
+```python
+```
+
+```python {fixed="test_example.py"}
+```
+"""
+
+
 def complaints(text: str, tmp_path: Path) -> str:
     return "\n".join(harness.complaints("page.md", text, tmp_path))
 
@@ -52,30 +62,64 @@ def test_a_true_page_holds(tmp_path: Path) -> None:
     [
         pytest.param("TypeError: object", "ValueError: object", "expected: ValueError", id="exception"),
         pytest.param("object MagicMock", "object Mock", "but expected: TypeError: object Mock", id="message"),
-        pytest.param("# runtime: T", "# T", "page.md:5: Awaited: test_example.py: test_commit: T", id="unmarked"),
+        pytest.param("# runtime: T", "# T", "test_example.py: test_commit: TypeError", id="unmarked"),
         pytest.param("# runtime: T", "# T", "US101 is an error, but test_commit passes", id="consistency"),
-        pytest.param("  # error: [US101] can't be used in 'await'\n#   ^^^^^^^^^^^^^^^^^^^^^^", "",
-                     "page.md:14: not announced: error: [US101]", id="not announced"),
-        pytest.param("    session.commit()\n", "    session.commit()  # error: [US101]\n",
-                     "page.md:26: US101 is announced but not found", id="not found"),
-        pytest.param("#   ^", "#  ^^", "stands at columns 4-26 ('await session.commit()'), the carets at 3",
-                     id="column"),
+        pytest.param(
+            "  # error: [US101] can't be used in 'await'\n#   ^^^^^^^^^^^^^^^^^^^^^^",
+            "",
+            "page.md:14: not announced: error: [US101]",
+            id="not announced",
+        ),
+        pytest.param(
+            "    session.commit()\n",
+            "    session.commit()  # error: [US101]\n",
+            "page.md:26: US101 is announced but not found",
+            id="not found",
+        ),
+        pytest.param(
+            "#   ^",
+            "#  ^^",
+            "stands at columns 4-26 ('await session.commit()'), the carets at 3",
+            id="column",
+        ),
         pytest.param("^^^\n", "^^\n", "the carets at 4-25", id="end column"),
-        pytest.param("error: [US101]", "warning: [US101]", "page.md:14: US101: is error, not warning",
-                     id="severity"),
+        pytest.param(
+            "error: [US101]", "warning: [US101]", "page.md:14: US101: is error, not warning", id="severity"
+        ),
         pytest.param("[US101]", "[US102]", "US102 is announced but not found", id="code"),
-        pytest.param("[US101] can't be used", "[US101] cannot be used", "without \"cannot be used in 'await'\"", id="fragment"),
+        pytest.param(
+            "[US101] can't be used",
+            "[US101] cannot be used",
+            "without \"cannot be used in 'await'\"",
+            id="fragment",
+        ),
         pytest.param("[US101]", "[US101] (no fix)", "has safe fix, announced is no fix", id="fix"),
-        pytest.param("    session.commit()\n", "    assert not session.commit()\n",
-                     "test_commit: AssertionError", id="near miss that raises"),
-        pytest.param("    session = MagicMock()\n    session.commit()\n", "    raise SystemExit(3)\n",
-                     "SystemExit: 3, but expected: passes", id="exit"),
-        pytest.param("def test_commit() -> None:\n    session = MagicMock()\n    session.c",
-                     "def helper() -> None:\n    session = MagicMock()\n    session.c", "", id="no tests"),
-        pytest.param("### Not awaited", "### Fixed\n\n```python\n```\n\n```python {fixed=\"test_example.py\"}\n```\n"
-                     "\n### Not awaited", "a file after the fixes is shown, but there are no fixes", id="no fixes"),
+        pytest.param(
+            "    session.commit()\n",
+            "    assert not session.commit()\n",
+            "test_commit: AssertionError",
+            id="near miss that raises",
+        ),
+        pytest.param(
+            "    session = MagicMock()\n    session.commit()\n",
+            "    raise SystemExit(3)\n",
+            "SystemExit: 3, but expected: passes",
+            id="exit",
+        ),
+        pytest.param(
+            "def test_commit() -> None:\n    session = MagicMock()\n    session.c",
+            "def helper() -> None:\n    session = MagicMock()\n    session.c",
+            "",
+            id="no tests",
+        ),
+        pytest.param(
+            "### Not awaited",
+            f"### Fixed\n\n{NOTHING}\n### Not awaited",
+            "a file after the fixes is shown, but there are no fixes",
+            id="no fixes",
+        ),
     ],
-)  # fmt: skip
+)
 def test_untruths_are_noticed(old: str, new: str, said: str, tmp_path: Path) -> None:
     assert old in GOOD
     found = complaints(GOOD.replace(old, new, 1), tmp_path)
@@ -110,10 +154,52 @@ async def test_commit() -> None:
 
 
 def test_a_file_that_cannot_be_imported(tmp_path: Path) -> None:
-    page = "# A page\n\n```python\n# runtime: ModuleNotFoundError: No module named 'nowhere'\nimport nowhere\n{}```\n"
+    page = (
+        "# A page\n\n```python\n"
+        "# runtime: ModuleNotFoundError: No module named 'nowhere'\nimport nowhere\n{}```\n"
+    )
     assert complaints(page.format("\n\ndef test_a() -> None:\n    pass\n"), tmp_path / "1") == ""
     assert complaints(page.replace("nowhere'", "noone'").format(""), tmp_path / "2") != ""
     assert "ModuleNotFoundError" in complaints(page.replace("runtime", "what").format(""), tmp_path / "3")
+
+
+def test_what_is_not_run(tmp_path: Path) -> None:
+    page = """\
+# A page
+
+## Module
+
+```python
+# runtime: skipped
+import pytest
+
+pytest.skip("later", allow_module_level=True)
+```
+
+## Class
+
+```python
+class TestOld:
+    __test__ = False
+
+    # runtime: not collected
+    def test_old(self) -> None:
+        raise ValueError
+
+
+# runtime: not collected
+def test_twice() -> None:
+    raise ValueError
+
+
+def test_twice() -> None:
+    pass
+```
+"""
+    assert complaints(page, tmp_path / "1") == ""
+    collected = complaints(page.replace("__test__ = False", "x = 1"), tmp_path / "2")
+    assert "TestOld.test_old: ValueError: , but expected: not collected" in collected
+    assert "expected: passes" in complaints(page.replace("# runtime: skipped", "#"), tmp_path / "3")
 
 
 def test_projects_of_many_files_run_alone(tmp_path: Path) -> None:

@@ -46,13 +46,8 @@ def test_edits_are_applied_in_order_of_place() -> None:
 
 
 def test_insertions_at_one_place_keep_their_order_and_identical_edits_count_once() -> None:
-    edits = [
-        insert(0, 1, "x"),
-        insert(0, 1, "y"),
-        insert(0, 1, "x"),
-        edit((0, 1, 0, 2), "B"),
-        insert(0, 2, "z"),
-    ]
+    replacement = edit((0, 1, 0, 2), "B")
+    edits = [replacement, insert(0, 1, "x"), insert(0, 1, "y"), insert(0, 1, "x"), insert(0, 2, "z")]
     assert apply_edits(Text("abc"), edits).content == "axyBzc"
 
 

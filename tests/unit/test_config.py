@@ -132,8 +132,8 @@ def test_all_keys(tmp_path: Path) -> None:
         ('select = ["US999"]', "select: no rule has the code, prefix or name 'US999'"),
         ('select = [""]', "select: no rule has the code, prefix or name ''"),
         (
-            'select = ["awaited-sync-mok"]',
-            "select: no rule has the code, prefix or name 'awaited-sync-mok'; did you mean 'awaited-sync-mock'?",
+            'select = ["awaited-sync"]',
+            "select: no rule has the code, prefix or name 'awaited-sync'; did you mean 'awaited-sync-mock'?",
         ),
         ("severity = 3", "severity: expected a table of rules and severities, got a number"),
         (
@@ -279,7 +279,9 @@ def test_patterns() -> None:
 
 
 def test_settings_win_over_the_file(tmp_path: Path) -> None:
-    config = Config(select=("US1",), ignore=("US102",), severity=(("US101", Severity.HINT),))
+    config = Config(
+        select=("US1",), ignore=("US102",), severity=(("US101", Severity.HINT), ("US102", Severity.INFO))
+    )
     settings: dict[str, Any] = {
         "select": ["US3"],
         "severity": {"US101": "error"},
@@ -291,6 +293,7 @@ def test_settings_win_over_the_file(tmp_path: Path) -> None:
     assert merged.select == ("US3",)
     assert merged.ignore == ("US102",)
     assert merged.severity_of("US101", Severity.INFO) is Severity.ERROR
+    assert merged.severity_of("US102", Severity.ERROR) is Severity.INFO
     assert merged.python == tmp_path / "v"
 
 

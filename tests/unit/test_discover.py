@@ -102,6 +102,13 @@ def test_gitignore_files_above_up_to_the_repository(tmp_path: Path) -> None:
     assert [path.name for path in result.files] == ["a.py", "b.py"]
 
 
+def test_without_a_repository_nothing_above_the_root_counts(tmp_path: Path) -> None:
+    tree(tmp_path, "root/pkg/a.py", "root/pkg/b.py")
+    (tmp_path / ".gitignore").write_text("a.py\n")
+    (tmp_path / "root" / ".gitignore").write_text("b.py\n")
+    assert found(tmp_path / "root", "pkg") == ["pkg/a.py"]
+
+
 def test_links_in_a_circle_and_twice(tmp_path: Path) -> None:
     tree(tmp_path, "z/real.py", "z/inner/x.py")
     (tmp_path / "z" / "inner" / "up").symlink_to(tmp_path)

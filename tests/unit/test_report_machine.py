@@ -92,9 +92,9 @@ def test_statistics() -> None:
     findings = [
         *(finding("US305") for _ in range(9)),
         *(finding("US205", FIX) for _ in range(10)),
+        *(finding("US2", SAFE) for _ in range(3)),
         *(finding("US1", FIX, SAFE) for _ in range(2)),
         finding("US1", FIX),
-        *(finding("US2", SAFE) for _ in range(3)),
     ]
     assert statistics.render(findings) == (
         "10  US205  name-US205  10 fixable with --unsafe-fixes\n"

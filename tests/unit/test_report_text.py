@@ -87,9 +87,9 @@ def test_evidence_near_by_is_in_the_same_frame_and_far_away_behind_a_gap() -> No
 
 
 def test_a_gap_of_one_row_is_shown() -> None:
-    found = finding((5, 0, 5, 1), (T, (1, 0, 1, 1), "made"))
-    assert draw(found, {T: "a\nb\nc\nd\ne\nf\n"}) == block("""
-         --> tests/t.py:6:1
+    found = finding((6, 0, 6, 1), (T, (1, 0, 1, 1), "made"))
+    assert draw(found, {T: "a\nb\nc\nd\ne\nf\ng\n"}) == block("""
+         --> tests/t.py:7:1
           |
         1 | a
         2 | b
@@ -98,6 +98,7 @@ def test_a_gap_of_one_row_is_shown() -> None:
         4 | d
         5 | e
         6 | f
+        7 | g
           | ^
           |
         """)
@@ -230,7 +231,8 @@ def test_when_not_everything_fits_the_primary_place_is_shown() -> None:
 def test_long_labels_wrap_on_a_terminal_only() -> None:
     label = "one two three four five six seven eight nine ten"
     found = finding((0, 0, 0, 1), (T, (0, 2, 0, 3), label))
-    assert f"- {label}\n" in draw(found, {T: "a b"})
+    long = "word " * 50 + "end"
+    assert f"- {long}\n" in draw(finding((0, 0, 0, 1), (T, (0, 2, 0, 3), long)), {T: "a b"})
     assert "  | ^ - one two three four five six\n  |     seven eight nine ten\n" in draw(
         found, {T: "a b"}, width=40
     )
@@ -285,10 +287,11 @@ class Terminal(io.StringIO):
     [
         (io.StringIO(), {}, Look(None, False)),
         (io.StringIO(), {"FORCE_COLOR": "1"}, Look(None, True)),
+        (io.StringIO(), {"FORCE_COLOR": "1", "TERM": "dumb"}, Look(None, True)),
         (io.StringIO(), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, Look(None, False)),
         (Terminal(), {}, Look(99, True)),
         (Terminal(), {"NO_COLOR": "1"}, Look(99, False)),
-        (Terminal(), {"TERM": "dumb"}, Look(80, False)),
+        (Terminal(), {"TERM": "dumb"}, Look(99, False)),
     ],
 )
 def test_look(
@@ -298,8 +301,7 @@ def test_look(
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"TERM": "xterm", "COLUMNS": "99", "LINES": "20"} | environment).items():
         monkeypatch.setenv(name, value)
-    assert look(stream).color is expected.color
-    assert (look(stream).width is None) is (expected.width is None)
+    assert look(stream) == expected
 
 
 _SPANS = st.tuples(st.integers(0, 5), st.integers(0, 30), st.integers(0, 5), st.integers(0, 30)).map(

@@ -95,6 +95,7 @@ def test_not_a_suppression(line: str) -> None:
         ('x = """open\ny = 1  # understudy: ignore\n', 1),
         ("f'''{\n x  # understudy: ignore\n}'''\n", 1),  # a comment since 3.12
         ("f'{x\ny = 1  # understudy: ignore\n", 1),
+        ("g(f'{x)  # understudy: ignore\n", 0),
         ("g(f'{x)\ny: int = 1  # understudy: ignore\n", 1),
         ("f'''{x\nclass A:  # understudy: ignore\n", 1),
         ('f"{x!r:>{w}}" "}"  # understudy: ignore\n', 0),
@@ -107,6 +108,27 @@ def test_not_a_suppression(line: str) -> None:
 def test_found_in_spite_of(source: str, row: int) -> None:
     (item,) = parse(source).items
     assert item.mark.row == row
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"{d["#"]:#x}"  # c',
+        'f"{x:{{"#"}}}"  # c',
+        'f"{{#}}{x!r:#}"  # c',
+        "f'''{x:\n#}'''  # c",
+        'f"{d["#"]}\nx = "#"  # c',  # not closed: it ends with its row
+        'f"a\\\n#{x}"  # c',
+        "rf'\\{x[\"#\"]}\\'#'  # c",
+        'f"\\N{NUMBER SIGN}#"  # c',
+        """f"{f'{"#"}'}#"  # c""",
+        't"{x:{y:{z}}}#" rb"\\"#"  # c',
+        'f"{(lambda x: {"#": 1})}#"  # c',
+    ],
+)
+def test_strings_in_strings(source: str) -> None:
+    """By the grammar of 3.12, worked out by hand: only the last comment is one."""
+    assert [source[start:end] for start, end in _scan(source)[0]] == ["# c"]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

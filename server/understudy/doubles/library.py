@@ -92,6 +92,11 @@ class Patch(OwnObject):
     """``patch``, ``object``, ``multiple`` or ``dict``."""
     env: Environment
 
+    @property
+    def injects(self) -> bool:
+        """Does it, as a decorator, add an argument?"""
+        return self.kind in ("patch", "object") and self.arguments.get(_new_position(self), "new") is None
+
 
 @dataclass(eq=False, slots=True)
 class Mocker(OwnObject):

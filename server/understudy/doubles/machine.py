@@ -8,10 +8,10 @@ it notes a :class:`Failure`. Nothing of the workspace is executed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from understudy.doubles import library
 from understudy.doubles.shapes import (
@@ -81,7 +81,10 @@ from understudy.source.parse import Unit
 from understudy.source.span import Span
 from understudy.source.text import SourceError
 
-_STEPS = 60_000
+_STEPS = 12_000
+"""For one test or fixture; a step is an expression, a statement or a call."""
+_PLAIN_STEPS = 600
+"""For a call of code under test that no double reaches."""
 _DEPTH = 24
 _ITEMS = 40
 _T = TypeVar("_T")
@@ -167,7 +170,7 @@ class Machine(State):
         """Failures on paths that may not be taken, with the doubts."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
-        self.called: dict[int, list[frozenset[int]]] = {}
+        self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
         """By ``id`` of a mock: under which doubts it was called, each time."""
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
@@ -176,6 +179,7 @@ class Machine(State):
         self.alive: list[Mock] = []
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
+        self.plain_limit: int | None = None
         self.cleanups: list[Callable[[], None]] = []
         self.handling: list[Raised] = []
         """The exceptions that the running ``except`` blocks handle."""
@@ -218,7 +222,7 @@ class Machine(State):
     def asserted_called(self, mock: Mock) -> None:
         """The test asserts that the mock was called: a test is meant to pass, so the only place that called it
         did run, and with it whatever else hung on the same doubts."""
-        ways = set(self.called.get(id(mock), ()))
+        ways = set(self.called.get(("called", id(mock)), ()))
         if not self.certain or len(ways) != 1:
             return
         self.settled |= ways.pop()
@@ -235,6 +239,8 @@ class Machine(State):
         self.steps += 1
         if self.steps > _STEPS:
             raise Exhausted
+        if self.plain_limit is not None and self.steps > self.plain_limit:
+            raise TooLong
 
     def guarded(self, guard: Guard, body: Callable[[], _T]) -> _T:
         self.guards.append(guard)
@@ -243,6 +249,19 @@ class Machine(State):
         finally:
             self.guards.pop()
             self.settle(guard.doubts)
+
+    def begin(self, journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+        """Start a test or fixture, whose changes are noted so that they can be taken back."""
+        self.journal = journal
+        self.failures, self.possible, self.settled = [], [], frozenset()
+        self.doubts, self.guards, self.handling, self.calls = [], [], [], []
+        self.early, self.returns = [[]], [[]]
+        self.steps, self.plain_limit = 0, None
+
+    def end(self) -> tuple[Failure, ...]:
+        """What the test or fixture ran into."""
+        self.journal = None
+        return tuple(self.failures)
 
     # --- names -------------------------------------------------------------------------------------------------
 
@@ -428,6 +447,9 @@ class Machine(State):
         if running > 1 or len(self.calls) > _DEPTH:
             self.escape(arguments.everything())
             return UNKNOWN
+        if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
+            if not any(_carries_double(value) for value in arguments.everything()):
+                return self._plain_call(function, arguments, node, env)
         self._hand_over(function, arguments, env)
         inner = self.bind(function, arguments)
         place = Place(env.unit, node)
@@ -446,6 +468,22 @@ class Machine(State):
         if function.is_async:
             return Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
         return self.run_bound(function, inner, place)
+
+    def _plain_call(
+        self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """A call that no double reaches: worth a short look for what it returns, and no more."""
+        self.plain_limit = self.steps + _PLAIN_STEPS
+        try:
+            bound, function.bound = function.bound, None
+            made = self.call_function(function, arguments, node, env)
+            function.bound = bound
+            return made
+        except TooLong:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        finally:
+            self.plain_limit = None
 
     def _decorator_names(self, function: FunctionValue) -> set[str]:
         if isinstance(function.node, ast.Lambda):
@@ -722,7 +760,8 @@ class Machine(State):
             return UNKNOWN
         if not mock.kind.callable and mock.spec is None:
             return self.fail(env, Misuse.NOT_CALLABLE, "TypeError", mock, node)
-        self.called.setdefault(id(mock), []).append(frozenset(self.doubts))
+        key = ("called", id(mock))
+        self.write(self.called, key, (*self.called.get(key, ()), frozenset(self.doubts)))
         self.alive.append(mock)
         if mock.kind is MockKind.ASYNC:
             place = Place(env.unit, node)
@@ -1690,6 +1729,10 @@ class Machine(State):
         return self.fork([*branches, lambda: Status.NEXT])
 
 
+class TooLong(Exception):
+    """A call without doubles took more steps than it is worth."""
+
+
 class Yielded(Exception):
     """A simulated generator reached its first ``yield``."""
 
@@ -1700,6 +1743,20 @@ class Yielded(Exception):
 
 def _nothing() -> None:
     return None
+
+
+def _carries_double(value: object, depth: int = 0) -> bool:
+    """Is the value a double, or does it hold one?"""
+    if isinstance(value, Mock):
+        return True
+    if depth > 3 or not isinstance(value, (Instance, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)):
+        return False
+    if isinstance(value, Sequence_):
+        return any(_carries_double(item, depth + 1) for item in value.items or ())
+    if isinstance(value, (Instance, Mapping_)):
+        return any(_carries_double(item, depth + 1) for item in value.slots.values())
+    # Functions of the test, and what waits to run, may hold anything.
+    return True
 
 
 def _handed(subject: Value) -> Place | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from understudy.doubles import library
 from understudy.doubles.machine import Arguments, Change, Machine, Yielded
@@ -72,12 +73,14 @@ class Simulation:
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
-        return [Outcome(test, self.run(test, {})) for test in self.tests]
+        machine = Machine(self.workspace, self.resolver, self.is_test)
+        session = _Session(self.module, self.fixtures, machine)
+        return [Outcome(test, session.run(test)) for test in self.tests]
 
     def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> tuple[Failure, ...]:
         """Simulate one test, with the mocks made at some places changed."""
         machine = Machine(self.workspace, self.resolver, self.is_test, changes)
-        return tuple(_Run(test, self.module, self.fixtures, machine).failures())
+        return _Session(self.module, self.fixtures, machine).run(test)
 
 
 def tests(parsed: Parsed, module: Module) -> Iterator[Test]:
@@ -116,88 +119,130 @@ def _marked_not_run(parsed: Parsed) -> bool:
     return False
 
 
-class _Run:
-    def __init__(
-        self,
-        test: Test,
-        module: Module,
-        fixtures: Fixtures,
-        machine: Machine,
-    ) -> None:
-        self.test = test
+@dataclass
+class _Layer:
+    """A fixture that is set up (or the ``setUp`` of a class), and how to take it down again."""
+
+    key: object
+    failures: tuple[Failure, ...] = ()
+    broken: bool = False
+    """It raised or took too long: what it left behind is not known, so no test runs on it."""
+    journal: list[tuple[dict[Any, Any], Hashable, Any]] = field(default_factory=list)
+
+
+class _Session:
+    """Runs the tests of a file one after the other. Fixtures that the next test needs as well stay set up:
+    as with pytest, they are set up before the patches of a test's decorators are entered."""
+
+    def __init__(self, module: Module, fixtures: Fixtures, machine: Machine) -> None:
         self.module = module
         self.fixtures = fixtures
         self.machine = machine
-        self.made: dict[FunctionEntity, Value] = {}
-        self.making: list[FunctionEntity] = []
+        self.layers: list[_Layer] = []
+        self.values: dict[FunctionEntity, Value] = {}
+        self.instances: dict[ClassEntity, Instance] = {}
 
-    def failures(self) -> list[Failure]:
+    def run(self, test: Test) -> tuple[Failure, ...]:
+        """The failures of a test, those of its fixtures included."""
+        plan = self._plan(test)
+        kept = 0
+        while kept < min(len(plan), len(self.layers)) and plan[kept][0] == self.layers[kept].key:
+            kept += 1
+        while len(self.layers) > kept:
+            self.machine.roll_back(self.layers.pop().journal)
+        for key, set_up in plan[kept:]:
+            self.layers.append(self._do(key, set_up))
+            if self.layers[-1].broken:
+                break
+        failures = [failure for layer in self.layers for failure in layer.failures]
+        if not any(layer.broken for layer in self.layers):
+            body = self._do("test", lambda: self._body(test))
+            self.machine.roll_back(body.journal)
+            failures.extend(body.failures)
+        return tuple(failures)
+
+    def _do(self, key: object, action: Callable[[], object]) -> _Layer:
+        layer = _Layer(key)
+        machine = self.machine
+        machine.begin(layer.journal)
         try:
-            self._run()
+            action()
         except Raised as raised:
-            self.machine.again(raised)
-        except (Exhausted, Yielded, RecursionError):
+            machine.again(raised)
+            layer.broken = True
+        except (Exhausted, RecursionError):
+            layer.broken = True
+        except Yielded:
             pass
-        return self.machine.failures
+        layer.failures = machine.end()
+        return layer
 
-    def _run(self) -> None:
-        test, machine = self.test, self.machine
-        top = Environment(self.module, test.unit, {}, None, frozenset())
-        instance = Instance(test.owner, {}, True) if test.owner is not None else None
+    # --- what a test needs
+
+    def _plan(self, test: Test) -> list[tuple[object, Callable[[], object]]]:
+        """The fixtures of a test in the order in which they are set up, then the ``setUp`` of its class."""
+        order: dict[FunctionEntity, None] = {}
+        instance = self._instance(test)
         for entity in self.fixtures.autouse(self.module, test.owner):
-            self.fixture(entity, instance)
+            self._order(entity, test, order, [])
+        for name in self._asked(test):
+            found = self._find(name, test, [])
+            if found is not None:
+                self._order(found, test, order, [])
+        plan: list[tuple[object, Callable[[], object]]] = [
+            (entity, partial(self._set_up_fixture, entity, test)) for entity in order
+        ]
         if instance is not None:
-            for name in _SET_UP:
-                self._set_up(instance, name, top)
-        function = FunctionValue(
-            test.node, test.unit, self.module, None, test.node.name, None, instance, test.owner
-        )
-        arguments = Arguments.of(*self._injected(top))
-        env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
-        parametrized = self._parametrized()
-        given = len(arguments.values) + (1 if instance is not None else 0)
+            top = Environment(self.module, test.unit, {}, None, frozenset())
+            plan.append((("setUp", test.owner), lambda: self._set_up_class(instance, test, top)))
+        return plan
+
+    def _order(
+        self,
+        entity: FunctionEntity,
+        test: Test,
+        order: dict[FunctionEntity, None],
+        making: list[FunctionEntity],
+    ) -> None:
+        if entity in order or entity in making:
+            return
+        for name in _fixture_parameters(entity):
+            found = self._find(name, test, [*making, entity])
+            if found is not None:
+                self._order(found, test, order, [*making, entity])
+        order[entity] = None
+
+    def _find(self, name: str, test: Test, making: list[FunctionEntity]) -> FunctionEntity | None:
+        """The definition that a name means: one that overrides another gets that one under its own name."""
+        for entity in self.fixtures.find(name, self.module, test.owner):
+            if entity not in making:
+                return entity
+        return None
+
+    def _instance(self, test: Test) -> Instance | None:
+        if test.owner is None:
+            return None
+        return self.instances.setdefault(test.owner, Instance(test.owner, {}, True))
+
+    def _asked(self, test: Test) -> list[str]:
+        """The parameters that are fixtures: those that no patch, parametrisation or default fills."""
+        given = self._injected_count(test) + (1 if test.owner is not None else 0)
         spec = test.node.args
         names = [arg.arg for arg in (*spec.posonlyargs, *spec.args)][given:]
         names.extend(arg.arg for arg in spec.kwonlyargs)
         defaulted = {arg.arg for arg in spec.args[len(spec.args) - len(spec.defaults) :]}
-        for name in names:
-            if name not in parametrized and name not in defaulted:
-                env.names[name] = self.by_name(name, instance)
-            elif name in parametrized:
-                env.names[name] = UNKNOWN
-        machine.block(test.node.body, env)
+        filled = self._parametrized(test) | defaulted
+        return [name for name in names if name not in filled]
 
-    def _set_up(self, instance: Instance, name: str, env: Environment) -> None:
-        method = self.machine.class_attribute(instance.entity, name, instance)
-        if isinstance(method, FunctionValue):
-            first = Arguments()
-            if name in ("setup_class", "setUpClass") and isinstance(method.bound, Instance):
-                method.bound = ClassValue(instance.entity)
-            made = self.machine.call_function(method, first, self.test.node, env)
-            if isinstance(made, Coroutine):
-                made.run()
-
-    def _injected(self, top: Environment) -> list[Value]:
-        """Enter the patch decorators, innermost first; what they inject, in order."""
-        decorators = list(reversed(self.test.node.decorator_list))
-        if self.test.owner_node is not None:
-            decorators.extend(reversed(self.test.owner_node.decorator_list))
-        injected: list[Value] = []
-        for decorator in decorators:
-            value = self.machine.eval(decorator, top)
-            if isinstance(value, library.Patch):
-                entered, _ = library.enter_patch(self.machine, value, top)
-                position = 2 if value.kind == "object" else 1
-                new = value.arguments.get(position, "new")
-                if value.kind in ("patch", "object") and new is None:
-                    injected.append(entered)
-        return injected
-
-    def _parametrized(self) -> set[str]:
+    def _parametrized(self, test: Test) -> set[str]:
         names: set[str] = set()
-        owner = self.test.owner_node.decorator_list if self.test.owner_node is not None else []
-        for decorator in (*self.test.node.decorator_list, *owner):
-            if isinstance(decorator, ast.Call) and exception_name(decorator) == "parametrize" and decorator.args:
+        owner = test.owner_node.decorator_list if test.owner_node is not None else []
+        for decorator in (*test.node.decorator_list, *owner):
+            if (
+                isinstance(decorator, ast.Call)
+                and exception_name(decorator) == "parametrize"
+                and decorator.args
+            ):
                 first = decorator.args[0]
                 parts = first.elts if isinstance(first, (ast.Tuple, ast.List)) else [first]
                 for part in parts:
@@ -205,32 +250,12 @@ class _Run:
                         names.update(name.strip() for name in part.value.split(","))
         return names
 
-    # --- fixtures
+    # --- setting up
 
-    def by_name(self, name: str, instance: Instance | None) -> Value:
-        """The value of a fixture that a test or a fixture asks for."""
-        for entity in self.fixtures.find(name, self.module, self.test.owner):
-            if entity not in self.making:
-                return self.fixture(entity, instance)
-        if name in ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"):
-            return library.Mocker()
-        if name == "monkeypatch":
-            return library.MonkeyPatch()
-        return UNKNOWN
+    def _set_up_fixture(self, entity: FunctionEntity, test: Test) -> None:
+        self.machine.write(self.values, entity, self._make(entity, test))
 
-    def fixture(self, entity: FunctionEntity, instance: Instance | None) -> Value:
-        known = self.made.get(entity)
-        if known is not None:
-            return known
-        self.making.append(entity)
-        try:
-            value = self._make(entity, instance)
-        finally:
-            self.making.pop()
-        self.made[entity] = value
-        return value
-
-    def _make(self, entity: FunctionEntity, instance: Instance | None) -> Value:
+    def _make(self, entity: FunctionEntity, test: Test) -> Value:
         machine = self.machine
         function = machine.raw_function(entity)
         if function is None or isinstance(function.node, ast.Lambda):
@@ -238,13 +263,11 @@ class _Run:
         arguments = Arguments()
         parameters = list(entity.declaration.parameters)
         if entity.owner is not None and parameters:
-            arguments.keywords[parameters[0].name] = instance if instance is not None else UNKNOWN
-            parameters = parameters[1:]
-        for parameter in parameters:
-            if parameter.kind in ("positional", "positional_only", "keyword_only") and parameter.default is None:
-                arguments.keywords[parameter.name] = self.by_name(parameter.name, instance)
+            arguments.keywords[parameters[0].name] = self._instance(test) or UNKNOWN
+        for name in _fixture_parameters(entity):
+            arguments.keywords[name] = self._value(name, test, [entity])
         env = machine.bind(function, arguments)
-        place = Place(self.test.unit, self.test.node)
+        place = Place(test.unit, test.node)
         if entity.declaration.is_generator:
             value = machine.first_yield(function, env, place)
         else:
@@ -252,3 +275,80 @@ class _Run:
         if isinstance(value, Mock) and value.parent is None and value.label == value.kind.value:
             value.label = entity.name
         return value
+
+    def _value(self, name: str, test: Test, making: list[FunctionEntity]) -> Value:
+        found = self._find(name, test, making)
+        if found is not None:
+            return self.values.get(found, UNKNOWN)
+        if name in ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"):
+            return library.Mocker()
+        if name == "monkeypatch":
+            return library.MonkeyPatch()
+        return UNKNOWN
+
+    def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
+        for name in _SET_UP:
+            method = self.machine.class_attribute(instance.entity, name, instance)
+            if not isinstance(method, FunctionValue):
+                continue
+            if name in ("setup_class", "setUpClass") and isinstance(method.bound, Instance):
+                method.bound = ClassValue(instance.entity)
+            made = self.machine.call_function(method, Arguments(), test.node, env)
+            if isinstance(made, Coroutine):
+                made.run()
+
+    # --- the test itself
+
+    def _body(self, test: Test) -> None:
+        machine = self.machine
+        top = Environment(self.module, test.unit, {}, None, frozenset())
+        instance = self._instance(test)
+        function = FunctionValue(
+            test.node, test.unit, self.module, None, test.node.name, None, instance, test.owner
+        )
+        arguments = Arguments.of(*self._injected(test, top))
+        env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
+        for name in self._asked(test):
+            env.names[name] = self._value(name, test, [])
+        for name in self._parametrized(test):
+            env.names[name] = UNKNOWN
+        machine.block(test.node.body, env)
+
+    def _decorators(self, test: Test) -> list[ast.expr]:
+        """Innermost first, those of the class after those of the function."""
+        decorators = list(reversed(test.node.decorator_list))
+        if test.owner_node is not None:
+            decorators.extend(reversed(test.owner_node.decorator_list))
+        return decorators
+
+    def _injected(self, test: Test, top: Environment) -> list[Value]:
+        """Enter the patch decorators; what they inject, in order."""
+        injected: list[Value] = []
+        for decorator in self._decorators(test):
+            value = self.machine.eval(decorator, top)
+            if isinstance(value, library.Patch):
+                entered, _ = library.enter_patch(self.machine, value, top)
+                if value.injects:
+                    injected.append(entered)
+        return injected
+
+    def _injected_count(self, test: Test) -> int:
+        top = Environment(self.module, test.unit, {}, None, frozenset())
+        count = 0
+        for decorator in self._decorators(test):
+            if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):
+                value = self.machine.eval(decorator, top)
+                count += isinstance(value, library.Patch) and value.injects
+        return count
+
+
+def _fixture_parameters(entity: FunctionEntity) -> list[str]:
+    """What a fixture asks for: its parameters without ``self`` and without those that have a default."""
+    parameters = list(entity.declaration.parameters)
+    if entity.owner is not None:
+        parameters = parameters[1:]
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in ("positional", "positional_only", "keyword_only") and parameter.default is None
+    ]

@@ -158,6 +158,10 @@ class State:
                 self.journal.append((slots, key, slots[key]))
             del slots[key]
 
+    def roll_back(self, journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+        """Take changes back."""
+        roll_back(journal)
+
     def not_certain(self) -> None:
         """From here to the end of the running function, code may not run: it may have returned."""
         self.early[-1].append(self.doubt())
@@ -185,11 +189,7 @@ class State:
                 self.settle((number,))
                 self.journal = outer
             final = {(id(slots), key): (slots, key, slots.get(key, _MISSING)) for slots, key, _ in log}
-            for slots, key, before in reversed(log):
-                if before is _MISSING:
-                    slots.pop(key, None)
-                else:
-                    slots[key] = before
+            roll_back(log)
             outcomes.append((status, final))
         going = [final for status, final in outcomes if status is Status.NEXT]
         left = [final for status, final in outcomes if status is not Status.NEXT]
@@ -228,12 +228,23 @@ class State:
                     self.write(slots, key, _join_slot(key, [slots.get(key, _MISSING), value]))
 
 
+def roll_back(journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+    """Take noted changes back, the last one first."""
+    for slots, key, before in reversed(journal):
+        if before is _MISSING:
+            slots.pop(key, None)
+        else:
+            slots[key] = before
+
+
 def _join_slot(key: Hashable, values: list[Any]) -> Any:
     """Like :func:`join`, for what mocks keep about themselves: a child that a look alone creates is there on
     every path, and a mock that was handed over on one path is remembered there."""
     present = [value for value in values if value is not _MISSING]
     if key == "handed":
         return present[-1]
+    if isinstance(key, tuple) and key[0] == "called":
+        return tuple(dict.fromkeys(call for calls in present for call in calls))
     if all(isinstance(value, Mock) and value.auto for value in present):
         plain = all(not _configured(value) for value in present[1:])
         if plain:

@@ -41,9 +41,7 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
     return None
 
 
-def with_children(
-    simulation: Simulation, root: Mock, paths: list[str], group: Group
-) -> Fix | None:
+def with_children(simulation: Simulation, root: Mock, paths: list[str], group: Group) -> Fix | None:
     """Set children of the mock to plain MagicMocks."""
     changes = {root.place.key: Change(None, dict.fromkeys(paths, MockKind.MAGIC))}
     if not works(simulation, list(group), changes):
@@ -57,7 +55,9 @@ def path_of(mock: Mock) -> str:
     return path.replace("()", ".return_value").lstrip(".")
 
 
-def works(simulation: Simulation, pairs: list[tuple[Outcome, Failure]], changes: dict[tuple[str, Span], Change]) -> bool:
+def works(
+    simulation: Simulation, pairs: list[tuple[Outcome, Failure]], changes: dict[tuple[str, Span], Change]
+) -> bool:
     """True when none of the simulated tests fails any more at the places of these failures, nor elsewhere."""
     for outcome in {id(outcome): outcome for outcome, _ in pairs}.values():
         mended = {id(failure) for other, failure in pairs if other is outcome}
@@ -98,9 +98,7 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
         call = unit.span(place.node)
         inner = ", ".join(f'"{path}": {text}' for path in paths)
         lead = ", " if place.node.args or place.node.keywords else ""
-        edits[
-            Edit(unit.path, Span.at(call.end_row, call.end_column - 1), f"{lead}**{{{inner}}}")
-        ] = None
+        edits[Edit(unit.path, Span.at(call.end_row, call.end_column - 1), f"{lead}**{{{inner}}}")] = None
         title = f"Configure `{paths[0]}` with `{text}`"
     return Fix(title, _applicability(simulation, root), tuple(edits))
 

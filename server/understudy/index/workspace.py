@@ -7,9 +7,10 @@ looked at, so that a change of one leads to the findings that rest on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar, cast
 
 from understudy.facts.extract import extract
 from understudy.index.module import Module
@@ -17,6 +18,8 @@ from understudy.project.environment import Environment
 from understudy.project.modules import Kind, ModuleFile, ModuleFinder
 from understudy.source.parse import Parsed, parse
 from understudy.source.text import SourceError, Text, read
+
+_T = TypeVar("_T")
 
 
 class Workspace:
@@ -41,7 +44,7 @@ class Workspace:
         self._stale: dict[Path, Parsed] = {}
         self._modules: dict[Path, Module | None] = {}
         self._recorders: list[set[Path]] = []
-        self._derived: dict[str, tuple[object, frozenset[Path]]] = {}
+        self._derived: dict[str, tuple[object, set[Path]]] = {}
         self.generation = 0
         """Grows with every change of any file."""
 
@@ -171,16 +174,17 @@ class Workspace:
                 found.append(path)
         return found
 
-    def derived(self, key: str, make: Callable[[], object]) -> object:
-        """A value computed from the workspace, kept until any file changes."""
-        if key not in self._derived:
+    def derived(self, key: str, make: Callable[[], _T]) -> _T:
+        """A value computed from the workspace, kept until any file changes. Whoever asks for it depends on
+        the files that it was made from."""
+        known = self._derived.get(key)
+        if known is None:
             with self.recording() as seen:
-                value = make()
-            self._derived[key] = (value, frozenset(seen))
-        value, rests_on = self._derived[key]
-        for path in rests_on if self._recorders else ():
-            self._touch(path)
-        return value
+                known = (make(), seen)
+            self._derived[key] = known
+        value, dependencies = known
+        self.depend_on(dependencies)
+        return cast("_T", value)
 
     # --- dependencies
 
@@ -193,6 +197,11 @@ class Workspace:
             yield seen
         finally:
             self._recorders.remove(seen)
+
+    def depend_on(self, paths: Iterable[Path]) -> None:
+        """Count files as asked for: for answers that were found in a cache."""
+        for recorder in self._recorders:
+            recorder.update(paths)
 
     def _touch(self, path: Path) -> None:
         for recorder in self._recorders:

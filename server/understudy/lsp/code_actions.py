@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lsprotocol import types
@@ -43,6 +44,14 @@ async def code_actions(session: Session, params: types.CodeActionParams) -> list
     return found or None
 
 
+@dataclass
+class _Offer:
+    title: str
+    edits: tuple[Edit, ...]
+    findings: list[Finding] = field(default_factory=list)
+    preferred: bool = False
+
+
 class _Actions:
     def __init__(
         self, report: Report, client: Client, documents: Documents, context: types.CodeActionContext
@@ -62,20 +71,34 @@ class _Actions:
 
     def quick_fixes(self, range_: types.Range) -> Iterator[types.CodeAction]:
         findings = self._concerned(range_)
+        # One mock may be at fault in several findings: what mends them all is offered once.
+        fixes: dict[tuple[str, tuple[Edit, ...]], _Offer] = {}
         for finding in findings:
-            yield from self._fixes(finding)
-        silenced: dict[tuple[str, Edit], Finding] = {}
+            preferred = False
+            for fix in finding.fixes:
+                safe = fix.applicability is Applicability.SAFE
+                title = _plain(fix.title) + ("" if safe else " (unsafe)")
+                offer = fixes.setdefault((title, fix.edits), _Offer(title, fix.edits))
+                offer.findings.append(finding)
+                offer.preferred = offer.preferred or (safe and not preferred)
+                preferred = preferred or safe
+        suppressions: dict[tuple[str, Edit], _Offer] = {}
         for finding in findings:
             edit = suppression(finding, self._report.document.text)
             if edit is not None:
-                silenced.setdefault((finding.code, edit), finding)
-        for (code, edit), finding in silenced.items():
-            change = self.workspace_edit({edit.path: (edit,)})
+                made = _Offer(f"Suppress {finding.code} here", (edit,))
+                suppressions.setdefault((finding.code, edit), made).findings.append(finding)
+        for offer in (*fixes.values(), *suppressions.values()):
+            by_path: dict[Path, list[Edit]] = {}
+            for edit in offer.edits:
+                by_path.setdefault(edit.path, []).append(edit)
+            change = self.workspace_edit(by_path)
             if change is not None:
                 yield types.CodeAction(
-                    f"Suppress {code} here",
+                    offer.title,
                     kind=types.CodeActionKind.QuickFix,
-                    diagnostics=[self._diagnostic(finding)],
+                    diagnostics=[self._diagnostic(finding) for finding in offer.findings],
+                    is_preferred=True if offer.preferred and self._client.preferred_actions else None,
                     edit=change,
                 )
 
@@ -93,26 +116,6 @@ class _Actions:
             for finding in self._report.findings
             if _touch(finding.span, asked) or (finding.code, finding.span) in named
         ]
-
-    def _fixes(self, finding: Finding) -> Iterator[types.CodeAction]:
-        preferred = False
-        for fix in finding.fixes:
-            by_path: dict[Path, list[Edit]] = {}
-            for edit in fix.edits:
-                by_path.setdefault(edit.path, []).append(edit)
-            change = self.workspace_edit(by_path)
-            if change is None:
-                continue
-            safe = fix.applicability is Applicability.SAFE
-            first_safe = safe and not preferred
-            preferred = preferred or safe
-            yield types.CodeAction(
-                _plain(fix.title) + ("" if safe else " (unsafe)"),
-                kind=types.CodeActionKind.QuickFix,
-                diagnostics=[self._diagnostic(finding)],
-                is_preferred=True if first_safe and self._client.preferred_actions else None,
-                edit=change,
-            )
 
     def _diagnostic(self, finding: Finding) -> types.Diagnostic:
         """The client's own, where it sent it along."""

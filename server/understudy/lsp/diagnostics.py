@@ -52,9 +52,7 @@ def _related(
     for place in finding.related:
         text = report.texts.get(place.path)
         if text is not None:
-            location = types.Location(
-                uri_of(place.path), convert.to_range(text, place.span, client.encoding)
-            )
+            location = types.Location(uri_of(place.path), convert.to_range(text, place.span, client.encoding))
             found.append(types.DiagnosticRelatedInformation(location, place.message))
     return found or None
 

@@ -16,11 +16,9 @@ def moved_span(span: Span, before: Text, after: Text) -> Span | None:
         return span
     start, end = before.offset(*span[:2]), before.offset(*span[2:])
     old, new = before.content, after.content
-    same_head = _common(old, new)
-    if end <= same_head:
+    if end <= _common(old, new):
         return after.span(start, end)
-    same_tail = _common(old[same_head:][::-1], new[same_head:][::-1])
-    if start >= len(old) - same_tail:
+    if start >= len(old) - _common(old[::-1], new[::-1]):
         return after.span(start + len(new) - len(old), end + len(new) - len(old))
     return None
 

@@ -16,6 +16,8 @@ from understudy.project.discover import SKIPPED_FOLDERS
 from understudy.rules import registry
 from understudy.source.text import Text
 
+_LIBRARIES = frozenset({"site-packages", "dist-packages"})
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -54,14 +56,13 @@ class OpenProject:
         """Open files whose analysis is missing or rests on something that has changed."""
 
     def excludes(self, path: Path) -> bool:
-        """True for what ``check`` would not walk into."""
-        if not path.is_relative_to(self.project.root):
+        """True for what ``check`` would not walk into, and for installed libraries."""
+        if not _LIBRARIES.isdisjoint(path.parts) or not path.is_relative_to(self.project.root):
             return True
         relative = path.relative_to(self.project.root)
-        folders = [parent.as_posix() + "/" for parent in relative.parents if parent.parts]
-        return not SKIPPED_FOLDERS.isdisjoint(relative.parts[:-1]) or any(
-            self.project.config.excludes(name) for name in (relative.as_posix(), *folders)
-        )
+        if not SKIPPED_FOLDERS.isdisjoint(relative.parts[:-1]):
+            return True
+        return self.project.config.excludes(relative.as_posix())
 
 
 class Projects:

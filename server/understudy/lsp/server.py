@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import sys
@@ -32,6 +33,8 @@ from understudy.lsp.worker import Report
 
 _log = logging.getLogger(__name__)
 _SWITCH_INTERVAL = 0.001
+_GARBAGE_THRESHOLD = 20_000
+"""An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
 _Result = TypeVar("_Result")
 
 
@@ -43,6 +46,7 @@ def serve(tcp: tuple[str, int] | None) -> int:
     logging.getLogger("pygls").setLevel(logging.ERROR)
     # An edit must not wait the usual 5 ms, at each of several turns, behind a running analysis.
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 20)
     source, target = transport.standard_streams() if tcp is None else transport.accepted(*tcp)
     try:
         return asyncio.run(_serve(source, target))

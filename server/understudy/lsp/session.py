@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -245,6 +245,8 @@ class Session:
     def _settings_came(self, folders: tuple[Path, ...], answer: Future[Sequence[Any]]) -> None:
         try:
             found = [{**self._initial, **_section(values)} for values in answer.result()]
+        except CancelledError:
+            return
         except Exception as error:
             _log.warning("the client did not answer for its settings: %s", error)
             found = []

@@ -7,6 +7,9 @@ from understudy.source.span import Span
 from understudy.source.suppress import UNUSED_CODE, Suppressions
 from understudy.source.text import Text
 
+_REACH = 200
+"""Rows to look for a place: a string may be long."""
+
 
 def suppression(finding: Finding, text: Text) -> Edit | None:
     """The edit after which ``# understudy: ignore[…]`` hides the finding: at the end of the line where it
@@ -14,7 +17,7 @@ def suppression(finding: Finding, text: Text) -> Edit | None:
     None when no such place is found, and for an unused suppression, which is better removed."""
     if finding.code == UNUSED_CODE:
         return None
-    rows = range(finding.span.row, text.row_count)
+    rows = range(finding.span.row, min(finding.span.row + _REACH, text.row_count))
     existing = {
         item.mark.row: item
         for item in Suppressions.parse(text).items
@@ -40,15 +43,16 @@ def suppression(finding: Finding, text: Text) -> Edit | None:
                 Span(row, width, row, len(line)),
                 f"{blanks}# understudy: ignore[{finding.code}]",
             )
-        if _hides(edit, finding, text):
-            return edit
-        if row > finding.span.end_row and line.strip():
-            return None
+        hides = _hides(edit, finding, text)
+        if hides is not None:
+            return edit if hides else None
     return None
 
 
-def _hides(edit: Edit, finding: Finding, text: Text) -> bool:
-    """Tried out: inside a string it would be no comment, and rows may be out of its reach."""
+def _hides(edit: Edit, finding: Finding, text: Text) -> bool | None:
+    """Tried out, because only some comments reach the finding. None when it would be no comment: in a
+    string."""
     start, end = text.offset(*edit.span[:2]), text.offset(*edit.span[2:])
     after = Text(text.content[:start] + edit.content + text.content[end:])
-    return any(item.covers(finding) for item in Suppressions.parse(after).items)
+    made = [item for item in Suppressions.parse(after).items if item.mark.row == edit.span.row]
+    return any(item.covers(finding) for item in made) if made else None

@@ -8,6 +8,7 @@ moment.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ from understudy.source.text import SourceError, Text
 _log = logging.getLogger(__name__)
 _QUIET = 0.05
 """Seconds without news before files are analysed that only rest on an edited one."""
-_STACK = 64 * 1024 * 1024
+_STACK = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Worker(threading.Thread):
         self._reported: dict[Path, tuple[Document, tuple[Finding, ...]]] = {}
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
+        self._settled = False
 
     # --- called from the event loop
 
@@ -120,6 +122,7 @@ class Worker(threading.Thread):
             change = self._next_change()
             if change is None:
                 return
+            path: Path | None = None
             try:
                 if change:
                     self._apply(change)
@@ -128,12 +131,16 @@ class Worker(threading.Thread):
                     self._analyse(path)
             except Exception:
                 _log.exception("the analysis failed")
+                for opened in self._projects:
+                    # Once is enough: what failed is not tried again before the next change.
+                    opened.waiting.pop(path or Path(), None)
 
     def _next_change(self) -> Change | None:
         """What happened meanwhile. Waits when there is nothing to do; None to end."""
         with self._news:
             while not self._stopped and not self._change and not self._urgent:
                 if not any(opened.waiting for opened in self._projects):
+                    self._settle()
                     self._news.wait()
                     continue
                 rest = self._quiet_from - monotonic()
@@ -144,6 +151,13 @@ class Worker(threading.Thread):
                 return None
             change, self._change = self._change, Change()
             return change
+
+    def _settle(self) -> None:
+        """Once, when the first files are done: what was read for them stays, so that later garbage
+        collections need not walk through it."""
+        if not self._settled and self._reported:
+            self._settled = True
+            gc.freeze()
 
     def _pick(self) -> Path | None:
         if self._urgent:
@@ -183,9 +197,13 @@ class Worker(threading.Thread):
 
     def _update(self, opened: OpenProject, change: Change) -> None:
         workspace = opened.project.workspace
+        left_alone: dict[Path, None] = {}
         for path in change.closed:
             workspace.close(path)
-            opened.done.pop(path, None)
+            done = opened.done.pop(path, None)
+            if done is not None:
+                # What it found in other files is no longer vouched for.
+                left_alone.update(dict.fromkeys(finding.path for finding in done.analysis.findings))
             opened.waiting.pop(path, None)
             self._urgent.pop(path, None)
         on_disk = change.on_disk.keys() - self._documents.keys()
@@ -197,11 +215,12 @@ class Worker(threading.Thread):
             workspace.files_moved()
         if change.moved or change.recheck:
             opened.waiting.update(dict.fromkeys(opened.done))
-            return
         changed = {*change.closed, *on_disk, *change.opened}
         for path, done in opened.done.items():
             if not changed.isdisjoint(done.analysis.dependencies):
                 opened.waiting[path] = None
+        for path in left_alone:
+            self._publish(opened, path)
 
     def _home(self, path: Path) -> OpenProject:
         opened, new = self._projects.of(path)

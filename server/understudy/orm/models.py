@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from understudy.facts import model
@@ -94,20 +93,28 @@ class Registry:
 
 
 class Models:
-    """The models of a workspace, as one analysis sees them."""
+    """The models of a workspace. One is shared by all analyses until a file changes."""
 
-    def __init__(self, workspace: Workspace, resolver: Resolver) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.resolver = resolver
-        self._models: dict[ClassEntity, Model | None] = {}
+        self.resolver = Resolver(workspace)
+        self._models: dict[ClassEntity, tuple[Model | None, set[Path]]] = {}
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Models:
+        return workspace.derived("orm.models", lambda: cls(workspace))
 
     # --- one class
 
     def mapped(self, entity: ClassEntity) -> Model | None:
         """The model that a class is; None when it is no mapped class, or abstract."""
-        if entity not in self._models:
-            self._models[entity] = self._model(entity)
-        return self._models[entity]
+        known = self._models.get(entity)
+        if known is None:
+            with self.workspace.recording() as seen:
+                known = (self._model(entity), seen)
+            self._models[entity] = known
+        self.workspace.depend_on(known[1])
+        return known[0]
 
     def _model(self, entity: ClassEntity) -> Model | None:
         registry = self.registry_of(entity)
@@ -271,9 +278,20 @@ class Models:
 
     # --- registries
 
-    @cached_property
+    @property
     def registries(self) -> dict[RegistryKey, Registry]:
         """Every registry of the workspace with all of its models."""
+        return self.workspace.derived("orm.registries", self._registries)
+
+    @property
+    def class_names(self) -> frozenset[str]:
+        """The names of all models: a file in which none of them is called makes no instance."""
+        return self.workspace.derived(
+            "orm.class_names",
+            lambda: frozenset(m.name for registry in self.registries.values() for m in registry.models),
+        )
+
+    def _registries(self) -> dict[RegistryKey, Registry]:
         found: dict[RegistryKey, Registry] = {}
         for path in self.workspace.files_with(_MODEL_FILE):
             module = self.workspace.module(path)

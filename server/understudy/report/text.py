@@ -121,7 +121,7 @@ def _painter(color: bool) -> Callable[[str, str], str]:
 
     def paint(text: str, style: str) -> str:
         before, after = codes(style)
-        return f"{before}{text}{after}" if text.strip(" ") else text
+        return f"{before}{text}{after}"
 
     return paint
 

@@ -52,7 +52,7 @@ class Context:
 
     @cached_property
     def models(self) -> Models:
-        return Models(self.workspace, self.resolver)
+        return Models.of(self.workspace)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def patch_calls(context: Context) -> Iterator[PatchCall]:
         call = site.node
         assert isinstance(call, ast.Call)
         spelling = _spelling(context, site, call)
-        if spelling is None or _may_create(call) or expected(site, *_MISSING_ERRORS):
+        if spelling is None or _never_entered(site) or _may_create(call) or expected(site, *_MISSING_ERRORS):
             continue
         first = _argument(call, 0, "target")
         name = spelling.rpartition(".")[2]
@@ -80,6 +80,17 @@ def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     if isinstance(found, External) and mock_name(found) in ("patch", "patch.object"):
         return dotted
     return None
+
+
+def _never_entered(site: Site) -> bool:
+    """``patch(…)`` that stands for itself as a statement: nothing starts it, so nothing is looked up."""
+    parent = site.chain.parent
+    func = site.node.func if isinstance(site.node, ast.Call) else None
+    root = func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    in_fixture = isinstance(root, ast.Name) and root.id in (*_MOCKERS, "monkeypatch")
+    return parent is not None and isinstance(parent.node, ast.Expr) and not in_fixture
 
 
 def _is_parameter(site: Site, name: str) -> bool:

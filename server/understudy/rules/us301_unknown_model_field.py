@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import expected
 
 
+_CALLED = re.compile(r"\b([^\W\d]\w*)\(")
+
+
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if context.models.class_names.isdisjoint(_CALLED.findall(context.source)):
+        return
     for site in context.scopes.calls:
         call = site.node
         assert isinstance(call, ast.Call)

@@ -32,7 +32,7 @@ _QUOTES = r"\"\"\"|'''|\"|'"
 _STRING = rf"(?:(?<!\w)(?P<prefix>[rbuftRBUFT]{{1,2}}))?(?P<quote>{_QUOTES})"
 _OUTSIDE = re.compile(rf"#[^\r\n]*|\\(?:\r\n|\r|\n)|{_STRING}")
 _IN_FIELD = re.compile(rf"#[^\r\n]*|\\(?:\r\n|\r|\n)|{_STRING}|[()\[\]{{}}:]")
-_IN_TEXT = re.compile(rf"\\N\{{[^{{}}\r\n\"']*\}}|\\(?:\r\n|[^{{}}])|\{{\{{|\}}\}}|[{{}}\r\n]|{_QUOTES}")
+_IN_TEXT = re.compile(rf"\\(?:\r\n|[^{{}}])|\{{\{{|\}}\}}|[{{}}\r\n]|{_QUOTES}")
 _REST_OF_STRING = {
     quote: re.compile(rf"[^\\\r\n{quote}]*(?:\\(?:\r\n|[\s\S])[^\\\r\n{quote}]*)*{quote}?") for quote in "\"'"
 } | {
@@ -206,7 +206,6 @@ class _Literal:
     """Inside the literal text of an f-string or t-string."""
 
     quote: str
-    raw: bool
     start: int
     before: tuple[int, int]
     """How many comments and joins were found before it."""
@@ -245,7 +244,7 @@ def _scan(content: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
             elif (quote := match["quote"]) is not None:
                 prefix = (match["prefix"] or "").lower()
                 if nesting and ("f" in prefix or "t" in prefix):
-                    stack.append(_Literal(quote, "r" in prefix, match.start(), (len(comments), len(joins))))
+                    stack.append(_Literal(quote, match.start(), (len(comments), len(joins))))
                 elif (rest := _REST_OF_STRING[quote].match(content, position)) is not None:
                     position = rest.end()
                     joins.append((match.start(), position))
@@ -277,8 +276,6 @@ def _scan_text(content: str, position: int, stack: list[_Literal | _Field]) -> t
     if match is None:
         return len(content), None
     token, end = match.group(), match.end()
-    if token.startswith("\\N{") and literal.raw:
-        return match.start() + 2, None
     if token[0] in "{}" and (len(token) == 1 or isinstance(top, _Field)):
         # `{{` and `}}` are escapes in the text only, not in a format specification.
         if token[0] == "{":
