@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
-from understudy.doubles.state import Misuse, Raised, exception_name
+from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
     BoundBuiltin,
@@ -53,10 +53,12 @@ from understudy.infer.entities import (
 if TYPE_CHECKING:
     from understudy.doubles.machine import Arguments, Machine
 
+_TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
 MOCK_MODULES = ("unittest.mock", "mock.mock", "mock", "asynctest.mock", "asynctest")
 _CONFIGURATION = frozenset(
     {"spec", "side_effect", "return_value", "wraps", "name", "spec_set", "unsafe", "parent", "instance"}
 )
+_LEAVING = {"skip": "Skipped", "xfail": "XFailed", "fail": "Failed", "exit": "Exit"}
 _PATCH_OPTIONS = frozenset({"new", "spec", "create", "spec_set", "autospec", "new_callable", "unsafe"})
 _PURE_BUILTINS = frozenset(
     {
@@ -91,11 +93,20 @@ class Patch(OwnObject):
     kind: str
     """``patch``, ``object``, ``multiple`` or ``dict``."""
     env: Environment
+    slots: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """``leave``: how to stop it, once it is started."""
 
     @property
     def injects(self) -> bool:
         """Does it, as a decorator, add an argument?"""
         return self.kind in ("patch", "object") and self.arguments.get(_new_position(self), "new") is None
+
+
+@dataclass(eq=False, slots=True)
+class TypeOfMock(OwnObject):
+    """``type(mock)``: every mock has a class of its own."""
+
+    mock: Mock
 
 
 @dataclass(eq=False, slots=True)
@@ -133,7 +144,7 @@ def mock_class(externals: Iterable[External]) -> MockKind | None:
 
 def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Place) -> Mock:
     """``MagicMock(…)``."""
-    mock = Mock(kind, place, kind.value)
+    mock = Mock(kind, place, f"{kind.value}()")
     spec = arguments.get(0, "spec") or arguments.keywords.get("spec_set")
     if spec is not None:
         _give_spec(machine, mock, spec)
@@ -145,9 +156,9 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
     change = machine.changes.get(place.key)
     if change is not None:
         mock.kind = change.kind or mock.kind
-        mock.label = mock.kind.value
+        mock.label = f"{mock.kind.value}()"
         for path, child in change.children.items():
-            configure_path(machine, mock, path, Mock(child, place, child.value))
+            configure_path(machine, mock, path, Mock(child, place, f"{child.value}()"))
     _configure(machine, mock, arguments.keywords)
     mock.unsure = mock.unsure or arguments.is_open
     return mock
@@ -217,7 +228,7 @@ def _autospec(machine: Machine, value: Value, *, instance: bool, place: Place) -
         if is_async is None:
             return UNKNOWN
         kind = MockKind.ASYNC if is_async else MockKind.MAGIC
-    made = Mock(kind, place, kind.value, Spec(spec.entity, None, instance, True))
+    made = Mock(kind, place, f"{kind.value}()", Spec(spec.entity, None, instance, True))
     if isinstance(spec.entity, ClassEntity) and not instance:
         made.slots["return_value"] = Mock(
             MockKind.MAGIC, place, f"{spec.entity.name}()", Spec(spec.entity, auto=True), made
@@ -237,7 +248,15 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if entity.root == "builtins":
         return _call_builtin(machine, entity.name, arguments, node, env)
     if entity.root in ("pytest", "contextlib") and entity.name in ("raises", "suppress"):
-        return _expectation(arguments)
+        return _expectation(machine, arguments)
+    if entity.root == "pytest" and entity.name in _LEAVING:
+        raise Raised(_LEAVING[entity.name], ("BaseException",))
+    if entity.dotted == "pytest.importorskip" and arguments.values:
+        wanted = arguments.values[0]
+        known = wanted.value if isinstance(wanted, Literal) else None
+        if not isinstance(known, str) or machine.workspace.find(known, env.unit.path) is None:
+            raise Raised("Skipped", ("BaseException",))
+        return LibraryName(External(known))
     if entity.root == "contextlib" and entity.name == "nullcontext":
         return Foreign("contextlib.nullcontext()")
     if entity.root == "asyncio":
@@ -292,23 +311,63 @@ def _call_mock_library(
         path = target.value if isinstance(target, Literal) and isinstance(target.value, str) else None
         kind = name.partition(".")[2]
         return Patch(target if path is None else None, path, None, arguments, place, kind, env)
+    if name == "patch.stopall":
+        undo(machine)
+        return Literal(None)
     if name == "seal":
         machine.escape(arguments.values)
         return Literal(None)
     return Foreign(f"unittest.mock.{name}()")
 
 
-def _expectation(arguments: Arguments) -> Value:
-    names: list[str] = []
-    nodes = arguments.nodes or [arguments.keyword_nodes.get("expected_exception")]
-    for node in nodes:
-        elements = node.elts if isinstance(node, ast.Tuple) else [node]
-        for element in elements:
-            name = exception_name(element) if element is not None else None
-            if name is None:
-                return Expectation(None)
-            names.append(name)
-    return Expectation(tuple(names))
+def _expectation(machine: Machine, arguments: Arguments) -> Value:
+    values = arguments.values or [
+        value for name, value in arguments.keywords.items() if name == "expected_exception"
+    ]
+    names: tuple[str, ...] = ()
+    for value in values:
+        found = exception_names(machine, value)
+        if found is None:
+            return Expectation(None)
+        names = (*names, *found)
+    return Expectation(names or None)
+
+
+def exception_names(machine: Machine, value: Value) -> tuple[str, ...] | None:
+    """The exception classes that a value (a class, or a tuple of them) stands for; None when not known."""
+    values = value.items if isinstance(value, Sequence_) else (value,)
+    if values is None:
+        return None
+    names = []
+    for item in values:
+        found = as_exception(machine, item)
+        if found is None:
+            return None
+        names.append(found.name)
+    return tuple(names)
+
+
+def enter_context(machine: Machine, manager: Value, node: Node, env: Environment) -> Value:
+    """``stack.enter_context(manager)``: entered until the stack is closed, which is not followed."""
+    where = node if isinstance(node, ast.expr) else ast.Constant(None)
+    entered, guard, leave = machine.enter(manager, where, False, env)
+    machine.cleanups.append(leave)
+    if guard is not None:
+        # What it swallows ends somewhere that is not known.
+        machine.not_certain()
+    return entered
+
+
+def _is_int(value: Value) -> bool:
+    return isinstance(value, Literal) and type(value.value) is int
+
+
+def _range(bounds: list[Any]) -> Value:
+    try:
+        numbers = range(*bounds)
+    except (TypeError, ValueError):
+        return UNKNOWN
+    return Sequence_.of("range", [Literal(n) for n in numbers] if len(numbers) <= 40 else None)
 
 
 def _call_builtin(
@@ -322,7 +381,7 @@ def _call_builtin(
                 return machine.attribute(values[0], key, node, env)
             return UNKNOWN
         if name == "setattr" and isinstance(key, str) and len(values) == 3:
-            machine.set_attribute(values[0], key, values[2], Place(env.unit, node))
+            machine.set_attribute(values[0], key, values[2], Place(env.unit, node), env)
             return Literal(None)
         machine.escape(values)
         return UNKNOWN
@@ -337,9 +396,15 @@ def _call_builtin(
             return Mapping_.of(arguments.keywords, is_open=arguments.is_open)
         return Sequence_.of(name, ())
     if name == "len" and values and isinstance(values[0], Coroutine) and arguments.nodes[0] is not None:
-        return machine.fail(
-            env, Misuse.COROUTINE_OPERATION, "TypeError", values[0], arguments.nodes[0], "len()"
-        )
+        error = "object of type 'coroutine' has no len()"
+        return machine.fail(env, Misuse.COROUTINE_OPERATION, values[0], arguments.nodes[0], error)
+    if name == "type" and len(values) == 1 and isinstance(values[0], Mock):
+        return TypeOfMock(values[0])
+    if name == "range" and values and all(_is_int(value) for value in values):
+        return _range([value.value for value in values if isinstance(value, Literal)])
+    if name == "vars" and values:
+        machine.escape(values)
+        return UNKNOWN
     if name in _PURE_BUILTINS:
         return UNKNOWN
     cls = getattr(builtins, name, None)
@@ -353,10 +418,13 @@ def _call_asyncio(
     machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment
 ) -> Value | None:
     values, place = arguments.values, Place(env.unit, node)
+    error = "An asyncio.Future, a coroutine or an awaitable is required"
+    if name == "create_task":
+        error = "a coroutine was expected, got a mock"
 
     def awaited(index: int) -> Value:
         value = values[index]
-        return machine.await_value(value, arguments.nodes[index] or node, env)
+        return machine.await_value(value, arguments.nodes[index] or node, env, error=error)
 
     if name in ("wait_for", "shield", "ensure_future", "create_task") and values:
         return Coroutine(lambda: awaited(0), place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
@@ -364,6 +432,10 @@ def _call_asyncio(
         return awaited(0)
     if name == "gather":
         if arguments.is_open:
+            return UNKNOWN
+
+        if "return_exceptions" in arguments.keywords:
+            machine.escape(values)
             return UNKNOWN
 
         def gathered() -> Value:
@@ -417,6 +489,7 @@ def _call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Argume
             if flag is not None and not (isinstance(flag, Literal) and flag.value is False):
                 machine.delete(mock.slots, option)
     elif name in CALLED_ASSERTIONS:
+        machine.may_fail()
         machine.asserted_called(mock)
     elif not name.startswith("assert"):
         machine.escape([mock])
@@ -448,9 +521,11 @@ def _call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argume
 
 
 def _call_test_case(machine: Machine, name: str, arguments: Arguments, env: Environment) -> Value:
+    if name == "skipTest":
+        raise Raised("SkipTest")
     if name.startswith("assertRaises") or name.startswith("assertWarns"):
         if name.startswith("assertRaises"):
-            return _expectation(arguments)
+            return _expectation(machine, arguments)
         return Foreign("warnings")
     if name == "enterContext" and arguments.values:
         entered, _, leave = machine.enter(arguments.values[0], ast.Constant(None), False, env)
@@ -472,9 +547,20 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, place: 
 def _call_patch_method(machine: Machine, patch: Patch, name: str, env: Environment) -> Value:
     if name in ("start", "__enter__"):
         entered, leave = enter_patch(machine, patch, env)
+        machine.write(patch.slots, "leave", leave)
         machine.cleanups.append(leave)
         return entered
+    if name in ("stop", "__exit__") and "leave" in patch.slots:
+        patch.slots["leave"]()
+        machine.delete(patch.slots, "leave")
     return Literal(None)
+
+
+def undo(machine: Machine) -> None:
+    """``patch.stopall()``, ``mocker.stopall()``, ``monkeypatch.undo()``: every patch that is not the body of a
+    ``with`` is taken back."""
+    while machine.cleanups:
+        machine.cleanups.pop()()
 
 
 def enter_patch(
@@ -482,6 +568,7 @@ def enter_patch(
 ) -> tuple[Value, Callable[[], None]]:
     """Enter a patch: what it injects, and how to leave it."""
     if patch.kind == "dict":
+        machine.escape(patch.arguments.everything())
         return UNKNOWN, _nothing
     if patch.kind == "multiple":
         owner = _owner(machine, patch)
@@ -533,7 +620,7 @@ def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> 
         name = mock_name(factory.entity) if isinstance(factory, LibraryName) else None
         if name not in CONSTRUCTORS:
             return UNKNOWN
-        made = Mock(CONSTRUCTORS[name], patch.place, name)
+        made = Mock(CONSTRUCTORS[name], patch.place, f"{name}()")
     else:
         made = _default_double(machine, patch, owner, attribute)
     if isinstance(made, Mock):
@@ -548,7 +635,7 @@ def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> 
                 made.slots[option] = options[option]
         _configure(machine, made, options)
         made.unsure = made.unsure or arguments.is_open
-        if made.label == made.kind.value:
+        if made.unnamed:
             made.label = attribute
     return made
 
@@ -565,7 +652,7 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
             function = machine.raw_function(original)
             target = function if function is not None else UNKNOWN
         return _autospec(machine, target, instance=False, place=patch.place)
-    made = Mock(MockKind.MAGIC, patch.place, MockKind.MAGIC.value)
+    made = Mock(MockKind.MAGIC, patch.place, f"{MockKind.MAGIC.value}()")
     opened = machine.resolver.open(original)
     is_async: bool | None
     if isinstance(opened, ModuleEntity):
@@ -579,7 +666,7 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
         made.unsure = True
     elif is_async:
         made.kind = MockKind.ASYNC
-        made.label = MockKind.ASYNC.value
+        made.label = f"{MockKind.ASYNC.value}()"
     return made
 
 
@@ -643,8 +730,8 @@ def _call_mocker(
             return Mock(MockKind.MAGIC, place, "stub")
         if name == "async_stub":
             return Mock(MockKind.ASYNC, place, "stub")
-        if name == "spy":
-            return UNKNOWN
+        if name in ("stopall", "stop"):
+            undo(machine)
         return UNKNOWN
     library_name = "patch" if name == "__call__" else f"patch.{name}"
     patch = _call_mock_library(machine, library_name, arguments, place, env)
@@ -673,7 +760,9 @@ def _call_monkeypatch(
         machine.handed(value, Place(env.unit, node))
         machine.cleanups.append(_replace(machine, owner, attribute, value))
         return Literal(None)
-    if name in ("setitem", "delitem", "delattr"):
+    if name == "undo":
+        undo(machine)
+    elif name in ("setitem", "delitem", "delattr"):
         machine.escape(values[:1])
     return Literal(None)
 
@@ -700,7 +789,7 @@ def as_exception(machine: Machine, value: Value) -> ExceptionValue | None:
 
 def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool:
     """``self.assertEqual`` and its kin of :class:`unittest.TestCase`."""
-    if not name.startswith("assert") and name not in ("addCleanup", "fail", "subTest", "enterContext"):
+    if not name.startswith("assert") and name not in _TEST_CASE_METHODS:
         return False
     externals = machine.resolver.ancestry(instance.entity).externals
     return any(external.name.endswith("TestCase") for external in externals)

@@ -32,7 +32,7 @@ from understudy.doubles.state import (
     Raised,
     State,
     Status,
-    exception_name,
+    last_name,
     join,
 )
 from understudy.doubles.values import (
@@ -180,6 +180,8 @@ class Machine(State):
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
         self.plain_limit: int | None = None
+        self.unmet: set[tuple[str, Span]] = set()
+        """Places where an exception is expected and nothing raised one."""
         self.cleanups: list[Callable[[], None]] = []
         self.handling: list[Raised] = []
         """The exceptions that the running ``except`` blocks handle."""
@@ -189,7 +191,14 @@ class Machine(State):
     # --- failures and exceptions -----------------------------------------------------------------------------
 
     def fail(
-        self, env: Environment, misuse: Misuse, exception: str, subject: Value, node: Node, detail: str = ""
+        self,
+        env: Environment,
+        misuse: Misuse,
+        subject: Value,
+        node: Node,
+        error: str,
+        detail: str = "",
+        exception: str = "TypeError",
     ) -> Value:
         """The runtime raises here because of a double. Raises in the simulated program where something may
         catch it; otherwise notes the failure and goes on as if it were mended."""
@@ -200,6 +209,7 @@ class Machine(State):
             Place(env.unit, node),
             tuple(self.calls),
             self.is_test(env.unit.path),
+            error,
             detail,
             _handed(subject),
         )
@@ -230,6 +240,12 @@ class Machine(State):
         self.possible = [(doubts, failure) for doubts, failure in self.possible if not doubts <= self.settled]
         self.failures.extend(promoted)
 
+    def may_fail(self) -> None:
+        """Something happens that a test may expect to raise: inside ``pytest.raises``, what follows may not
+        run."""
+        if self.guards and self.guards[-1].expects:
+            self.may_raise()
+
     def may_raise(self) -> None:
         """Something unknown happens inside a ``try``: what follows in it may not run."""
         if self.guards and not self.guards[-1].doubts:
@@ -257,6 +273,7 @@ class Machine(State):
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]
         self.steps, self.plain_limit = 0, None
+        self.unmet = set()
 
     def end(self) -> tuple[Failure, ...]:
         """What the test or fixture ran into."""
@@ -351,18 +368,15 @@ class Machine(State):
         for unit in self.workspace.parsed(entity.path).units:
             if isinstance(unit.node, (ast.Assign, ast.Expr)):
                 target = unit.node.targets[0] if isinstance(unit.node, ast.Assign) else unit.node.value
+                if isinstance(target, ast.Call) and any(_touches(node, name) for node in ast.walk(target)):
+                    made.unsure = made.unsure or _root_name(target) != name
                 if isinstance(target, (ast.Attribute, ast.Call)) and _root_name(target) == name:
                     inner = Environment(entity.module, unit, env.names, None, frozenset())
                     try:
                         self.statement(unit.node, inner)
                     except Raised:
                         made.unsure = True
-            elif any(
-                isinstance(node, ast.Attribute)
-                and isinstance(node.ctx, (ast.Store, ast.Del))
-                and _root_name(node) == name
-                for node in ast.walk(unit.node)
-            ):
+            elif any(_touches(node, name) for node in ast.walk(unit.node)):
                 made.unsure = True
 
     # --- functions of the workspace --------------------------------------------------------------------------
@@ -490,7 +504,7 @@ class Machine(State):
             return set()
         names = set()
         for decorator in function.node.decorator_list:
-            name = exception_name(decorator)
+            name = last_name(decorator)
             if name is not None:
                 names.add(name)
         return names
@@ -649,6 +663,7 @@ class Machine(State):
         if isinstance(callee, ClassValue):
             return self.instantiate(callee.entity, arguments, node, env)
         if isinstance(callee, LibraryName):
+            self.may_fail()
             return library.call(self, callee.entity, arguments, node, env)
         if isinstance(callee, library.Mocker):
             callee = BoundBuiltin(callee, "__call__")
@@ -663,7 +678,7 @@ class Machine(State):
             merged.is_open = arguments.is_open
             return self.call(callee.function, merged, node, env)
         if isinstance(callee, Coroutine):
-            return self.fail(env, Misuse.COROUTINE_CALL, "TypeError", callee, node)
+            return self.fail(env, Misuse.COROUTINE_CALL, callee, node, "'coroutine' object is not callable")
         if isinstance(callee, Instance):
             method = self.instance_attribute(callee, "__call__")
             if isinstance(method, FunctionValue):
@@ -671,7 +686,11 @@ class Machine(State):
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(callee, Foreign):
-            if callee.dotted.rpartition(".")[2] in ("run_until_complete", "run"):
+            self.may_fail()
+            last = callee.dotted.rpartition(".")[2]
+            if last in ("enter_context", "enter_async_context") and arguments.values:
+                return library.enter_context(self, arguments.values[0], node, env)
+            if last in ("run_until_complete", "run"):
                 for value in arguments.values:
                     if isinstance(value, Coroutine):
                         return value.run()
@@ -747,6 +766,9 @@ class Machine(State):
             instance.slots[name] = value
         for name in fields:
             instance.slots.setdefault(name, UNKNOWN)
+        after = self.resolver.class_attribute(entity, "__post_init__")
+        if isinstance(after, FunctionEntity) and (function := self.raw_function(after)) is not None:
+            self.call_function(function, Arguments.of(instance), node, env)
         if self.is_test(env.unit.path) and not self.is_test(entity.path):
             for value, value_node in zip(arguments.values, arguments.nodes, strict=True):
                 if value_node is not None:
@@ -759,7 +781,7 @@ class Machine(State):
         if not mock.certain:
             return UNKNOWN
         if not mock.kind.callable and mock.spec is None:
-            return self.fail(env, Misuse.NOT_CALLABLE, "TypeError", mock, node)
+            return self.fail(env, Misuse.NOT_CALLABLE, mock, node, f"{mock.kind.value!r} object is not callable")
         key = ("called", id(mock))
         self.write(self.called, key, (*self.called.get(key, ()), frozenset(self.doubts)))
         self.alive.append(mock)
@@ -833,26 +855,32 @@ class Machine(State):
         if isinstance(configured, Value):
             return configured
         if f"deleted{slot}" in mock.slots:
-            return self.fail(env, Misuse.MISSING_ATTRIBUTE, "AttributeError", mock, node, name)
+            return self._missing_attribute(env, mock, node, name)
         if not mock.certain:
             return UNKNOWN
         if name in ASSERTIONS or name in METHODS:
             return BoundBuiltin(mock, name)
+        if name == "__dict__":
+            self.escape([mock])
+            return UNKNOWN
         if name in RECORDS:
             return UNKNOWN
         if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
             if mock.kind is MockKind.ASYNC or (mock.spec is not None and name in AWAIT_ASSERTIONS):
                 return BoundBuiltin(mock, name) if name in AWAIT_ASSERTIONS else UNKNOWN
             if name in AWAIT_ASSERTIONS:
-                return self.fail(env, Misuse.AWAIT_ASSERTION, "AttributeError", mock, node, name)
+                error = f"Mock object has no attribute {name!r}"
+                return self.fail(env, Misuse.AWAIT_ASSERTION, mock, node, error, name, "AttributeError")
         if name.startswith("__") and name.endswith("__") and not self.shapes.supports(mock, name):
             return UNKNOWN
         child = self.shapes.child(mock, name)
         if child.unsure:
             return UNKNOWN
         if child.kind is None:
-            return self.fail(env, Misuse.MISSING_ATTRIBUTE, "AttributeError", mock, node, name)
+            return self._missing_attribute(env, mock, node, name)
         made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
+        # A child of a mock that wraps something wraps the attribute of that thing.
+        made.unsure = "wraps" in mock.slots
         self.write(mock.slots, slot, made)
         return made
 
@@ -888,7 +916,8 @@ class Machine(State):
         if isinstance(value, Coroutine):
             if name in COROUTINE_ATTRIBUTES:
                 return UNKNOWN
-            return self.fail(env, Misuse.COROUTINE_ATTRIBUTE, "AttributeError", value, node, name)
+            error = f"'coroutine' object has no attribute {name!r}"
+            return self.fail(env, Misuse.COROUTINE_ATTRIBUTE, value, node, error, name, "AttributeError")
         if isinstance(value, Instance):
             return self.instance_attribute(value, name)
         if isinstance(value, ModuleValue):
@@ -931,6 +960,8 @@ class Machine(State):
         for cls in self.resolver.ancestry(entity).classes:
             patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
             if patched is not None:
+                if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY and instance is not None:
+                    return self.return_value(patched)
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
@@ -981,8 +1012,18 @@ class Machine(State):
                 return UNKNOWN
         return Foreign(f"super().{name}")
 
-    def set_attribute(self, target: Value, name: str, value: Value, place: Place) -> None:
-        if isinstance(target, Mock):
+    def set_attribute(self, target: Value, name: str, value: Value, place: Place, env: Environment) -> None:
+        if isinstance(target, Coroutine):
+            error = f"'coroutine' object has no attribute {name!r}"
+            self.fail(
+                env, Misuse.COROUTINE_ATTRIBUTE, target, place.node, error, name, "AttributeError"
+            )
+        elif isinstance(target, library.TypeOfMock):
+            if isinstance(value, Mock) and value.kind is MockKind.PROPERTY:
+                self.set_mock_attribute(target.mock, name, self.return_value(value))
+            else:
+                self.escape([target.mock])
+        elif isinstance(target, Mock):
             self.set_mock_attribute(target, name, value)
         elif isinstance(target, Instance):
             self.write(target.slots, name, value)
@@ -1049,7 +1090,22 @@ class Machine(State):
             value = self.eval(node.value, env)
         return self.await_value(value, node, env, callee)
 
-    def await_value(self, value: Value, node: Node, env: Environment, callee: Value | None = None) -> Value:
+    def _not_awaitable(self, env: Environment, subject: Value, node: Node, kind: str, error: str) -> Value:
+        return self.fail(
+            env, Misuse.AWAIT, subject, node, error or f"object {kind} can't be used in 'await' expression", kind
+        )
+
+    def _operation(self, env: Environment, value: Value, node: ast.expr, error: str) -> Value:
+        return self.fail(env, Misuse.COROUTINE_OPERATION, value, node, error)
+
+    def _missing_attribute(self, env: Environment, mock: Mock, node: Node, name: str) -> Value:
+        error = f"Mock object has no attribute {name!r}"
+        return self.fail(env, Misuse.MISSING_ATTRIBUTE, mock, node, error, name, "AttributeError")
+
+    def await_value(
+        self, value: Value, node: Node, env: Environment, callee: Value | None = None, error: str = ""
+    ) -> Value:
+        """``await value``; ``error`` is the message of what awaits it, where that is not ``await`` itself."""
         if isinstance(value, Coroutine):
             return value.run()
         if isinstance(value, Mock):
@@ -1057,13 +1113,13 @@ class Machine(State):
                 return UNKNOWN
             if value.spec is not None and self.shapes.has(value.spec, "__await__") is not False:
                 return UNKNOWN
-            return self.fail(env, Misuse.AWAIT, "TypeError", value, node, value.kind.value)
+            return self._not_awaitable(env, value, node, value.kind.value, error)
         if isinstance(value, (Literal, Sequence_, Mapping_)) and isinstance(callee, Mock):
             if isinstance(value, Literal):
                 name = type(value.value).__name__
             else:
                 name = value.kind if isinstance(value, Sequence_) else "dict"
-            return self.fail(env, Misuse.AWAIT, "TypeError", callee, node, name)
+            return self._not_awaitable(env, callee, node, name, error)
         self.may_raise()
         return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
 
@@ -1071,7 +1127,7 @@ class Machine(State):
         for side in (node.left, node.right):
             value = self.eval(side, env)
             if isinstance(value, Coroutine):
-                return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, side, "arithmetic")
+                return self._operation(env, value, side, "unsupported operand type(s): 'coroutine'")
         return UNKNOWN
 
     def _boolean(self, node: ast.BoolOp, env: Environment) -> Value:
@@ -1099,7 +1155,7 @@ class Machine(State):
             truth = self.truth(value)
             return UNKNOWN if truth is None else Literal(not truth)
         if isinstance(value, Coroutine):
-            return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, node.operand, "arithmetic")
+            return self._operation(env, value, node.operand, "bad operand type for unary operator: 'coroutine'")
         if isinstance(node.op, ast.USub) and isinstance(value, Literal):
             if isinstance(value.value, (int, float)):
                 return Literal(-value.value)
@@ -1119,9 +1175,9 @@ class Machine(State):
         if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
             for value, side in ((left, node.left), (right, node.comparators[0])):
                 if isinstance(value, Coroutine):
-                    return self.fail(env, Misuse.COROUTINE_OPERATION, "TypeError", value, side, "comparison")
+                    return self._operation(env, value, side, "comparison not supported for 'coroutine'")
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
-            return self.fail(env, Misuse.COROUTINE_ITERATION, "TypeError", right, node.comparators[0])
+            return self.fail(env, Misuse.COROUTINE_ITERATION, right, node.comparators[0], _NOT_A_CONTAINER)
         return UNKNOWN
 
     def _conditional(self, node: ast.IfExp, env: Environment) -> Value:
@@ -1142,7 +1198,7 @@ class Machine(State):
         value = self.eval(node.value, env)
         index = self.eval(node.slice, env)
         if isinstance(value, Coroutine):
-            return self.fail(env, Misuse.COROUTINE_SUBSCRIPT, "TypeError", value, node)
+            return self.fail(env, Misuse.COROUTINE_SUBSCRIPT, value, node, "'coroutine' object is not subscriptable")
         if isinstance(value, Mock):
             if not value.certain:
                 return UNKNOWN
@@ -1150,7 +1206,7 @@ class Machine(State):
             if supported is None:
                 return UNKNOWN
             if not supported:
-                return self.fail(env, Misuse.NOT_SUBSCRIPTABLE, "TypeError", value, node)
+                return self.fail(env, Misuse.NOT_SUBSCRIPTABLE, value, node, f"{value.kind.value!r} object is not subscriptable")
             getter = self.mock_attribute(value, "__getitem__", node, env)
             return self.call(getter, Arguments.of(index), node, env)
         if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
@@ -1284,17 +1340,19 @@ class Machine(State):
             return True
         return None
 
-    def items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
+    def items(
+        self, value: Value, node: ast.expr, env: Environment, error: str = ""
+    ) -> tuple[Value, ...] | None:
         """What iterating over a value gives; None when not known."""
         if isinstance(value, Coroutine):
-            self.fail(env, Misuse.COROUTINE_ITERATION, "TypeError", value, node)
+            self.fail(env, Misuse.COROUTINE_ITERATION, value, node, error or "'coroutine' object is not iterable")
             return None
         if isinstance(value, Mock):
             if not value.certain:
                 return None
             supported = self.shapes.supports(value, "__iter__")
             if supported is False:
-                self.fail(env, Misuse.NOT_ITERABLE, "TypeError", value, node)
+                self.fail(env, Misuse.NOT_ITERABLE, value, node, f"{value.kind.value!r} object is not iterable")
             if not supported:
                 return None
             method = value.slots.get(".__iter__")
@@ -1310,17 +1368,17 @@ class Machine(State):
 
     def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
         if isinstance(value, (Literal, Sequence_, Mapping_)):
-            self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
             return None
         if isinstance(value, Coroutine):
-            self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
             return None
         if isinstance(value, Mock):
             if not value.certain:
                 return None
             supported = self.shapes.supports(value, "__aiter__")
             if supported is False:
-                self.fail(env, Misuse.ASYNC_FOR, "TypeError", value, node)
+                self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
             if not supported:
                 return None
             method = value.slots.get(".__aiter__")
@@ -1358,7 +1416,7 @@ class Machine(State):
         return Status.NEXT
 
     def _label(self, mock: Mock, target: ast.expr, env: Environment) -> None:
-        if mock.parent is None and mock.label == mock.kind.value:
+        if mock.unnamed:
             mock.label = env.unit.source(target)
 
     def _annotated(self, node: ast.AnnAssign, env: Environment) -> Status:
@@ -1385,11 +1443,16 @@ class Machine(State):
                 self.write(holder.names, target.id, value)
         elif isinstance(target, ast.Attribute):
             owner = self.eval(target.value, env)
-            self.set_attribute(owner, target.attr, value, Place(env.unit, source or target))
+            coroutine = isinstance(owner, Coroutine)
+            where = target if coroutine or source is None else source
+            self.set_attribute(owner, target.attr, value, Place(env.unit, where), env)
         elif isinstance(target, ast.Subscript):
             owner = self.eval(target.value, env)
             index = self.eval(target.slice, env)
-            if isinstance(owner, Mapping_) and isinstance(index, Literal):
+            if isinstance(owner, Coroutine):
+                error = "'coroutine' object does not support item assignment"
+                self.fail(env, Misuse.COROUTINE_SUBSCRIPT, owner, target, error)
+            elif isinstance(owner, Mapping_) and isinstance(index, Literal):
                 self.write(owner.slots, f"[{index.value!r}]", value)
             elif isinstance(owner, Mapping_):
                 self.write(owner.slots, "open", True)
@@ -1400,7 +1463,7 @@ class Machine(State):
             else:
                 library.set_item(self, owner, index, value, Place(env.unit, target))
         elif isinstance(target, (ast.Tuple, ast.List)):
-            items = self.items(value, source or target, env) if not isinstance(value, Unknown) else None
+            items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)
             if items is not None and plain and len(items) == len(target.elts):
                 for element, item in zip(target.elts, items, strict=True):
@@ -1473,24 +1536,32 @@ class Machine(State):
         return self.fork([once, lambda: Status.NEXT])
 
     def _try(self, node: ast.Try, env: Environment) -> Status:
-        names: list[str] | None = []
+        names: tuple[str, ...] | None = ()
         for handler in node.handlers:
-            for kind in _handled(handler):
-                if kind is None:
-                    names = None
-                elif names is not None:
-                    names.append(kind)
-        guard = Guard(tuple(names) if names is not None else None)
+            kinds = self._handled(handler, env)
+            names = None if kinds is None or names is None else (*names, *kinds)
+        # ``return`` in ``finally`` swallows whatever was raised.
+        swallows = any(isinstance(child, ast.Return) for final in node.finalbody for child in ast.walk(final))
+        if swallows:
+            names = None
+        guard = Guard(names)
         try:
-            if node.handlers:
+            if node.handlers or names is None:
                 status = self.guarded(guard, lambda: self.block(node.body, env))
             else:
                 status = self.block(node.body, env)
         except Raised as raised:
+            if swallows:
+                self.block(node.finalbody, env)
+                return Status.RETURN
             try:
                 status = self._handle(node, raised, env)
-            finally:
+            except Raised:
                 final = self.block(node.finalbody, env)
+                if final is not Status.NEXT:
+                    return final
+                raise
+            final = self.block(node.finalbody, env)
             return final if final is not Status.NEXT else status
         if guard.doubts and node.handlers:
             status = self._maybe_handled(node, status, env)
@@ -1498,6 +1569,12 @@ class Machine(State):
             status = self.block(node.orelse, env)
         final = self.block(node.finalbody, env)
         return final if final is not Status.NEXT else status
+
+    def _handled(self, handler: ast.ExceptHandler, env: Environment) -> tuple[str, ...] | None:
+        """The exception classes that a handler names; None when one of them is not known."""
+        if handler.type is None:
+            return ("BaseException",)
+        return library.exception_names(self, self.eval(handler.type, env))
 
     def _maybe_handled(self, node: ast.Try, status: Status, env: Environment) -> Status:
         """The body may have raised something: what its handlers do may have happened instead."""
@@ -1513,9 +1590,7 @@ class Machine(State):
 
     def _handle(self, node: ast.Try, raised: Raised, env: Environment) -> Status:
         for handler in node.handlers:
-            kinds = list(_handled(handler))
-            known = tuple(kind for kind in kinds if kind is not None)
-            matches = Guard(known if len(known) == len(kinds) else None).catches(raised.name, raised.bases)
+            matches = Guard(self._handled(handler, env)).catches(raised.name, raised.bases)
             if matches is False:
                 continue
             if handler.name:
@@ -1547,7 +1622,7 @@ class Machine(State):
             raise self.again(current) if current is not None else Raised("BaseException")
         value = self.eval(node.exc, env)
         known = library.as_exception(self, value)
-        name = known.name if known is not None else exception_name(node.exc) or "Exception"
+        name = known.name if known is not None else last_name(node.exc) or "Exception"
         bases = known.bases if known is not None else ()
         raise self.again(Raised(name, bases, current.failure if current is not None else None))
 
@@ -1569,7 +1644,10 @@ class Machine(State):
                 return self._with_items(node, index + 1, env)
             inner = guard
             try:
-                return self.guarded(inner, lambda: self._with_items(node, index + 1, env))
+                status = self.guarded(inner, lambda: self._with_items(node, index + 1, env))
+                if inner.expects and not inner.doubts:
+                    self.unmet.add(Place(env.unit, item.context_expr).key)
+                return status
             except Raised as raised:
                 matches = inner.catches(raised.name, raised.bases)
                 if matches is False:
@@ -1585,7 +1663,7 @@ class Machine(State):
     ) -> tuple[Value, Guard | None, Callable[[], None]]:
         """Enter a context manager: what it gives, what it may swallow, and how to leave it."""
         if isinstance(manager, Expectation):
-            return UNKNOWN, Guard(manager.names), _nothing
+            return UNKNOWN, Guard(manager.names, expects=True), _nothing
         if isinstance(manager, Managed):
             return manager.value, Guard(None) if manager.swallows else None, _nothing
         if isinstance(manager, library.Patch):
@@ -1593,12 +1671,13 @@ class Machine(State):
             return entered, None, leave
         if isinstance(manager, Coroutine):
             if is_async:
-                self.fail(env, Misuse.ASYNC_WITH, "TypeError", manager, node)
+                self.fail(env, Misuse.ASYNC_WITH, manager, node, _protocol("coroutine", is_async=True))
             else:
-                self.fail(env, Misuse.WITH, "TypeError", manager, node)
+                self.fail(env, Misuse.WITH, manager, node, _protocol("coroutine", is_async=False))
             return UNKNOWN, None, _nothing
         if isinstance(manager, Mock):
-            return self._enter_mock(manager, node, is_async, env), None, _nothing
+            swallows = _may_swallow(manager, "__aexit__" if is_async else "__exit__")
+            return self._enter_mock(manager, node, is_async, env), Guard(None) if swallows else None, _nothing
         if isinstance(manager, Instance):
             return self._enter_instance(manager, node, is_async, env)
         if isinstance(manager, (Foreign, LibraryName)):
@@ -1607,8 +1686,20 @@ class Machine(State):
             if is_async:
                 self.may_raise()
             swallows = any(word in lowered for word in ("raise", "suppress", "ignore"))
+            if "exitstack" in lowered:
+                return Foreign(f"{dotted}.__enter__()"), None, self._leave_stack()
             return Foreign(f"{dotted}.__enter__()"), Guard(None) if swallows else None, _nothing
         return UNKNOWN, Guard(None), _nothing
+
+    def _leave_stack(self) -> Callable[[], None]:
+        """Leaving an ExitStack takes back the patches that were entered on it."""
+        before = len(self.cleanups)
+
+        def leave() -> None:
+            while len(self.cleanups) > before:
+                self.cleanups.pop()()
+
+        return leave
 
     def _enter_mock(self, mock: Mock, node: ast.expr, is_async: bool, env: Environment) -> Value:
         if not mock.certain:
@@ -1620,8 +1711,9 @@ class Machine(State):
         if not supported:
             misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
             # Before 3.11 the error was AttributeError: __aenter__ (CPython bpo-12022).
-            exception = "TypeError" if self.workspace.environment.version >= (3, 11) else "AttributeError"
-            return self.fail(env, misuse, exception, mock, node)
+            modern = self.workspace.environment.version >= (3, 11)
+            error = _protocol(mock.kind.value, is_async=is_async) if modern else name
+            return self.fail(env, misuse, mock, node, error, mock.kind.value, "TypeError" if modern else "AttributeError")
         method = self.mock_attribute(mock, name, node, env)
         if isinstance(method, Mock) and method.kind is MockKind.ASYNC and is_async:
             return self.mock_result(method, Arguments(), node, env)
@@ -1649,7 +1741,8 @@ class Machine(State):
         return entered, guard, _nothing
 
     def _assert(self, node: ast.Assert, env: Environment) -> Status:
-        self.eval(node.test, env)
+        if self.truth(self.eval(node.test, env)) is not True:
+            self.may_fail()
         return Status.NEXT
 
     def _delete(self, node: ast.Delete, env: Environment) -> Status:
@@ -1668,7 +1761,7 @@ class Machine(State):
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Environment) -> Status:
         made: Value = FunctionValue(node, env.unit, env.module, env, node.name)
         if node.decorator_list:
-            names = {exception_name(decorator) for decorator in node.decorator_list}
+            names = {last_name(decorator) for decorator in node.decorator_list}
             if not names <= {"wraps", "contextmanager", "asynccontextmanager", "staticmethod"}:
                 made = UNKNOWN
         self.write(env.names, node.name, made)
@@ -1741,6 +1834,25 @@ class Yielded(Exception):
         self.value = value
 
 
+_NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
+
+
+def _protocol(kind: str, *, is_async: bool) -> str:
+    name = "asynchronous context manager" if is_async else "context manager"
+    return f"{kind!r} object does not support the {name} protocol"
+
+
+def _async_for(value: Value) -> str:
+    kind = type(value.value).__name__ if isinstance(value, Literal) else "coroutine"
+    if isinstance(value, Mock):
+        kind = value.kind.value
+    elif isinstance(value, Sequence_):
+        kind = value.kind
+    elif isinstance(value, Mapping_):
+        kind = "dict"
+    return f"'async for' requires an object with __aiter__ method, got {kind}"
+
+
 def _nothing() -> None:
     return None
 
@@ -1757,6 +1869,16 @@ def _carries_double(value: object, depth: int = 0) -> bool:
         return any(_carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True
+
+
+def _may_swallow(mock: Mock, name: str) -> bool:
+    """Was the method that leaves the ``with`` configured? An untouched one returns False."""
+    method = mock.slots.get(f".{name}")
+    if method is None:
+        return False
+    return not isinstance(method, Mock) or not method.auto or not {"return_value", "side_effect"}.isdisjoint(
+        method.slots
+    )
 
 
 def _handed(subject: Value) -> Place | None:
@@ -1776,6 +1898,15 @@ def _root_name(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
+def _touches(node: ast.AST, name: str) -> bool:
+    """May a node change the module-level mock ``name``: an attribute is set, or it is given to something?"""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, (ast.Store, ast.Del)) and _root_name(node) == name
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr"):
+        return any(isinstance(arg, ast.Name) and arg.id == name for arg in node.args)
+    return False
+
+
 def _own_nodes(function: ast.AST) -> list[ast.AST]:
     """The nodes of a function, without those of functions inside it."""
     found: list[ast.AST] = []
@@ -1786,14 +1917,6 @@ def _own_nodes(function: ast.AST) -> list[ast.AST]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             stack.extend(ast.iter_child_nodes(node))
     return found
-
-
-def _handled(handler: ast.ExceptHandler) -> list[str | None]:
-    """The exception classes that a handler names; ``BaseException`` for a bare ``except``."""
-    if handler.type is None:
-        return ["BaseException"]
-    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return [exception_name(node) for node in types]
 
 
 def _identical(left: Value, right: Value) -> bool | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from understudy.doubles import library
 from understudy.doubles.machine import Arguments, Change, Machine, Yielded
-from understudy.doubles.state import Exhausted, Failure, Raised, exception_name
+from understudy.doubles.state import Exhausted, Failure, Raised, last_name
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -23,16 +23,18 @@ from understudy.doubles.values import (
     Place,
     Value,
 )
+from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
-from understudy.infer.entities import ClassEntity, FunctionEntity
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
 from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
 _SET_UP = ("setup_class", "setUpClass", "setup_method", "setup", "setUp", "asyncSetUp")
-_NOT_RUN = frozenset({"skip", "xfail", "expectedFailure"})
+_NOT_RUN = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure"})
+"""Marks of tests that may not run, or may fail."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Outcome:
 
     test: Test
     failures: tuple[Failure, ...]
+    unmet: frozenset[tuple[str, Span]]
+    """Places where the test expects an exception and nothing raises one."""
 
 
 class Simulation:
@@ -69,53 +73,88 @@ class Simulation:
         self.resolver = resolver
         self.is_test = is_test
         self.fixtures = Fixtures(resolver)
-        self.tests = [] if _marked_not_run(parsed) else list(tests(parsed, module))
+        self.tests = [] if _module_not_run(parsed) else list(tests(parsed, module, resolver))
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
         machine = Machine(self.workspace, self.resolver, self.is_test)
         session = _Session(self.module, self.fixtures, machine)
-        return [Outcome(test, session.run(test)) for test in self.tests]
+        return [session.run(test) for test in self.tests]
 
-    def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> tuple[Failure, ...]:
+    def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> Outcome:
         """Simulate one test, with the mocks made at some places changed."""
         machine = Machine(self.workspace, self.resolver, self.is_test, changes)
         return _Session(self.module, self.fixtures, machine).run(test)
 
 
-def tests(parsed: Parsed, module: Module) -> Iterator[Test]:
-    """The test functions that pytest or unittest would collect."""
+def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
+    """The test functions that pytest would collect with its usual settings."""
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name.startswith("test") and not _not_run(node):
+            if node.name.startswith("test") and not _not_run(node) and _stands(module, node.name, unit):
                 yield Test(node, unit, None, None)
-        elif isinstance(node, ast.ClassDef) and not _not_run(node):
-            yield from _methods(node, unit, module)
+        elif isinstance(node, ast.ClassDef) and not _not_run(node) and _stands(module, node.name, unit):
+            yield from _methods(node, unit, module, resolver)
 
 
-def _methods(node: ast.ClassDef, unit: Unit, module: Module) -> Iterator[Test]:
-    declarations = [b for b in module.bindings.get(node.name, ()) if b.row == unit.row]
-    for binding in declarations:
-        declaration = binding.declaration
-        entity = ClassEntity(module, declaration, binding.row, node.name)  # type: ignore[arg-type]
-        for child in node.body:
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                if child.name.startswith("test") and not _not_run(child):
-                    yield Test(child, unit, entity, node)
+def _stands(module: Module, name: str, unit: Unit) -> bool:
+    """Is the name still bound to this statement when the module is loaded?"""
+    bindings = module.bindings.get(name, ())
+    return len(bindings) > 0 and bindings[len(bindings) - 1].row == unit.row
+
+
+def _methods(node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver) -> Iterator[Test]:
+    declaration = module.bindings[node.name][-1].declaration
+    if not isinstance(declaration, model.Class):
+        return
+    entity = ClassEntity(module, declaration, unit.row, node.name)
+    ancestry = resolver.ancestry(entity)
+    is_unittest = any(external.name.endswith("TestCase") for external in ancestry.externals)
+    if not is_unittest:
+        if not node.name.startswith("Test"):
+            return
+        if isinstance(resolver.class_attribute(entity, "__init__"), FunctionEntity):
+            return
+    switch = resolver.class_attribute(entity, "__test__")
+    if isinstance(switch, ValueEntity):
+        return
+    last: dict[str, Test] = {}
+    for child in node.body:
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and child.name.startswith("test"):
+            last[child.name] = Test(child, unit, entity, node)
+    yield from (test for test in last.values() if not _not_run(test.node))
 
 
 def _not_run(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    return any(exception_name(decorator) in _NOT_RUN for decorator in node.decorator_list)
+    for decorator in node.decorator_list:
+        name = last_name(decorator)
+        if name in _NOT_RUN:
+            return True
+        if name == "parametrize" and isinstance(decorator, ast.Call) and len(decorator.args) > 1:
+            values = decorator.args[1]
+            if isinstance(values, (ast.List, ast.Tuple)) and not values.elts:
+                return True
+    return False
 
 
-def _marked_not_run(parsed: Parsed) -> bool:
+def _module_not_run(parsed: Parsed) -> bool:
+    """May the whole file be skipped: ``pytestmark``, ``pytest.skip`` or ``importorskip`` at the top?"""
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
+            isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__") for target in node.targets
         ):
-            return any(isinstance(n, ast.Attribute) and n.attr in _NOT_RUN for n in ast.walk(node.value))
+            if isinstance(node.value, ast.Constant) or any(
+                isinstance(n, ast.Attribute) and n.attr in _NOT_RUN for n in ast.walk(node.value)
+            ):
+                return True
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if any(
+                isinstance(n, ast.Call) and last_name(n) in ("skip", "importorskip", "xfail", "SkipTest")
+                for n in ast.walk(node)
+            ):
+                return True
     return False
 
 
@@ -142,8 +181,10 @@ class _Session:
         self.values: dict[FunctionEntity, Value] = {}
         self.instances: dict[ClassEntity, Instance] = {}
 
-    def run(self, test: Test) -> tuple[Failure, ...]:
+    def run(self, test: Test) -> Outcome:
         """The failures of a test, those of its fixtures included."""
+        if self._decorated_by_workspace(test):
+            return Outcome(test, (), frozenset())
         plan = self._plan(test)
         kept = 0
         while kept < min(len(plan), len(self.layers)) and plan[kept][0] == self.layers[kept].key:
@@ -155,11 +196,23 @@ class _Session:
             if self.layers[-1].broken:
                 break
         failures = [failure for layer in self.layers for failure in layer.failures]
+        unmet: frozenset[tuple[str, Span]] = frozenset()
         if not any(layer.broken for layer in self.layers):
             body = self._do("test", lambda: self._body(test))
             self.machine.roll_back(body.journal)
             failures.extend(body.failures)
-        return tuple(failures)
+            unmet = frozenset(self.machine.unmet)
+        return Outcome(test, tuple(failures), unmet)
+
+    def _decorated_by_workspace(self, test: Test) -> bool:
+        """A decorator of the workspace may run the test as it likes, or catch what it raises."""
+        for decorator in self._decorators(test):
+            target = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(target, ast.Name):
+                found = self.fixtures.resolver.name(self.module, target.id)
+                if isinstance(found, (Absent, FunctionEntity, ClassEntity)):
+                    return True
+        return False
 
     def _do(self, key: object, action: Callable[[], object]) -> _Layer:
         layer = _Layer(key)
@@ -185,7 +238,7 @@ class _Session:
         instance = self._instance(test)
         for entity in self.fixtures.autouse(self.module, test.owner):
             self._order(entity, test, order, [])
-        for name in self._asked(test):
+        for name in (*self._used_by_marks(test), *self._asked(test)):
             found = self._find(name, test, [])
             if found is not None:
                 self._order(found, test, order, [])
@@ -234,13 +287,36 @@ class _Session:
         filled = self._parametrized(test) | defaulted
         return [name for name in names if name not in filled]
 
+    def _used_by_marks(self, test: Test) -> list[str]:
+        """Fixtures that ``pytest.mark.usefixtures`` names, on the module, the class and the function."""
+        marks: list[ast.AST] = list(reversed(self._decorators(test)))
+        marks = [*self.module_marks, *marks]
+        return [
+            argument.value
+            for mark in marks
+            for node in ast.walk(mark)
+            if isinstance(node, ast.Call) and last_name(node) == "usefixtures"
+            for argument in node.args
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        ]
+
+    @cached_property
+    def module_marks(self) -> list[ast.AST]:
+        parsed = self.machine.workspace.parsed(self.module.path)
+        return [
+            unit.node
+            for unit in parsed.units
+            if isinstance(unit.node, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in unit.node.targets)
+        ]
+
     def _parametrized(self, test: Test) -> set[str]:
         names: set[str] = set()
         owner = test.owner_node.decorator_list if test.owner_node is not None else []
         for decorator in (*test.node.decorator_list, *owner):
             if (
                 isinstance(decorator, ast.Call)
-                and exception_name(decorator) == "parametrize"
+                and last_name(decorator) == "parametrize"
                 and decorator.args
             ):
                 first = decorator.args[0]
@@ -272,7 +348,7 @@ class _Session:
             value = machine.first_yield(function, env, place)
         else:
             value = machine.run_bound(function, env, place)
-        if isinstance(value, Mock) and value.parent is None and value.label == value.kind.value:
+        if isinstance(value, Mock) and value.unnamed:
             value.label = entity.name
         return value
 
@@ -334,6 +410,7 @@ class _Session:
 
     def _injected_count(self, test: Test) -> int:
         top = Environment(self.module, test.unit, {}, None, frozenset())
+        self.machine.begin([])
         count = 0
         for decorator in self._decorators(test):
             if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):

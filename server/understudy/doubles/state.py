@@ -61,8 +61,10 @@ class Failure:
     calls: tuple[Call, ...]
     """From the test inwards; empty when the test itself does it."""
     in_test: bool
+    error: str
+    """The runtime's message."""
     detail: str
-    """The attribute or operation, for the message."""
+    """The attribute or type that is concerned."""
     handed: Place | None
     """Where the double was given to code under test."""
 
@@ -77,6 +79,10 @@ class Raised(Exception):
         self.failure = failure
 
 
+NOT_RUN = frozenset({"Skipped", "XFailed", "SkipTest"})
+"""What ``pytest.skip()``, ``pytest.xfail()`` and ``self.skipTest()`` raise."""
+
+
 class Exhausted(Exception):
     """The simulation took too many steps: what was found so far stands."""
 
@@ -89,6 +95,8 @@ class Guard:
     """Exception classes by name; None: any, it is not known which."""
     doubts: list[int] = field(default_factory=list)
     """Why the code inside may have left early."""
+    expects: bool = False
+    """A test expects an exception here: whatever comes first may be it."""
 
     def catches(self, name: str, bases: Iterable[str]) -> bool | None:
         if self.names is None:
@@ -175,6 +183,7 @@ class State:
         outer = self.journal
         outcomes: list[tuple[Status, dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]] = []
         escaping: Raised | None = None
+        skipped = False
         for branch in branches:
             log: list[tuple[dict[Any, Any], Hashable, Any]] = []
             self.journal = log
@@ -183,6 +192,7 @@ class State:
                 status = branch()
             except Raised as raised:
                 status = Status.RAISE
+                skipped = skipped or raised.name in NOT_RUN
                 if raised.failure is None or escaping is None:
                     escaping = raised
             finally:
@@ -203,6 +213,9 @@ class State:
             self.not_certain()
             return Status.RETURN if Status.RETURN in statuses else Status.NEXT
         self._join(going)
+        if skipped:
+            # A test may be meant to be skipped; every other exception that nothing catches fails it.
+            self.early[0].append(self.doubt())
         if left:
             self._blur(left)
             if statuses & {Status.RETURN, Status.BREAK, Status.CONTINUE}:
@@ -217,15 +230,19 @@ class State:
             current = slots.get(key, _MISSING)
             values = [final[entry][2] if entry in final else current for final in finals]
             joined = _join_slot(key, values)
-            if joined is not current:
+            if joined is _MISSING:
+                self.delete(slots, key)
+            elif joined is not current:
                 self.write(slots, key, joined)
 
     def _blur(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
         """Changes of a branch that left the function are seen by others, if it was taken."""
         for final in finals:
             for slots, key, value in final.values():
-                if slots.get(key, _MISSING) is not value:
-                    self.write(slots, key, _join_slot(key, [slots.get(key, _MISSING), value]))
+                current = slots.get(key, _MISSING)
+                if current is not value:
+                    joined = _join_slot(key, [current, value])
+                    self.write(slots, key, UNKNOWN if joined is _MISSING else joined)
 
 
 def roll_back(journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
@@ -241,6 +258,8 @@ def _join_slot(key: Hashable, values: list[Any]) -> Any:
     """Like :func:`join`, for what mocks keep about themselves: a child that a look alone creates is there on
     every path, and a mock that was handed over on one path is remembered there."""
     present = [value for value in values if value is not _MISSING]
+    if not present:
+        return _MISSING
     if key == "handed":
         return present[-1]
     if isinstance(key, tuple) and key[0] == "called":
@@ -272,8 +291,8 @@ def join(values: list[Any]) -> Any:
     return UNKNOWN
 
 
-def exception_name(node: ast.expr) -> str | None:
-    """The class name in ``except X``, ``raise X(…)`` or ``pytest.raises(X)``."""
+def last_name(node: ast.expr) -> str | None:
+    """The last part of the (called) dotted name in ``except X``, ``raise X(…)`` or ``pytest.raises(X)``."""
     if isinstance(node, ast.Call):
         node = node.func
     if isinstance(node, ast.Name):

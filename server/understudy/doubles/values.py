@@ -264,6 +264,11 @@ class Mock(Value):
     """True when its configuration is not fully known: it never draws a finding."""
 
     @property
+    def unnamed(self) -> bool:
+        """True before it is bound to a name: ``MagicMock()``."""
+        return self.parent is None and self.label.endswith("Mock()")
+
+    @property
     def root(self) -> Mock:
         found = self
         while found.parent is not None:

@@ -43,7 +43,12 @@ def article(name: str) -> str:
 
 def root_name(mock: Mock) -> str:
     """What the developer calls the double: its variable."""
-    return mock.root.label
+    return readable(mock.root)
+
+
+def readable(mock: Mock) -> str:
+    """A mock as a person would write it."""
+    return mock.label.replace(".__getitem__()", "[…]")
 
 
 def made_here(mock: Mock) -> Related:
@@ -79,7 +84,8 @@ def of_root(found: list[tuple[Outcome, Failure]], root: Mock) -> list[tuple[Outc
 
 def advice(mock: Mock, name: str) -> str:
     """What to do about a double that should be awaitable."""
-    root = mock.root
-    if root is mock or root.spec is not None or root.kind is MockKind.ASYNC:
-        return f"make `{name}` an AsyncMock" if root is mock else f"make `{mock.label}` awaitable with AsyncMock"
+    if mock.root.kind is MockKind.ASYNC or mock.root.spec is not None:
+        return "give the attribute that is awaited an AsyncMock"
+    if not name.replace(".", "").isidentifier():
+        return "make it an AsyncMock"
     return f"make `{name}` an AsyncMock"

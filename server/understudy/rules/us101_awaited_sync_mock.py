@@ -23,8 +23,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         yield rule.finding(
             failure.place.unit.path,
             failure.place.span,
-            f"`{async_doubles.source_of(failure)}` raises TypeError: object {failure.detail} can't be used in "
-            f"'await' expression; {async_doubles.advice(mock, name)}",
+            f"`{async_doubles.source_of(failure)}` raises {failure.exception}: {failure.error}; "
+            f"{async_doubles.advice(mock, name)}",
             related=(async_doubles.made_here(mock),),
             fixes=(fix,) if fix is not None else (),
         )

@@ -12,13 +12,7 @@ from understudy.fixes import mocks
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
-_USES = {
-    Misuse.COROUTINE_ATTRIBUTE: "AttributeError: 'coroutine' object has no attribute '{detail}'",
-    Misuse.COROUTINE_CALL: "TypeError: 'coroutine' object is not callable",
-    Misuse.COROUTINE_SUBSCRIPT: "TypeError: 'coroutine' object is not subscriptable",
-    Misuse.COROUTINE_ITERATION: "TypeError: 'coroutine' object is not iterable",
-    Misuse.COROUTINE_OPERATION: "TypeError: a coroutine does not support {detail}",
-}
+_USES = (*async_doubles.COROUTINE_USES, Misuse.WITH)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -27,16 +21,16 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         mock = async_doubles.mock_of(failure.subject)
         if mock is None:
             continue
-        error = _USES[failure.misuse].format(detail=failure.detail)
+        error = f"{failure.exception}: {failure.error}"
         parent = awaited_parent(mock)
         if parent is not None:
-            advice = f"set `{parent.label}.return_value = MagicMock()`"
+            advice = f"set `{async_doubles.readable(parent)}.return_value = MagicMock()`"
         else:
-            advice = f"await `{mock.label}()` first"
+            advice = f"await `{async_doubles.readable(mock)}()` first"
         yield rule.finding(
             failure.place.unit.path,
             failure.place.span,
-            f"`{async_doubles.source_of(failure)}` raises {error}, because `{mock.label}` is an AsyncMock and "
+            f"`{async_doubles.source_of(failure)}` raises {error}, because `{async_doubles.readable(mock)}` is an AsyncMock and "
             f"calling it gives a coroutine; {advice}",
             related=(async_doubles.made_here(mock),),
             fixes=tuple(fixes(context, mock, async_doubles.of_root(found, mock.root))),

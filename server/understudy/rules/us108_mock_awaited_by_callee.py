@@ -12,11 +12,7 @@ from understudy.fixes import mocks
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
-_USES = {
-    Misuse.AWAIT: ("awaits", "TypeError: object {detail} can't be used in 'await' expression"),
-    Misuse.ASYNC_WITH: ("enters", "TypeError: it does not support the asynchronous context manager protocol"),
-    Misuse.ASYNC_FOR: ("iterates over", "TypeError: 'async for' requires an object with __aiter__ method"),
-}
+_USES = {Misuse.AWAIT: "awaits", Misuse.ASYNC_WITH: "enters", Misuse.ASYNC_FOR: "iterates over"}
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -29,7 +25,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         outcome, failure = pairs[0]
         mock = async_doubles.mock_of(failure.subject)
         assert mock is not None
-        verb, error = _USES[failure.misuse]
+        verb = _USES[failure.misuse]
         function = failure.calls[-1].function.name
         fix = mocks.to_async(context.simulation, mock.root, async_doubles.of_root(found, mock.root))
         related = [async_doubles.made_here(mock)]
@@ -39,7 +35,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             place.unit.path,
             place.span,
             f"`{function}` {verb} `{_expression(failure)}`, which is {async_doubles.article(_kind(mock))} here: it "
-            f"raises {error.format(detail=failure.detail)}; "
+            f"raises {failure.exception}: {failure.error}; "
             f"{async_doubles.advice(mock, async_doubles.root_name(mock))}",
             related=tuple(related),
             fixes=(fix,) if fix is not None else (),
@@ -59,7 +55,7 @@ def _expression(failure: Failure) -> str:
 
 
 def _use(failure: Failure) -> str:
-    verb, _ = _USES[failure.misuse]
+    verb = _USES[failure.misuse]
     return {"awaits": "awaited here", "enters": "entered here", "iterates over": "iterated over here"}[verb]
 
 
