@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from understudy.engine import Analysis, Project
+from understudy.engine import Project
 from understudy.finding import Finding
 from understudy.fixes import apply
+from understudy.infer.tier2 import Tier2
+from understudy.jobs import Checked, Checker, process_count, without_interrupts
 from understudy.project import config as configuration
+from understudy.project import environment
+from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
+from understudy.report import one_line, plural
 from understudy.rules import registry
 from understudy.source.text import Text
 
@@ -43,29 +48,34 @@ class Options:
 def run(options: Options, out: TextIO, err: TextIO) -> int:
     """Check, report, and give the exit status."""
     try:
-        projects, unreadable = _projects(options, err)
+        projects, complete = _projects(options, err)
     except _Unusable as error:
-        print(f"understudy: {error}", file=err)
+        _say(err, str(error))
         return COULD_NOT_RUN
     base = Path.cwd()
     findings: list[Finding] = []
     fixed = 0
-    for project, files in projects:
-        if options.fix and not options.diff:
-            fixed += _fix(project, files, options, err)
-        shown, problems, failed = _analyse(project, files)
-        for problem in problems:
-            print(problem, file=err)
-        unreadable = unreadable or failed
-        if options.diff:
-            _print_diff(project, shown, options, base, out, err)
-        findings.extend(shown)
-    findings.sort(key=lambda finding: finding.sort_key)
+    processes = process_count(options.jobs, sum(len(files) for _, files in projects))
+    with (
+        Tier2(on_disabled=partial(_say, err)) as tier2,
+        Checker([project for project, _ in projects], processes, err) as checker,
+    ):
+        for project, _ in projects:
+            project.tier2 = tier2
+        for index, (project, files) in enumerate(projects):
+            checked, mended = _fix(checker, index, project, files, options, err)
+            fixed += mended
+            complete = _tell_problems(checked, err) and complete
+            shown = project.finish([item.analysis for item in checked])
+            if options.diff:
+                _print_diff(project, shown, options, base, out, err)
+            findings.extend(shown)
+    findings = _sorted_once(findings)
     if not options.diff:
         _report(findings, projects, options, base, out)
     if fixed and options.output_format == "text":
-        print(f"Fixed {fixed} finding{'s' if fixed != 1 else ''}.", file=err)
-    if unreadable:
+        print(f"Fixed {plural(fixed, 'finding')}.", file=err)
+    if not complete:
         return COULD_NOT_RUN
     return FOUND if findings and not options.exit_zero else FOUND_NOTHING
 
@@ -74,83 +84,121 @@ class _Unusable(Exception):
     """The check cannot run; ``str()`` says why."""
 
 
+def _say(err: TextIO, sentence: object) -> None:
+    print(f"understudy: {one_line(str(sentence))}", file=err)
+
+
 def _projects(options: Options, err: TextIO) -> tuple[list[tuple[Project, list[Path]]], bool]:
-    """The projects that the paths belong to, each with its files to check."""
-    unreadable = False
+    """The projects that the paths belong to, each with its files to check; False when something cannot be
+    read."""
+    settings = {"select": options.select, "ignore": options.ignore, "python": options.python}
+    # A mistake on the command line ends the run also when no path can be read.
+    _merged(Config(), settings)
+    complete = True
     by_root: dict[Path, tuple[Project, dict[Path, None]]] = {}
     said: set[str] = set()
+
+    def say_once(sentence: object) -> None:
+        if str(sentence) not in said:
+            said.add(str(sentence))
+            _say(err, sentence)
+
     for path in options.paths:
         absolute = Path(os.path.abspath(path))
-        if not absolute.exists():
-            print(f"understudy: {path}: no such file or folder", file=err)
-            unreadable = True
-            continue
         folder = absolute if absolute.is_dir() else absolute.parent
-        loaded = configuration.load(folder, registry.names())
-        if loaded.fatal:
-            raise _Unusable("; ".join(str(problem) for problem in loaded.problems))
-        settings = {"select": options.select, "ignore": options.ignore, "python": options.python}
-        config, problems = configuration.merge(
-            loaded.config, settings, registry.names(), Path.cwd(), "command line"
-        )
-        if problems:
-            raise _Unusable("; ".join(str(problem) for problem in problems))
+        loaded = _usable_python(configuration.load(folder, registry.names()))
         for problem in loaded.problems:
-            if str(problem) not in said:
-                said.add(str(problem))
-                print(f"understudy: {problem}", file=err)
-        if loaded.root not in by_root:
-            by_root[loaded.root] = (Project(loaded.root, config), {})
-        project, files = by_root[loaded.root]
+            say_once(problem)
+        if loaded.fatal:
+            complete = False
+            continue
+        config = _merged(loaded.config, settings)
         found = discover([path], config, loaded.root)
         for sentence in found.problems:
-            print(f"understudy: {sentence}", file=err)
-            unreadable = True
-        files.update(dict.fromkeys(found.files))
-    return [(project, list(files)) for project, files in by_root.values()], unreadable
+            say_once(sentence)
+            complete = False
+        if loaded.root not in by_root:
+            by_root[loaded.root] = (Project(loaded.root, config), {})
+        by_root[loaded.root][1].update(dict.fromkeys(found.files))
+    # A file below two roots that were both asked for belongs to the inner one.
+    roots = sorted(by_root, key=lambda root: len(root.parts))
+    owner = {file: root for root in roots for file in by_root[root][1]}
+    return [
+        (project, sorted(file for file in files if owner[file] == root))
+        for root, (project, files) in by_root.items()
+    ], complete
 
 
-def _analyse(project: Project, files: Sequence[Path]) -> tuple[list[Finding], list[str], bool]:
-    """The findings, what could not be checked in a sentence each, and whether that must fail the run."""
-    analyses: list[Analysis] = []
-    problems: list[str] = []
-    failed = False
-    for path in files:
-        crashes: list[str] = []
-        analysis = project.analyse(path, lambda code, error, into=crashes: into.append(_crash(code, error)))
-        analyses.append(analysis)
-        problems.extend(analysis.problems)
-        problems.extend(f"{os.path.relpath(path)}: {crash}" for crash in crashes)
-        failed = failed or analysis.unreadable or bool(crashes)
-    return project.finish(analyses), problems, failed
+def _merged(config: Config, settings: Mapping[str, object]) -> Config:
+    merged, problems = configuration.merge(config, settings, registry.names(), Path.cwd(), "command line")
+    if problems:
+        raise _Unusable("; ".join(str(problem) for problem in problems))
+    if settings["python"] is not None and merged.python and environment.of(merged.python) is None:
+        raise _Unusable(f"command line: python: {_not_python(merged.python)}")
+    return merged
 
 
-def _crash(code: str, error: Exception) -> str:
-    """A mistake of ours: the other rules and files go on."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"internal error in {code} ({type(error).__name__}: {error}, at {Path(where.filename).name}:{where.lineno}); "
-        "please report it"
-    )
+def _usable_python(loaded: Loaded) -> Loaded:
+    """Without a ``python`` that is none, which becomes a problem."""
+    python = loaded.config.python
+    if python is None or environment.of(python) is not None:
+        return loaded
+    prefix = "tool.understudy." if loaded.file is not None and loaded.file.name == "pyproject.toml" else ""
+    problem = ConfigProblem(loaded.file, f"{prefix}python", _not_python(python))
+    return replace(loaded, config=replace(loaded.config, python=None), problems=(*loaded.problems, problem))
 
 
-def _fix(project: Project, files: Sequence[Path], options: Options, err: TextIO) -> int:
-    """Apply fixes until none is left; how many findings were fixed."""
+def _not_python(path: Path) -> str:
+    return f"expected the path of an interpreter or of a virtual environment, which {str(path)!r} is not"
+
+
+def _tell_problems(checked: Sequence[Checked], err: TextIO) -> bool:
+    """Print what could not be checked, a sentence each; False when that must fail the run."""
+    crashed: dict[str, list[str]] = {}
+    for item in checked:
+        for problem in item.analysis.problems:
+            print(one_line(problem), file=err)
+        for crash in item.crashes:
+            crashed.setdefault(crash, []).append(os.path.relpath(item.analysis.path))
+    for crash, (first, *others) in crashed.items():
+        also = f" (the same in {plural(len(others), 'other file')})" if others else ""
+        print(one_line(f"{first}: {crash}{also}"), file=err)
+    return not any(item.analysis.unreadable or item.crashes for item in checked)
+
+
+def _sorted_once(findings: Sequence[Finding]) -> list[Finding]:
+    """In order, and each once: two projects may have found the same in a file that both look at."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for finding in sorted(findings, key=lambda finding: finding.sort_key):
+        found.setdefault((finding.path, finding.span, finding.code), finding)
+    return list(found.values())
+
+
+def _fix(
+    checker: Checker, index: int, project: Project, files: Sequence[Path], options: Options, err: TextIO
+) -> tuple[list[Checked], int]:
+    """Check a project, with ``--fix`` until nothing is left to fix; how many findings were fixed."""
+    checked = checker.check(index, files)
+    if not options.fix or options.diff:
+        return checked, 0
     fixed = 0
+    refused: dict[str, None] = {}
     for _ in range(_ROUNDS):
-        findings, _, _ = _analyse(project, files)
+        findings = project.finish([item.analysis for item in checked])
         plan = apply.plan(findings, unsafe=options.unsafe_fixes)
         if not plan.chosen:
             break
-        outcome = apply.write_fixed(plan, project.workspace.text)
-        for refusal in outcome.refused:
-            print(f"understudy: {refusal.path}: not fixed: {refusal.reason}", file=err)
-        for changed in outcome.changed:
-            project.workspace.changed_on_disk(changed.path)
+        with without_interrupts():
+            outcome = apply.write_fixed(plan, project.workspace.text)
+        refused.update((f"{item.path}: not fixed: {item.reason}", None) for item in outcome.refused)
         fixed += len(outcome.plan.applied)
         if not outcome.changed:
             break
-    return fixed
+        checker.changed(index, [change.path for change in outcome.changed])
+        checked = checker.check(index, files)
+    for sentence in refused:
+        _say(err, sentence)
+    return checked, fixed
 
 
 def _print_diff(
@@ -158,7 +206,7 @@ def _print_diff(
 ) -> None:
     outcome = apply.preview(apply.plan(findings, unsafe=options.unsafe_fixes), project.workspace.text)
     for refusal in outcome.refused:
-        print(f"understudy: {refusal.path}: not fixed: {refusal.reason}", file=err)
+        _say(err, f"{refusal.path}: not fixed: {refusal.reason}")
     out.write(apply.diff(outcome.changed, base))
 
 

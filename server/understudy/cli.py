@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +25,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()
+        # Nobody reads on (`understudy check | head`). Python flushes at its end once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_RUN
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("understudy: interrupted", file=sys.stderr)
         return COULD_NOT_RUN
+    except Exception as error:
+        print(f"understudy: {_internal_error(error)}", file=sys.stderr)
+        return COULD_NOT_RUN
+    return status
+
+
+def _internal_error(error: Exception) -> str:
+    import traceback
+
+    if isinstance(error, OSError) and error.filename is None and error.strerror:
+        return f"cannot write the output: {error.strerror.lower()}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    said = " ".join(f"{type(error).__name__}: {error}".splitlines())
+    return f"internal error ({said}, at {Path(where.filename).name}:{where.lineno}); please report it"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,22 +59,27 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     check = commands.add_parser("check", help="check files and folders, print findings")
-    check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files and folders (default: .)")
+    check.add_argument("paths", nargs="*", type=_path, metavar="PATH", help="files and folders (default: .)")
     check.add_argument(
         "--output-format",
         choices=("text", "concise", "json", "github"),
         default="text",
         help="how findings are printed (default: text)",
     )
-    check.add_argument("--select", type=_codes, metavar="CODES", help="rules to run, comma-separated")
+    check.add_argument("--select", type=_some_codes, metavar="CODES", help="rules to run, comma-separated")
     check.add_argument("--ignore", type=_codes, metavar="CODES", help="rules to leave out")
     check.add_argument("--fix", action="store_true", help="apply the safe fixes")
     check.add_argument("--unsafe-fixes", action="store_true", help="count unsafe fixes in, too")
     check.add_argument("--diff", action="store_true", help="print what --fix would change; write nothing")
     check.add_argument("--exit-zero", action="store_true", help="exit with 0 also when there are findings")
     check.add_argument("--python", metavar="PATH", help="the project's interpreter or virtual environment")
-    check.add_argument("--no-cache", action="store_true", help="neither read nor write cached facts")
-    check.add_argument("--jobs", type=_positive, metavar="N", help="worker processes")
+    check.add_argument("--no-cache", action="store_true", help="has no effect yet: nothing is cached")
+    check.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="processes to use (default: one; for more than 60 files one per processor, at most 8)",
+    )
     check.add_argument("--statistics", action="store_true", help="print counts per rule")
     check.set_defaults(run=_check)
 
@@ -71,6 +93,19 @@ def _parser() -> argparse.ArgumentParser:
     rule.add_argument("--output-format", choices=("text", "json"), default="text")
     rule.set_defaults(run=_rule)
     return parser
+
+
+def _path(value: str) -> Path:
+    if not value:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got ''")
+    return Path(value)
+
+
+def _some_codes(value: str) -> list[str]:
+    codes = _codes(value)
+    if not codes:
+        raise argparse.ArgumentTypeError(f"expected codes of rules, got {value!r}")
+    return codes
 
 
 def _codes(value: str) -> list[str]:
@@ -137,7 +172,7 @@ def _rule(arguments: argparse.Namespace) -> int:
 
         known = [*registry.names(), *registry.names().values()]
         near = difflib.get_close_matches(arguments.rule, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         print(f"understudy rule: there is no rule {arguments.rule}{hint}", file=sys.stderr)
         return COULD_NOT_RUN
     if arguments.output_format == "json":

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.workspace import Workspace
+from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment
 from understudy.project.config import Config, load_pytest
 from understudy.project.discover import discover
 from understudy.rules import registry
 from understudy.rules.base import Context
-from understudy.source.suppress import Suppressions, Unused
+from understudy.source.suppress import MARKER, Suppressions, Unused
 from understudy.source.text import SourceError
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
@@ -35,12 +36,20 @@ class Analysis:
     problems: tuple[str, ...]
     """Why (parts of) the file could not be checked, each after its place: ``path:row:column: …``."""
     unreadable: bool = False
+    questions: tuple[Question, ...] = ()
+    """What facts could not name and the second tier may: with it there may be more findings."""
+    plain: bool = False
+    """True: the text has no comment that could suppress anything."""
 
 
 class Project:
     """A root folder with its configuration and environment."""
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, tier2: Names | None = None) -> None:
+        """
+        :param tier2: asked, after everything else, about what facts could not name.
+        """
+        self.tier2 = tier2
         self.root = root
         self.config = config
         self.environment = environment.find(
@@ -83,20 +92,43 @@ class Project:
             if module is None:
                 message = f"{self._display(path)}: is nested too deeply to be checked"
                 return Analysis(path, (), frozenset(seen), (message,))
-            context = Context(parsed, module, self.workspace, self.is_test)
-            findings: list[Finding] = []
-            for rule in registry.all_rules().values():
-                if not self.config.selected(rule.code):
-                    continue
-                try:
-                    findings.extend(rule.check(rule, context))
-                except RecursionError:
-                    problems = (*problems, f"{self._display(path)}: {rule.code} gave up: nested too deeply")
-                except Exception as error:
-                    if on_error is None:
-                        raise
-                    on_error(rule.code, error)
-            return Analysis(path, tuple(self._configured(findings)), frozenset(seen), problems)
+            unnamed = Deferred()
+            context = Context(parsed, module, self.workspace, self.is_test, unnamed)
+            if on_error is not None:
+                on_error = _once(on_error)
+            findings, more = self._run_rules(context, on_error)
+            if self.tier2 is not None and unnamed.questions:
+                # Once more with the second tier. It only adds: what the first found stays.
+                context = Context(parsed, module, self.workspace, self.is_test, self.tier2)
+                known = {_identity(finding) for finding in findings}
+                again, _ = self._run_rules(context, on_error)
+                findings.extend(finding for finding in again if _identity(finding) not in known)
+            return Analysis(
+                path,
+                tuple(self._configured(findings)),
+                frozenset(seen),
+                (*problems, *more),
+                questions=tuple(unnamed.questions),
+                plain=MARKER not in parsed.text.content,
+            )
+
+    def _run_rules(
+        self, context: Context, on_error: Callable[[str, Exception], None] | None
+    ) -> tuple[list[Finding], list[str]]:
+        findings: list[Finding] = []
+        problems: list[str] = []
+        for rule in registry.all_rules().values():
+            if not self.config.selected(rule.code):
+                continue
+            try:
+                findings.extend(rule.check(rule, context))
+            except RecursionError:
+                problems.append(f"{self._display(context.path)}: {rule.code} gave up: nested too deeply")
+            except Exception as error:
+                if on_error is None:
+                    raise
+                on_error(rule.code, error)
+        return findings, problems
 
     def _configured(self, findings: Iterable[Finding]) -> Iterable[Finding]:
         for finding in findings:
@@ -116,16 +148,20 @@ class Project:
         merged: dict[tuple[str, Path, tuple[int, ...]], Finding] = {}
         for analysis in analyses:
             for finding in analysis.findings:
-                merged.setdefault((finding.code, finding.path, tuple(finding.span)), finding)
+                merged.setdefault(_identity(finding), finding)
         by_file: dict[Path, list[Finding]] = {}
         for finding in merged.values():
             by_file.setdefault(finding.path, []).append(finding)
         for analysis in analyses:
             by_file.setdefault(analysis.path, [])
         asked = {analysis.path for analysis in analyses}
+        plain = {analysis.path for analysis in analyses if analysis.plain}
         shown: list[Finding] = []
         for path, findings in by_file.items():
-            shown.extend(self._unsuppressed(path, findings, complete=path in asked))
+            if path in plain:
+                shown.extend(findings)
+            else:
+                shown.extend(self._unsuppressed(path, findings, complete=path in asked))
         return sorted(shown, key=lambda finding: finding.sort_key)
 
     def _unsuppressed(self, path: Path, findings: list[Finding], *, complete: bool) -> list[Finding]:
@@ -139,6 +175,22 @@ class Project:
             # What a conftest's doubles run into shows only in the tests that use them.
             kept.extend(self._configured(_unused(path, item) for item in unused))
         return kept
+
+
+def _once(on_error: Callable[[str, Exception], None]) -> Callable[[str, Exception], None]:
+    """Reports the first failure of each rule."""
+    reported: set[str] = set()
+
+    def report(code: str, error: Exception) -> None:
+        if code not in reported:
+            reported.add(code)
+            on_error(code, error)
+
+    return report
+
+
+def _identity(finding: Finding) -> tuple[str, Path, tuple[int, ...]]:
+    return (finding.code, finding.path, tuple(finding.span))
 
 
 def _unused(path: Path, unused: Unused) -> Finding:

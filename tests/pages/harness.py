@@ -25,6 +25,7 @@ from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, read
 from pages.marks import Expected, MarkedFile, Runtime
 
 _ROUNDS = 10
+_RAISING = ("US1", "US201", "US301")
 _RUNNER = Path(__file__).with_name("runner.py")
 
 
@@ -305,8 +306,8 @@ class Case:
 
 
 def _raises_always(finding: Finding) -> bool:
-    """An error of the rules about async doubles: the test that reaches it raises."""
-    return finding.severity is Severity.ERROR and finding.code.startswith("US1")
+    """An error about an async double, a patch target or a constructor: the test that reaches it raises."""
+    return finding.severity is Severity.ERROR and finding.code.startswith(_RAISING)
 
 
 def _columns(finding: Finding) -> str:

@@ -40,6 +40,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
 )
+from understudy.infer import tier2
 from understudy.infer.entities import (
     Absent,
     ClassEntity,
@@ -49,6 +50,7 @@ from understudy.infer.entities import (
     ModuleEntity,
     ValueEntity,
 )
+from understudy.source.parse import Unit
 
 if TYPE_CHECKING:
     from understudy.doubles.machine import Arguments, Machine
@@ -147,7 +149,8 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
     mock = Mock(kind, place, f"{kind.value}()")
     spec = arguments.get(0, "spec") or arguments.keywords.get("spec_set")
     if spec is not None:
-        _give_spec(machine, mock, spec)
+        node = arguments.node(0, "spec") or arguments.keyword_nodes.get("spec_set")
+        _give_spec(machine, mock, spec, node)
     positions = {"side_effect": 1, "return_value": 2, "wraps": 3}
     for name, index in positions.items():
         value = arguments.get(index, name)
@@ -186,10 +189,10 @@ def configure_path(machine: Machine, mock: Mock, path: str, value: Value) -> Non
         machine.set_mock_attribute(target, last, value)
 
 
-def _give_spec(machine: Machine, mock: Mock, value: Value) -> None:
+def _give_spec(machine: Machine, mock: Mock, value: Value, node: ast.expr | None = None) -> None:
     if isinstance(value, Literal) and value.value is None:
         return
-    spec = spec_of(machine, value)
+    spec = spec_of(machine, value, mock.place.unit, node)
     if spec is None:
         mock.unsure = True
         return
@@ -202,24 +205,49 @@ def _give_spec(machine: Machine, mock: Mock, value: Value) -> None:
             mock.kind = MockKind.ASYNC
 
 
-def spec_of(machine: Machine, value: Value) -> Spec | None:
-    """What a ``spec`` argument says; None when it is not known."""
+def spec_of(
+    machine: Machine, value: Value, unit: Unit | None = None, node: ast.expr | None = None
+) -> Spec | None:
+    """What a ``spec`` argument says; None when it is not known. Where the value is not known, the second tier may
+    know the expression that gave it: ``node`` of ``unit``."""
     if isinstance(value, ClassValue):
         return Spec(value.entity)
     if isinstance(value, FunctionValue) and value.entity is not None:
         return Spec(value.entity)
     if isinstance(value, LibraryName):
         found = machine.resolver.open(value.entity)
-        return Spec(found) if isinstance(found, (ClassEntity, FunctionEntity)) else None
+        if isinstance(found, (ClassEntity, FunctionEntity)):
+            return Spec(found)
     if isinstance(value, Sequence_) and value.items is not None:
         names = [item.value for item in value.items if isinstance(item, Literal)]
         if len(names) == len(value.items) and all(isinstance(name, str) for name in names):
             return Spec(names=frozenset(str(name) for name in names))
+    if isinstance(value, (Unknown, LibraryName)) and unit is not None and node is not None:
+        return _asked_spec(machine, value, unit, node)
     return None
 
 
-def _autospec(machine: Machine, value: Value, *, instance: bool, place: Place) -> Value:
-    spec = spec_of(machine, value)
+def _asked_spec(machine: Machine, value: Unknown | LibraryName, unit: Unit, node: ast.expr) -> Spec | None:
+    if machine.tier2 is None:
+        return None
+    replaced = {key[-1] for key in (*machine.overrides, *machine.class_overrides)}
+    for part in ast.walk(node):
+        # The second tier reads the text, and knows nothing of the patches that are entered.
+        if isinstance(part, ast.Call) and replaced:
+            return None
+        if (isinstance(part, ast.Name) and part.id in replaced) or (
+            isinstance(part, ast.Attribute) and part.attr in replaced
+        ):
+            return None
+    library = value.entity.dotted if isinstance(value, LibraryName) else None
+    entity = tier2.entity_at(machine.tier2, machine.workspace, unit, node, library)
+    return Spec(entity) if entity is not None else None
+
+
+def _autospec(
+    machine: Machine, value: Value, *, instance: bool, place: Place, node: ast.expr | None = None
+) -> Value:
+    spec = spec_of(machine, value, place.unit, node)
     if spec is None or spec.entity is None:
         return UNKNOWN
     kind = MockKind.MAGIC
@@ -287,7 +315,8 @@ def _call_mock_library(
         if target is None:
             return UNKNOWN
         is_instance = isinstance(instance, Literal) and instance.value is True
-        made = _autospec(machine, target, instance=is_instance, place=place)
+        node = arguments.node(0, "spec")
+        made = _autospec(machine, target, instance=is_instance, place=place, node=node)
         if isinstance(made, Mock):
             for option in ("return_value", "side_effect"):
                 if option in arguments.keywords:
@@ -629,7 +658,8 @@ def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> 
             if isinstance(spec, Literal) and spec.value is True:
                 made.unsure = True
             else:
-                _give_spec(machine, made, spec)
+                nodes = arguments.keyword_nodes
+                _give_spec(machine, made, spec, nodes.get("spec") or nodes.get("spec_set"))
         for option in ("return_value", "side_effect"):
             if option in options:
                 made.slots[option] = options[option]
@@ -646,7 +676,8 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
     autospec = patch.arguments.keywords.get("autospec")
     if autospec is not None and not (isinstance(autospec, Literal) and not autospec.value):
         if not (isinstance(autospec, Literal) and autospec.value is True):
-            return _autospec(machine, autospec, instance=False, place=patch.place)
+            node = patch.arguments.keyword_nodes.get("autospec")
+            return _autospec(machine, autospec, instance=False, place=patch.place, node=node)
         target = machine.value_of(original, patch.env.module)
         if isinstance(original, FunctionEntity):
             function = machine.raw_function(original)

@@ -77,11 +77,12 @@ from understudy.infer.entities import (
 )
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import Scope
+from understudy.infer.tier2 import Names
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 from understudy.source.text import SourceError
 
-_STEPS = 12_000
+_STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
 _PLAIN_STEPS = 600
 """For a call of code under test that no double reaches."""
@@ -157,8 +158,10 @@ class Machine(State):
         resolver: Resolver,
         is_test: Callable[[Path], bool],
         changes: Mapping[tuple[str, Span], Change] | None = None,
+        tier2: Names | None = None,
     ) -> None:
         super().__init__()
+        self.tier2 = tier2
         self.changes = changes or {}
         """What a fix would change about the mocks that are made at some places."""
         self.workspace = workspace
@@ -335,15 +338,19 @@ class Machine(State):
             return UNKNOWN
         value, unit = node
         env = Environment(entity.module, unit, {}, None, frozenset())
+        # It is bound when the module is imported: before any patch, and once for all tests.
         journal, self.journal = self.journal, None
+        patched = self.overrides, self.class_overrides
+        self.overrides, self.class_overrides = {}, {}
         try:
             made = self.eval(value, env)
+            if isinstance(made, Mock) and entity.owner is None:
+                self._module_level_configuration(entity, made, env)
         except Raised:
             made = UNKNOWN
         finally:
             self.journal = journal
-        if isinstance(made, Mock) and entity.owner is None:
-            self._module_level_configuration(entity, made, env)
+            self.overrides, self.class_overrides = patched
         return made
 
     def _assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
@@ -1655,6 +1662,10 @@ class Machine(State):
                 if matches is None:
                     self.not_certain()
                 return Status.NEXT
+        except Yielded:
+            # A fixture or context manager yields inside the ``with``: it stays entered while the test runs.
+            leave = _nothing
+            raise
         finally:
             leave()
 

@@ -29,6 +29,7 @@ from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
+from understudy.infer.tier2 import Names
 from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
@@ -67,9 +68,11 @@ class Simulation:
         workspace: Workspace,
         resolver: Resolver,
         is_test: Callable[[Path], bool],
+        tier2: Names | None = None,
     ) -> None:
         self.module = module
         self.workspace = workspace
+        self.tier2 = tier2
         self.resolver = resolver
         self.is_test = is_test
         self.fixtures = Fixtures(resolver)
@@ -77,13 +80,13 @@ class Simulation:
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
-        machine = Machine(self.workspace, self.resolver, self.is_test)
+        machine = Machine(self.workspace, self.resolver, self.is_test, tier2=self.tier2)
         session = _Session(self.module, self.fixtures, machine)
         return [session.run(test) for test in self.tests]
 
     def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> Outcome:
         """Simulate one test, with the mocks made at some places changed."""
-        machine = Machine(self.workspace, self.resolver, self.is_test, changes)
+        machine = Machine(self.workspace, self.resolver, self.is_test, changes, self.tier2)
         return _Session(self.module, self.fixtures, machine).run(test)
 
 
@@ -180,11 +183,14 @@ class _Session:
         self.layers: list[_Layer] = []
         self.values: dict[FunctionEntity, Value] = {}
         self.instances: dict[ClassEntity, Instance] = {}
+        self.asked: list[str] = []
+        """The fixtures that the running test asks for by its parameters."""
 
     def run(self, test: Test) -> Outcome:
         """The failures of a test, those of its fixtures included."""
         if self._decorated_by_workspace(test):
             return Outcome(test, (), frozenset())
+        self.asked = self._asked(test)
         plan = self._plan(test)
         kept = 0
         while kept < min(len(plan), len(self.layers)) and plan[kept][0] == self.layers[kept].key:
@@ -198,8 +204,10 @@ class _Session:
         failures = [failure for layer in self.layers for failure in layer.failures]
         unmet: frozenset[tuple[str, Span]] = frozenset()
         if not any(layer.broken for layer in self.layers):
+            started = len(self.machine.cleanups)
             body = self._do("test", lambda: self._body(test))
             self.machine.roll_back(body.journal)
+            del self.machine.cleanups[started:]
             failures.extend(body.failures)
             unmet = frozenset(self.machine.unmet)
         return Outcome(test, tuple(failures), unmet)
@@ -238,7 +246,7 @@ class _Session:
         instance = self._instance(test)
         for entity in self.fixtures.autouse(self.module, test.owner):
             self._order(entity, test, order, [])
-        for name in (*self._used_by_marks(test), *self._asked(test)):
+        for name in (*self._used_by_marks(test), *self.asked):
             found = self._find(name, test, [])
             if found is not None:
                 self._order(found, test, order, [])
@@ -384,7 +392,7 @@ class _Session:
         )
         arguments = Arguments.of(*self._injected(test, top))
         env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
-        for name in self._asked(test):
+        for name in self.asked:
             env.names[name] = self._value(name, test, [])
         for name in self._parametrized(test):
             env.names[name] = UNKNOWN

@@ -195,6 +195,11 @@ class State:
                 skipped = skipped or raised.name in NOT_RUN
                 if raised.failure is None or escaping is None:
                     escaping = raised
+            except BaseException:
+                # The machine gives up, or a generator yields here: the changes stay, and stay revocable.
+                if outer is not None:
+                    outer.extend(log)
+                raise
             finally:
                 self.settle((number,))
                 self.journal = outer

@@ -41,6 +41,16 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
     return None
 
 
+def to_magic(simulation: Simulation, root: Mock, group: Group) -> tuple[Fix, ...]:
+    """Make a plain Mock a MagicMock, which has the magic methods."""
+    if root.kind is not MockKind.MOCK:
+        return ()
+    fix = _class_change(simulation, root, "MagicMock")
+    if fix is None or not works(simulation, list(group), {root.place.key: Change(MockKind.MAGIC)}):
+        return ()
+    return (fix,)
+
+
 def with_children(simulation: Simulation, root: Mock, paths: list[str], group: Group) -> Fix | None:
     """Set children of the mock to plain MagicMocks."""
     changes = {root.place.key: Change(None, dict.fromkeys(paths, MockKind.MAGIC))}
@@ -106,8 +116,8 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
     return Fix(title, _applicability(simulation, root), tuple(edits))
 
 
-def _class_change(simulation: Simulation, root: Mock) -> Fix | None:
-    """``MagicMock(…)`` to ``AsyncMock(…)``; ``patch(…)`` gets ``new_callable=AsyncMock``."""
+def _class_change(simulation: Simulation, root: Mock, wanted: str = "AsyncMock") -> Fix | None:
+    """``MagicMock(…)`` to ``AsyncMock(…)``."""
     place = root.place
     if not isinstance(place.node, ast.Call):
         return None
@@ -116,12 +126,12 @@ def _class_change(simulation: Simulation, root: Mock) -> Fix | None:
     name = factory.attr if isinstance(factory, ast.Attribute) else getattr(factory, "id", "")
     if not name.endswith("Mock"):
         return None
-    spelling = imports.beside(parsed, place.unit, factory, "AsyncMock")
+    spelling = imports.beside(parsed, place.unit, factory, wanted)
     if spelling is None:
         return None
     edit = Edit(place.unit.path, place.unit.span(factory), spelling.text)
     return Fix(
-        f"Make it an `{spelling.text}`",
+        f"Make it {'an' if wanted.startswith('A') else 'a'} `{spelling.text}`",
         _applicability(simulation, root),
         tuple(dict.fromkeys((*spelling.edits, edit))),
     )

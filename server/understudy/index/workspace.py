@@ -196,7 +196,8 @@ class Workspace:
         try:
             yield seen
         finally:
-            self._recorders.remove(seen)
+            # By identity: two recorders may have seen the same files.
+            self._recorders = [recorder for recorder in self._recorders if recorder is not seen]
 
     def depend_on(self, paths: Iterable[Path]) -> None:
         """Count files as asked for: for answers that were found in a cache."""

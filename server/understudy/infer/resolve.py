@@ -275,6 +275,8 @@ class Resolver:
         ancestry = self.ancestry(entity)
         for cls in ancestry.classes:
             found = self.own_attribute(cls, name)
+            if found is Absent.MISSING and self._set_on_class(cls, name):
+                return Absent.UNKNOWN
             if found is not Absent.MISSING:
                 return found
         if not ancestry.complete or name in _OBJECT_ATTRIBUTES:
@@ -298,6 +300,30 @@ class Resolver:
                 if any(imported.bound == name for imported in declaration.names):
                     found = Absent.UNKNOWN
         return found
+
+    def _set_on_class(self, cls: ClassEntity, name: str) -> bool:
+        """Is the attribute put on the class in another way: ``__slots__``, ``cls.name = …`` in a class method, an
+        assignment below the class?"""
+        for declaration in cls.declaration.body:
+            if isinstance(declaration, model.Assign) and declaration.target == "__slots__":
+                value = declaration.value
+                items = value.items if isinstance(value, model.SequenceTerm) else (value,)
+                if any(not isinstance(item, model.Const) or item.value == name for item in items):
+                    return True
+            elif isinstance(declaration, model.Function) and name in declaration.self_attributes:
+                decorators = [_term_name(decorator) for decorator in declaration.decorators]
+                if "classmethod" in decorators or declaration.name == "__init_subclass__":
+                    return True
+        for _, top in cls.module.declarations():
+            if isinstance(top, model.AttributeAssign) and top.name == name and top.owner.parts[-1] == cls.name:
+                return True
+            if isinstance(top, model.Expression) and isinstance(top.value, model.CallTerm):
+                call = top.value
+                if _term_name(call) == "setattr" and len(call.args) > 1 and _term_name(call.args[0]) == cls.name:
+                    key = call.args[1]
+                    if not isinstance(key, model.Const) or key.value == name:
+                        return True
+        return False
 
     def ancestry(self, entity: ClassEntity) -> Ancestry:
         self._refresh()
@@ -327,6 +353,10 @@ class Resolver:
                     classes[cls] = None
                 externals.extend(above.externals)
                 complete = complete and above.complete
+                if any(
+                    isinstance(d, model.Function) and d.name == "__init_subclass__" for d in found.declaration.body
+                ):
+                    complete = False
             elif isinstance(found, External):
                 if found.dotted not in ("builtins.object", "typing.Generic", "abc.ABC", "typing.Protocol"):
                     externals.append(found)

@@ -15,6 +15,7 @@ from pathlib import Path
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
+from understudy.infer.assigned import set_on_class
 from understudy.infer.entities import Absent, ClassEntity, External, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.source.span import Span
@@ -241,6 +242,8 @@ class Models:
         """Is the attribute put on the class from elsewhere: a ``backref`` of another model, an assignment to
         the class? None when that cannot be told."""
         lineage = {cls.name for cls in self.resolver.ancestry(found.entity).classes}
+        if set_on_class(self.workspace, lineage, name):
+            return True
         for path in self.workspace.files_with(_ADDED):
             module = self.workspace.module(path)
             if module is None:
@@ -255,9 +258,6 @@ class Models:
                         if backref is _COMPUTED:
                             return None
             for _, top in module.declarations():
-                if isinstance(top, model.AttributeAssign) and top.name == name:
-                    if top.owner.parts[-1] in lineage:
-                        return True
                 if isinstance(top, (model.Assign, model.AttributeAssign, model.Expression)):
                     if isinstance(top.value, model.CallTerm) and _backref_name(top.value) == name:
                         return True
@@ -310,7 +310,7 @@ class Models:
         return [found for found in made if found is not None]
 
 
-_ADDED = re.compile(rb"\bbackref\b|^[A-Z]\w*(?:\.\w+)+\s*=", re.MULTILINE)
+_ADDED = re.compile(rb"\bbackref\b")
 _MODEL_FILE = re.compile(
     rb"\b(?:mapped_column|Column|relationship|__tablename__|DeclarativeBase|declarative_base|Mapped)\b"
     rb"|^class \w+\([^)]*(?:Base|Model|Mixin)\b",

@@ -263,6 +263,10 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], list[ConfigProblem]]:
                 lines = content.split("\n")
                 row, column = len(lines), len(lines[-1]) + 1
         return {}, [ConfigProblem(file, "", f"is not valid TOML: {message}", row, column, fatal=True)]
+    except RecursionError:
+        return {}, [ConfigProblem(file, "", "is not valid TOML: nested too deeply", fatal=True)]
+    except ValueError as error:  # a number of thousands of digits
+        return {}, [ConfigProblem(file, "", f"is not valid TOML: {error}", fatal=True)]
 
 
 def _read_text(file: Path) -> tuple[str, ConfigProblem | None]:

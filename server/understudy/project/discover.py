@@ -117,8 +117,12 @@ class _Walk:
     def start(self, path: str, named: str) -> None:
         if os.path.isdir(path):
             self._walk(path)
-        elif os.path.exists(path):
+        elif os.path.isfile(path):
             self._files[path] = None
+        elif os.path.exists(path):
+            self.problems.append(f"{named}: not a regular file")
+        elif os.path.islink(path):
+            self.problems.append(f"{named}: a broken link to {os.readlink(path)}")
         else:
             self.problems.append(f"{named}: no such file or folder")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import sysconfig
@@ -28,20 +29,27 @@ class Environment:
 def find(root: Path, configured: str | None, virtual_env: str | None) -> Environment:
     """The project's environment: the configured interpreter, an active or local virtual environment, else
     the interpreter that runs Understudy."""
-    candidates: list[tuple[Path, str]] = []
     if configured:
-        path = Path(configured).expanduser()
-        candidates.append((path if path.is_absolute() else root / path, "the configured python"))
-    else:
-        candidates.extend((root / name, name) for name in _VENV_NAMES)
-        if virtual_env:
-            candidates.append((Path(virtual_env), "VIRTUAL_ENV"))
+        return of(root / Path(configured).expanduser()) or own()
+    candidates = [(root / name, name) for name in _VENV_NAMES]
+    if virtual_env:
+        candidates.append((Path(virtual_env), "VIRTUAL_ENV"))
     for path, origin in candidates:
-        prefix = _prefix(path)
-        found = _of_prefix(prefix, origin) if prefix is not None else None
+        found = of(path, origin)
         if found is not None:
             return found
     return own()
+
+
+def of(path: Path, origin: str = "the configured python") -> Environment | None:
+    """The environment of an interpreter, or of the folder of one (a virtual environment); None when the path
+    is neither."""
+    if path.is_dir():
+        return _of_prefix(path, origin, None)
+    if path.is_file() and path.name.lower().startswith(("python", "pypy")):
+        in_bin = path.parent.name in ("bin", "Scripts")
+        return _of_prefix(path.parent.parent if in_bin else path.parent, origin, path)
+    return None
 
 
 def own() -> Environment:
@@ -56,38 +64,53 @@ def own() -> Environment:
     )
 
 
-def _prefix(path: Path) -> Path | None:
-    """The prefix of a virtual environment or installation, from its folder or its executable."""
-    if path.is_dir():
-        return path
-    if path.is_file():
-        return path.parent.parent if path.parent.name in ("bin", "Scripts") else path.parent
-    return None
-
-
-def _of_prefix(prefix: Path, origin: str) -> Environment | None:
-    site = [path for path in sorted(prefix.glob("lib/python3.*/site-packages")) if path.is_dir()]
-    if (prefix / "Lib" / "site-packages").is_dir():
-        site.append(prefix / "Lib" / "site-packages")
-    if not site:
-        return None
-    version = None
+def _of_prefix(prefix: Path, origin: str, executable: Path | None) -> Environment | None:
     home = prefix
+    version = None
     settings = prefix / "pyvenv.cfg"
-    if settings.is_file():
-        content = settings.read_text("utf-8", "replace")
+    is_venv = settings.is_file()
+    if is_venv:
+        content = _content(settings)
         if match := _VERSION.search(content):
             version = (int(match.group(1)), int(match.group(2)))
         if match := _HOME.search(content):
             home = Path(match.group(1).strip()).parent
+    elif executable is not None:
+        version = _version_in(os.path.realpath(executable))
+    folders = [folder for folder in prefix.glob("lib/python3.*") if _version_in(folder.name)]
     if version is None:
-        match = re.search(r"python(\d+)\.(\d+)", site[-1].as_posix())
-        version = (int(match.group(1)), int(match.group(2))) if match else sys.version_info[:2]
+        version = max(filter(None, (_version_in(folder.name) for folder in folders)), default=None)
+    if version is None:
+        version = sys.version_info[:2]
     name = f"python{version[0]}.{version[1]}"
+    site = [prefix / "lib" / name / "site-packages", prefix / "Lib" / "site-packages"]
+    if not is_venv:
+        # Debian's own Python.
+        site += [
+            prefix / "local" / "lib" / name / "dist-packages",
+            prefix / "lib" / "python3" / "dist-packages",
+        ]
+    site = [path for path in site if path.is_dir()]
+    if not site:
+        site = [path for folder in sorted(folders) if (path := folder / "site-packages").is_dir()]
     stdlib = [path for path in (home / "lib" / name, home / "Lib") if (path / "os.py").is_file()]
+    if not site and (is_venv or not stdlib):
+        return None
     if not stdlib:
         stdlib = [Path(sysconfig.get_paths()["stdlib"])]
     return Environment(version, tuple(stdlib), _with_pth(tuple(site)), origin)
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _version_in(path: str) -> tuple[int, int] | None:
+    match = re.search(r"python(\d+)\.(\d+)(?:\.exe)?$", path)
+    return (int(match.group(1)), int(match.group(2))) if match else None
 
 
 def _with_pth(site: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -98,11 +121,7 @@ def _with_pth(site: tuple[Path, ...]) -> tuple[Path, ...]:
         except OSError:
             continue
         for file in files:
-            try:
-                lines = file.read_text("utf-8", "replace").splitlines()
-            except OSError:
-                continue
-            for line in lines:
+            for line in _content(file).splitlines():
                 entry = line.strip()
                 if entry and not entry.startswith(("#", "import ", "import\t")):
                     path = folder / entry

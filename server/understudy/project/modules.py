@@ -64,10 +64,7 @@ class Listing:
             try:
                 with os.scandir(key) as entries:
                     for entry in entries:
-                        try:
-                            found[entry.name] = entry.is_dir()
-                        except OSError:
-                            found[entry.name] = False
+                        found[entry.name] = _is_folder(entry)
             except OSError:
                 pass
             self._folders[key] = found
@@ -230,6 +227,13 @@ class ModuleFinder:
         if namespace:
             return ModuleFile(name, Kind.NAMESPACE, None, tuple(namespace), workspace)
         return None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _dotted(path: Path) -> str:

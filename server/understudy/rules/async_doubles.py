@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from understudy.doubles.run import Outcome
 from understudy.doubles.state import Failure, Misuse
-from understudy.doubles.values import Coroutine, Mock, MockKind, Value
-from understudy.finding import Related
+from understudy.doubles.values import Coroutine, Mock, MockKind, Place, Value
+from understudy.finding import Fix, Related
+from understudy.fixes import mocks
 from understudy.rules.base import Context
 
 COROUTINE_USES = frozenset(
@@ -89,3 +90,44 @@ def advice(mock: Mock, name: str) -> str:
     if not name.replace(".", "").isidentifier():
         return "make it an AsyncMock"
     return f"make `{name}` an AsyncMock"
+
+
+def awaited_parent(mock: Mock) -> Mock | None:
+    """The AsyncMock child whose awaited result this mock was taken from: ``session.execute`` for
+    ``(await session.execute()).scalars``."""
+    current: Mock | None = mock
+    while current is not None and current.parent is not None:
+        if current.label.endswith("()"):
+            return current.parent
+        current = current.parent
+    return None
+
+
+def plain_result(context: Context, mock: Mock, group: list[tuple[Outcome, Failure]]) -> tuple[Fix, ...]:
+    """Give the awaited child a plain MagicMock to return; tried on the tests first."""
+    parent = awaited_parent(mock)
+    if parent is None:
+        return ()
+    path = f"{mocks.path_of(parent)}.return_value".lstrip(".")
+    fix = mocks.with_children(context.simulation, mock.root, [path], group)
+    return (fix,) if fix is not None else ()
+
+
+def entered_child(context: Context, mock: Mock, group: list[tuple[Outcome, Failure]]) -> tuple[Fix, ...]:
+    """Make the child whose call is entered or iterated over a MagicMock, whose call gives no coroutine."""
+    path = mocks.path_of(mock)
+    if not path or path.endswith("return_value"):
+        return ()
+    fix = mocks.with_children(context.simulation, mock.root, [path], group)
+    return (fix,) if fix is not None else ()
+
+
+def by_handover(
+    found: list[tuple[Outcome, Failure]],
+) -> list[tuple[Place, list[tuple[Outcome, Failure]]]]:
+    """Failures in code under test by the place where the test gave it the double."""
+    groups: dict[object, tuple[Place, list[tuple[Outcome, Failure]]]] = {}
+    for outcome, failure in found:
+        if failure.handed is not None:
+            groups.setdefault(failure.handed.key, (failure.handed, []))[1].append((outcome, failure))
+    return list(groups.values())

@@ -13,6 +13,7 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import FileScopes
+from understudy.infer.tier2 import Names
 from understudy.orm.models import Models
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
@@ -22,12 +23,18 @@ class Context:
     """One file under one analysis: everything a rule may ask about it, made when it is first asked for."""
 
     def __init__(
-        self, parsed: Parsed, module: Module, workspace: Workspace, is_test: Callable[[Path], bool]
+        self,
+        parsed: Parsed,
+        module: Module,
+        workspace: Workspace,
+        is_test: Callable[[Path], bool],
+        tier2: Names | None = None,
     ) -> None:
         self.parsed = parsed
         self.module = module
         self.workspace = workspace
         self.is_test_path = is_test
+        self.tier2 = tier2
         self.resolver = Resolver(workspace)
 
     @property
@@ -48,7 +55,9 @@ class Context:
 
     @cached_property
     def simulation(self) -> Simulation:
-        return Simulation(self.parsed, self.module, self.workspace, self.resolver, self.is_test_path)
+        return Simulation(
+            self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2
+        )
 
     @cached_property
     def models(self) -> Models:

@@ -5,16 +5,31 @@ from __future__ import annotations
 import ast
 import builtins
 
+from collections.abc import Iterator
+
+from understudy.index.workspace import Workspace
 from understudy.infer.scopes import Site
+from understudy.source.parse import Parsed
 
 _EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress"})
-_MARKS = frozenset({"xfail", "skip", "expectedFailure"})
+_MARKS = frozenset({"xfail", "skip", "skipif", "skipIf", "skipUnless", "expectedFailure"})
+_SKIPPING = frozenset({"skip", "skipTest", "SkipTest", "xfail", "importorskip"})
 
 
 def expected(site: Site, *exceptions: str) -> bool:
-    """Does the code around a place expect, catch or excuse one of these exceptions?"""
+    """Does the code around a place expect, catch or excuse one of these exceptions, or stop before it?"""
     previous: ast.AST = site.node
+    in_function = True
     for node in site.chain:
+        in_function = in_function and not isinstance(previous, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if in_function and isinstance(previous, ast.stmt) and _stops_before(node, previous):
+            return True
+        if isinstance(node, ast.Call) and last_name(node) in _EXPECTING and _expects(node, exceptions):
+            # ``assertRaises(E, patch(…).start)``
+            if node is not site.node:
+                return True
+        if isinstance(node, ast.If) and _asks_for_attribute(node.test):
+            return True
         if isinstance(node, (ast.With, ast.AsyncWith)):
             if any(_expects(item.context_expr, exceptions) for item in node.items):
                 return True
@@ -31,9 +46,58 @@ def expected(site: Site, *exceptions: str) -> bool:
     return False
 
 
+def excused(parsed: Parsed, workspace: Workspace) -> bool:
+    """May the whole file be skipped, or its failures be expected: ``pytestmark``, ``importorskip``, a skip at
+    its top level?"""
+    for unit in parsed.units:
+        node = unit.node
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in targets) and node.value is not None:
+                marks = (child.attr for child in ast.walk(node.value) if isinstance(child, ast.Attribute))
+                if not _MARKS.isdisjoint(marks):
+                    return True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for call in _calls(node):
+            if last_name(call) == "importorskip":
+                first = call.args[0] if call.args else None
+                if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+                    return True
+                if workspace.find(first.value, parsed.path) is None:
+                    return True
+            elif last_name(call) in _SKIPPING and isinstance(call.func, ast.Attribute):
+                return True
+    return False
+
+
+def _stops_before(block: ast.AST, statement: ast.stmt) -> bool:
+    """Does a statement above, in the same block, leave the function or skip the test?"""
+    for name in ("body", "orelse", "finalbody"):
+        body = getattr(block, name, None)
+        if isinstance(body, list) and statement in body:
+            for above in body[: body.index(statement)]:
+                if isinstance(above, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
+                    return True
+                if not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                    if any(last_name(call) in _SKIPPING for call in _calls(above)):
+                        return True
+    return False
+
+
+def _calls(node: ast.AST) -> Iterator[ast.Call]:
+    return (child for child in ast.walk(node) if isinstance(child, ast.Call))
+
+
+def _asks_for_attribute(test: ast.expr) -> bool:
+    return any(last_name(call) == "hasattr" for call in _calls(test))
+
+
 def _expects(node: ast.expr, exceptions: tuple[str, ...]) -> bool:
     if isinstance(node, ast.Call) and last_name(node) in _EXPECTING:
-        return not node.args or any(_catches(arg, exceptions) for arg in node.args)
+        if last_name(node) != "suppress":
+            return not node.args or _catches(node.args[0], exceptions)
+        return any(_catches(arg, exceptions) for arg in node.args)
     # A name that stands for an expectation: ``with expectation:`` of a parametrised test.
     return isinstance(node, ast.Name)
 

@@ -49,6 +49,12 @@ def names(parsed: Parsed) -> set[str]:
     found = {stub.name for stub in stubs(parsed)}
     if "sys.modules" not in parsed.text.content:
         return found
+    if any(_computed(node) for _, node in parsed.walk()):
+        # Which ones is not written where they are set: any string of the file may be one.
+        for _, node in parsed.walk():
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+        return found
     for _, node in parsed.walk():
         if isinstance(node, ast.Call):
             mentions = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -63,6 +69,20 @@ def names(parsed: Parsed) -> set[str]:
                         if isinstance(child, ast.Constant) and isinstance(child.value, str)
                     )
     return found
+
+
+def _computed(node: ast.AST) -> bool:
+    """Is an entry with a computed name replaced here?"""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return is_sys_modules(node.value) and not isinstance(node.slice, ast.Constant)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        if node.func.attr in ("update", "setdefault") and is_sys_modules(node.func.value):
+            return not isinstance(node.args[0], (ast.Constant, ast.Dict))
+        first = node.args[0]
+        if is_sys_modules(first) or (isinstance(first, ast.Constant) and first.value == "sys.modules"):
+            if node.func.attr in ("dict", "setitem"):
+                return any(not isinstance(arg, (ast.Constant, ast.Dict)) for arg in node.args[1:2])
+    return False
 
 
 def _in(unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool) -> Iterator[Stub]:

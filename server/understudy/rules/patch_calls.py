@@ -4,17 +4,22 @@ an object for a target."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from understudy.doubles.library import mock_name
 from understudy.infer.entities import External
+from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
-from understudy.rules.expected import expected
+from understudy.rules.expected import excused, expected, last_name
+from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
 _MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
+_STARTING = frozenset({"start", "__enter__"})
+_ENTERING = frozenset({"enter_context", "enterContext", "enterClassContext", "enterModuleContext"})
 _MISSING_ERRORS = ("AttributeError", "ModuleNotFoundError")
 
 
@@ -37,6 +42,11 @@ class PatchCall:
         assert self.target is not None
         return str(self.target.value)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts of the dotted path; none where the target is an object."""
+        return tuple(self.path.split(".")) if self.target is not None else ()
+
     def part_span(self, index: int) -> Span:
         """The ``index``-th name of the dotted path, inside the string."""
         assert self.target is not None
@@ -47,20 +57,25 @@ class PatchCall:
 
 def patch_calls(context: Context) -> Iterator[PatchCall]:
     """The patches of the file whose target must exist, and is not expected to be missing."""
-    if "patch" not in context.source:
+    if not any(word in context.source for word in ("patch", "mocker")) or excused(
+        context.parsed, context.workspace
+    ):
         return
+    started = cache(lambda: _started(context))
     for site in context.scopes.calls:
         call = site.node
         assert isinstance(call, ast.Call)
         spelling = _spelling(context, site, call)
-        if spelling is None or _never_entered(site) or _may_create(call) or expected(site, *_MISSING_ERRORS):
+        if spelling is None or expected(site, *_MISSING_ERRORS) or _on_condition(site):
             continue
-        first = _argument(call, 0, "target")
         name = spelling.rpartition(".")[2]
+        if _may_create(call, name) or not _entered(site, spelling, started):
+            continue
+        first = _argument(call, 0, "obj" if name == "spy" else "target")
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            if name in ("patch", "setattr", "delattr", "spy"):
+            if name in ("patch", "setattr", "delattr"):
                 yield PatchCall(site, call, spelling, first, None, None)
-        elif name in ("object", "setattr", "delattr") and first is not None:
+        elif name in ("object", "setattr", "delattr", "spy") and first is not None:
             attribute = _argument(call, 1, "attribute" if name == "object" else "name")
             if isinstance(attribute, ast.Constant) and isinstance(attribute.value, str):
                 yield PatchCall(site, call, spelling, None, first, attribute)
@@ -69,10 +84,10 @@ def patch_calls(context: Context) -> Iterator[PatchCall]:
 def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     func = call.func
     dotted = _dotted(func)
-    if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr")):
+    if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr", "spy")):
         return None
     root, _, rest = dotted.partition(".")
-    if root in _MOCKERS and _is_parameter(site, root) and rest in ("patch", "patch.object"):
+    if root in _MOCKERS and _is_parameter(site, root) and rest in ("patch", "patch.object", "spy"):
         return dotted
     if root == "monkeypatch" and _is_parameter(site, root) and rest in ("setattr", "delattr"):
         return dotted
@@ -82,15 +97,71 @@ def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     return None
 
 
-def _never_entered(site: Site) -> bool:
-    """``patch(…)`` that stands for itself as a statement: nothing starts it, so nothing is looked up."""
+def _on_condition(site: Site) -> bool:
+    """Below an ``if`` that the code around it decides: whether it runs is not known."""
+    previous: ast.AST = site.node
+    for node in site.chain:
+        if isinstance(node, (ast.If, ast.IfExp)) and previous is not node.test:
+            return True
+        if isinstance(node, ast.Match):
+            return True
+        previous = node
+    return False
+
+
+def _entered(site: Site, spelling: str, started: Callable[[], frozenset[str]]) -> bool:
+    """Does anything start the patch? One that is made and left alone looks nothing up."""
+    root = spelling.partition(".")[0]
+    if root in _MOCKERS or root == "monkeypatch":
+        return True
     parent = site.chain.parent
-    func = site.node.func if isinstance(site.node, ast.Call) else None
-    root = func
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    in_fixture = isinstance(root, ast.Name) and root.id in (*_MOCKERS, "monkeypatch")
-    return parent is not None and isinstance(parent.node, ast.Expr) and not in_fixture
+    if parent is None or isinstance(parent.node, ast.Expr):
+        return False
+    node = parent.node
+    if isinstance(node, (ast.withitem, ast.With, ast.AsyncWith)):
+        return True
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return True
+    if isinstance(node, ast.Attribute):
+        return node.attr in _STARTING
+    if isinstance(node, ast.Call):
+        return last_name(node) in _ENTERING
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return any(ast.unparse(target) in started() for target in targets)
+    if isinstance(node, (ast.Return, ast.Yield)):
+        function = site.scope.function
+        return function is not None and function.name in started()
+    # Kept in a list, or the like: something takes it out of there to start it, or nothing does.
+    return "" in started()
+
+
+def _started(context: Context) -> frozenset[str]:
+    """What the file enters, as it is written: ``with x``, ``x.start()``, ``@x``, ``enter_context(x)``. For ``x()``
+    also ``x``. The empty name stands for a variable that is entered inside a loop or comprehension."""
+    found: set[str] = set()
+
+    def enter(node: ast.expr) -> None:
+        found.add(ast.unparse(node))
+        if isinstance(node, ast.Call):
+            found.add(last_name(node) or "")
+        if isinstance(node, (ast.Name, ast.Subscript)):
+            found.add("")
+
+    for _, node in context.parsed.walk():
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                enter(item.context_expr)
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in _STARTING:
+                enter(node.func.value)
+            elif last_name(node) in _ENTERING:
+                for arg in node.args:
+                    enter(arg)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            for decorator in node.decorator_list:
+                enter(decorator)
+    return frozenset(found)
 
 
 def _is_parameter(site: Site, name: str) -> bool:
@@ -123,8 +194,14 @@ def _argument(call: ast.Call, index: int, name: str) -> ast.expr | None:
     return None
 
 
-def _may_create(call: ast.Call) -> bool:
+def _may_create(call: ast.Call, name: str) -> bool:
     """``create=True`` and ``raising=False``, or anything that is not a plain no to them."""
+    positional = {"patch": 3, "object": 4, "setattr": 3, "delattr": 2}.get(name)
+    if positional is not None and len(call.args) > positional:
+        given = call.args[positional]
+        wanted = name in ("setattr", "delattr")
+        if not isinstance(given, ast.Constant) or given.value is not wanted:
+            return True
     for keyword in call.keywords:
         if keyword.arg is None:
             return True
@@ -133,4 +210,63 @@ def _may_create(call: ast.Call) -> bool:
             return True
         if keyword.arg == "raising" and plain is not True:
             return True
+    return False
+
+
+def replaced_around(context: Context, site: Site, names: set[str]) -> bool:
+    """Does the test that a place is in, a fixture, ``setUp`` or other code that is no test replace an attribute
+    of one of these names, whatever it belongs to?"""
+    around = {id(node) for node in site.chain}
+    for module in Fixtures(context.resolver).chain(context.module):
+        for unit in context.workspace.parsed(module.path).units:
+            for node, tests in _replacements(unit.node, ()):
+                if node is not site.node and _replaced_name(node) in names and tests <= around:
+                    return True
+    return False
+
+
+def _replacements(node: ast.AST, tests: Iterable[int]) -> Iterator[tuple[ast.AST, frozenset[int]]]:
+    """Calls and assignments that may replace an attribute, each with the test functions around it."""
+    if isinstance(node, ast.Call) or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)):
+        yield node, frozenset(tests)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+        tests = (*tests, id(node))
+    for child in ast.iter_child_nodes(node):
+        yield from _replacements(child, tests)
+
+
+def _replaced_name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Call) and last_name(node) in ("patch", "object", "setattr"):
+        named = (keyword.value for keyword in node.keywords if keyword.arg in ("target", "attribute", "name"))
+        for argument in (*node.args[:2], *named):
+            text = _ending(argument)
+            if text is not None:
+                return text.rpartition(".")[2]
+    return None
+
+
+def _ending(node: ast.expr) -> str | None:
+    """The text that a string ends with, as far as it is written down."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[-1]
+    elif isinstance(node, ast.BinOp):
+        node = node.right
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def creates(parsed: Parsed, name: str) -> bool:
+    """Does a patch of the file make an attribute of this name, wherever it is: ``create=True``,
+    ``raising=False``?"""
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Call):
+            tail = last_name(node) or ""
+            if tail in ("patch", "object", "setattr", "multiple") and _may_create(node, tail):
+                if any(keyword.arg == name for keyword in node.keywords):
+                    return True
+                for arg in (*node.args, *(keyword.value for keyword in node.keywords)):
+                    if isinstance(arg, ast.Constant) and isinstance(arg.value, str):
+                        if arg.value.rpartition(".")[2] == name:
+                            return True
     return False

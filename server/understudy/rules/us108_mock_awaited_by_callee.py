@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.doubles.run import Outcome
 from understudy.doubles.state import Failure, Misuse
-from understudy.doubles.values import Mock, Place
+from understudy.doubles.values import Mock
 from understudy.finding import Finding, Related, Severity
 from understudy.fixes import mocks
 from understudy.rules import async_doubles
@@ -21,7 +20,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for outcome, failure in async_doubles.failures(context, *_USES, in_test=False)
         if _is_sync(failure)
     ]
-    for place, pairs in _by_handover(found):
+    for place, pairs in async_doubles.by_handover(found):
         outcome, failure = pairs[0]
         mock = async_doubles.mock_of(failure.subject)
         assert mock is not None
@@ -57,16 +56,6 @@ def _expression(failure: Failure) -> str:
 def _use(failure: Failure) -> str:
     verb = _USES[failure.misuse]
     return {"awaits": "awaited here", "enters": "entered here", "iterates over": "iterated over here"}[verb]
-
-
-def _by_handover(
-    found: list[tuple[Outcome, Failure]],
-) -> list[tuple[Place, list[tuple[Outcome, Failure]]]]:
-    groups: dict[object, tuple[Place, list[tuple[Outcome, Failure]]]] = {}
-    for outcome, failure in found:
-        assert failure.handed is not None
-        groups.setdefault(failure.handed.key, (failure.handed, []))[1].append((outcome, failure))
-    return list(groups.values())
 
 
 RULE = Rule(

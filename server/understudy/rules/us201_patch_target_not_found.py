@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.facts import model
+from understudy.facts.model import Guard
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
+from understudy.infer.assigned import set_on_class
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
-from understudy.rules.patch_calls import PatchCall, patch_calls
+from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
+from understudy.source.parse import Parsed
+
+
+# Code that gets hold of its own module can set any name on it.
+_MAKES_ITSELF = re.compile(r"(?:__import__|import_module)\(__name__\b|sys\.modules\.get\(__name__")
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class _Missing:
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for call in patch_calls(context):
         found = _by_path(context, call) if call.target is not None else _by_object(context, call)
-        if found is None or _set_elsewhere(context, found.name):
+        if found is None or _set_elsewhere(context, found) or _below_a_mock(context, call, found):
             continue
         if call.target is not None:
             span = call.part_span(found.index)
@@ -42,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         yield rule.finding(
             context.path,
             span,
-            _message(call, found, (fix := _fix(context, call, found))),
+            _message(context, call, found, (fix := _fix(context, call, found))),
             related=tuple(_related(context, found)),
             fixes=(fix[0],) if fix is not None else (),
         )
@@ -60,6 +68,8 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
     entity: Entity = ModuleEntity(file)
     for index, part in enumerate(parts[1:], 1):
         is_last = index == len(parts) - 1
+        if _only_for_type_checkers(context, entity, part):
+            return _Missing(entity, index, part, is_last)
         found = context.resolver.attribute(entity, part, context.module)
         if found is Absent.MISSING:
             if isinstance(entity, ModuleEntity):
@@ -86,8 +96,24 @@ def _by_object(context: Context, call: PatchCall) -> _Missing | None:
     ):
         return None
     if context.resolver.attribute(owner, name, context.module) is not Absent.MISSING:
-        return None
+        if not _only_for_type_checkers(context, owner, name):
+            return None
     return _Missing(owner, 0, name, True)
+
+
+def _only_for_type_checkers(context: Context, owner: Entity, name: str) -> bool:
+    """Is the name bound under ``TYPE_CHECKING`` and nowhere else? Then it is absent when the code runs."""
+    if not isinstance(owner, ModuleEntity) or not owner.file.workspace or owner.file.kind is not Kind.SOURCE:
+        return False
+    module = context.workspace.load(owner.file)
+    if module is None or module.dynamic or module.stars or "__getattr__" in module.bindings:
+        return False
+    bindings = module.bindings.get(name, ())
+    if not bindings or name in module.set_by_functions or hasattr(builtins, name):
+        return False
+    if owner.file.is_package and context.workspace.find(f"{owner.file.name}.{name}", context.path) is not None:
+        return False
+    return all(Guard.TYPE_CHECKING in binding.guards for binding in bindings)
 
 
 def _stubbed(context: Context) -> frozenset[str]:
@@ -98,29 +124,65 @@ def _stubbed(context: Context) -> frozenset[str]:
     return frozenset(names)
 
 
-def _set_elsewhere(context: Context, name: str) -> bool:
-    """Does test code set such an attribute on some object itself? Then it may be this one."""
-    pattern = re.compile(rf"\.{re.escape(name)}\s*=[^=]|setattr\([^)\n]*[\"']{re.escape(name)}[\"']")
+def _set_elsewhere(context: Context, found: _Missing) -> bool:
+    """Does other code set such an attribute? Test code may do it on any object: it may be this one."""
     for module in Fixtures(context.resolver).chain(context.module):
-        for match in pattern.finditer(context.workspace.text(module.path).content):
-            if not match.group().startswith("setattr") or "monkeypatch" not in _line(context, module, match):
+        parsed = context.workspace.parsed(module.path)
+        if _sets(parsed, found.name) or creates(parsed, found.name):
+            return True
+    if isinstance(found.owner, ClassEntity):
+        lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}
+        return set_on_class(context.workspace, lineage, found.name)
+    assert isinstance(found.owner, ModuleEntity)
+    path = found.owner.file.path
+    return path is not None and _MAKES_ITSELF.search(context.workspace.text(path).content) is not None
+
+
+def _sets(parsed: Parsed, name: str) -> bool:
+    """Does the file set an attribute of this name, or any in a namespace?"""
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if node.attr == name:
+                return True
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            if _is_namespace(node.value):
+                return True
+        elif isinstance(node, ast.Call):
+            func = node.func
+            if isinstance(func, ast.Name) and func.id == "setattr" and len(node.args) > 1:
+                if not isinstance(node.args[1], ast.Constant) or node.args[1].value == name:
+                    return True
+            elif isinstance(func, ast.Attribute) and func.attr == "update" and _is_namespace(func.value):
                 return True
     return False
 
 
-def _line(context: Context, module: Module, match: re.Match[str]) -> str:
-    text = context.workspace.text(module.path)
-    return text.line(text.position(match.start())[0])
+def _is_namespace(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "vars"
+    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 
-def _message(call: PatchCall, found: _Missing, fix: tuple[Fix, str] | None) -> str:
+def _below_a_mock(context: Context, call: PatchCall, found: _Missing) -> bool:
+    """Is a part of the target's path replaced around the patch? A mock has every attribute."""
+    if isinstance(found.owner, ClassEntity):
+        above = found.owner.name
+    else:
+        assert isinstance(found.owner, ModuleEntity)
+        above = found.owner.file.name.rpartition(".")[2]
+    return replaced_around(context, call.site, {above, *call.names[: found.index]})
+
+
+def _message(context: Context, call: PatchCall, found: _Missing, fix: tuple[Fix, str] | None) -> str:
     what = f"`{call.spelling}`"
     if isinstance(found.owner, ClassEntity):
         problem = f"class `{found.owner.name}` does not have the attribute `{found.name}`"
     elif isinstance(found.owner, ModuleEntity):
         kind = "package" if found.owner.file.is_package else "module"
         problem = f"{kind} `{found.owner.file.name}` does not have the attribute `{found.name}`"
-        if not found.is_last:
+        if _only_for_type_checkers(context, found.owner, found.name):
+            problem = f"`{found.owner.file.name}` has `{found.name}` only under `TYPE_CHECKING`, not when it runs"
+        elif not found.is_last:
             problem = f"there is no module `{found.owner.file.name}.{found.name}`"
     else:
         problem = f"there is no `{found.name}`"
@@ -187,7 +249,11 @@ def _names(context: Context, found: _Missing) -> list[str]:
         return list(names)
     if isinstance(found.owner, ModuleEntity):
         module = context.workspace.load(found.owner.file)
-        known = list(module.bindings) if module is not None else []
+        known = (
+            [name for name in module.bindings if not _only_for_type_checkers(context, found.owner, name)]
+            if module is not None
+            else []
+        )
         for folder in found.owner.file.folders:
             known.extend(
                 entry.removesuffix(".py")

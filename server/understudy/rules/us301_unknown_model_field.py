@@ -11,10 +11,12 @@ from understudy.facts.model import CallTerm, Ref, Term
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
+from understudy.infer.scopes import Site
+from understudy.orm.indexes import column_name
 from understudy.orm.models import Model
 from understudy.rules.base import Context, Rule
-from understudy.rules.expected import expected
-
+from understudy.rules.expected import excused, expected, last_name
+from understudy.rules.patch_calls import replaced_around
 
 _CALLED = re.compile(r"\b([^\W\d]\w*)\(")
 
@@ -36,6 +38,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for keyword, value_node in _keywords(call):
             if context.models.accepts(model, keyword) is not False:
                 continue
+            if _replaced(context, site, call, model) or excused(context.parsed, context.workspace):
+                break
             span = (
                 site.unit.keyword_span(value_node)
                 if isinstance(value_node, ast.keyword)
@@ -43,17 +47,20 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             )
             names = context.models.names(model)
             given = {name for name, _ in _keywords(call)}
-            near = nearest(keyword, [name for name in names if name not in given])
+            free = [name for name in names if name not in given]
+            stored = [c.name for c in model.columns if column_name(c) == keyword and c.name in free]
+            near = stored[0] if len(stored) == 1 else nearest(keyword, free)
             related = [Related(entity.path, entity.span, f"`{entity.name}` is declared here")]
-            advice = _advice(context, model, keyword, near)
+            advice = _advice(model, near)
+            if stored:
+                advice = f"that is the column's name in the database, the attribute is `{stored[0]}`"
             fixes: tuple[Fix, ...] = ()
             if near is not None:
                 cls_path = _declared_in(context, model, near)
                 related = [Related(cls_path, names[near], f"`{near}` is declared here")]
                 content = near if isinstance(value_node, ast.keyword) else f'"{near}"'
-                fixes = (
-                    Fix(f"Change to `{near}`", Applicability.UNSAFE, (Edit(context.path, span, content),)),
-                )
+                applicability = Applicability.SAFE if stored else Applicability.UNSAFE
+                fixes = (Fix(f"Change to `{near}`", applicability, (Edit(context.path, span, content),)),)
             yield rule.finding(
                 context.path,
                 span,
@@ -62,6 +69,14 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 related=tuple(related),
                 fixes=fixes,
             )
+
+
+def _replaced(context: Context, site: Site, call: ast.Call, model: Model) -> bool:
+    """Does test code replace the class, or its constructor?"""
+    if not context.is_test:
+        return False
+    names = {model.name, last_name(call) or model.name, "__init__", "__new__"}
+    return replaced_around(context, site, names)
 
 
 def _keywords(call: ast.Call) -> list[tuple[str, ast.keyword | ast.Constant]]:
@@ -85,7 +100,7 @@ def _declared_in(context: Context, model: Model, name: str) -> Path:
     return model.entity.path
 
 
-def _advice(context: Context, model: Model, keyword: str, near: str | None) -> str:
+def _advice(model: Model, near: str | None) -> str:
     if near is not None:
         return f"did you mean `{near}`?"
     json = [

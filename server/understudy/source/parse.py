@@ -157,9 +157,8 @@ class Parsed:
         while same_head < limit and old.raw_line(same_head) == new.raw_line(same_head):
             same_head += 1
         same_tail = 0
-        while (
-            same_tail < limit - same_head
-            and old.raw_line(old.row_count - 1 - same_tail) == new.raw_line(new.row_count - 1 - same_tail)
+        while same_tail < limit - same_head and old.raw_line(old.row_count - 1 - same_tail) == new.raw_line(
+            new.row_count - 1 - same_tail
         ):
             same_tail += 1
         grown = new.row_count - old.row_count
@@ -174,9 +173,7 @@ class Parsed:
         tail_start = count
         while tail_start > head_end and self.units[tail_start - 1].row >= tail_from:
             tail_start -= 1
-        while (
-            0 < tail_start < count and self.units[tail_start - 1].end_row >= self.units[tail_start].row
-        ):
+        while 0 < tail_start < count and self.units[tail_start - 1].end_row >= self.units[tail_start].row:
             tail_start += 1
         head = [unit.moved(text, 0) for unit in self.units[:head_end]]
         tail = [unit.moved(text, grown) for unit in self.units[tail_start:]]
@@ -214,8 +211,17 @@ def _parse(content: str) -> ast.Module:
         warnings.simplefilter("ignore")
         try:
             return ast.parse(content)
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError(str(error) or "nested too deeply") from None
+        except (RecursionError, MemoryError):
+            raise SyntaxError("nested too deeply") from None
+        except ValueError as error:
+            raise SyntaxError(str(error)) from None
+
+
+def _tried(content: str) -> ast.Module | SyntaxError:
+    try:
+        return _parse(content)
+    except SyntaxError as error:
+        return error
 
 
 def _rows(text: Text, first: int, last: int) -> str:
@@ -235,23 +241,32 @@ def _recover(content: str, error: SyntaxError, first_row: int) -> tuple[ast.Modu
     parso's error recovery names the broken statements; where CPython still refuses, the statement that it
     points at goes too.
     """
-    problems = [_problem(error, first_row)]
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", content)
-    for first, last in _broken_rows(content):
-        _blank(lines, first, last)
-    for _ in range(_RECOVERY_ROUNDS):
-        try:
-            return _parse("".join(lines)), problems
-        except SyntaxError as again:
-            row = min(max((again.lineno or 1) - 1, 0), len(lines) - 1)
-            if not lines[row].strip():
-                row = next((r for r in range(row, -1, -1) if lines[r].strip()), row)
-            first, last = _statement_around(lines, row)
+    problems: list[SyntaxProblem] = []
+    if error.lineno is not None:
+        problems.append(_problem(error))
+        for first, last in _broken_rows(content):
             _blank(lines, first, last)
-    return ast.Module(body=[], type_ignores=[]), problems
+    else:
+        # Nested too deeply: CPython does not say where.
+        for message, first, last in _refused_rows(content, lines):
+            problems.append(SyntaxProblem(message, first_row + first, 0))
+            _blank(lines, first, last)
+    for _ in range(_RECOVERY_ROUNDS):
+        tree = _tried("".join(lines))
+        if isinstance(tree, ast.Module):
+            return tree, problems
+        if not problems:
+            problems.append(_problem(tree))
+        row = min(max((tree.lineno or 1) - 1, 0), len(lines) - 1)
+        if not lines[row].strip():
+            row = next((r for r in range(row, -1, -1) if lines[r].strip()), row)
+        first, last = _statement_around(lines, row)
+        _blank(lines, first, last)
+    return ast.Module(body=[], type_ignores=[]), problems or [_problem(error)]
 
 
-def _problem(error: SyntaxError, first_row: int) -> SyntaxProblem:
+def _problem(error: SyntaxError) -> SyntaxProblem:
     row = max((error.lineno or 1) - 1, 0)
     return SyntaxProblem(error.msg, row, max((error.offset or 1) - 1, 0))
 
@@ -273,6 +288,26 @@ def _broken_rows(content: str) -> list[tuple[int, int]]:
         elif hasattr(node, "children"):
             stack.extend(node.children)
     return sorted(found)
+
+
+def _refused_rows(content: str, lines: list[str]) -> list[tuple[str, int, int]]:
+    """Rows (inclusive) of the top-level statements that CPython refuses when they stand alone, and why."""
+    from parso.grammar import load_grammar
+
+    try:
+        module = load_grammar().parse(content)
+    except (RecursionError, ValueError):
+        return []
+    found: list[tuple[str, int, int]] = []
+    for node in module.children:
+        first, (end, column) = node.start_pos[0] - 1, node.end_pos
+        last = end - 1 if column else end - 2
+        if last < first:
+            continue
+        tree = _tried("".join(lines[first : last + 1]))
+        if isinstance(tree, SyntaxError):
+            found.append((tree.msg, first, last))
+    return found
 
 
 def _blank(lines: list[str], first: int, last: int) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
+import stat
 import tokenize
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from pathlib import Path
 from understudy.source.span import Span
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_RAW_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
 class SourceError(Exception):
@@ -136,7 +139,7 @@ def decode(raw: bytes) -> Text:
     :raises SourceError: not decodable, an unknown or contradictory declaration, or NUL bytes.
     """
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(_first_lines(raw)).readline)
     except SyntaxError as error:
         raise SourceError(_declaration_message(raw, str(error.msg))) from None
     bom = encoding == "utf-8-sig"
@@ -145,29 +148,48 @@ def decode(raw: bytes) -> Text:
     try:
         content = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        row = raw.count(b"\n", 0, error.start) + 1
-        raise SourceError(
-            f"is not valid {encoding.upper()} (byte 0x{raw[error.start]:02x} on line {row}); "
-            "save it as UTF-8 or declare its encoding on the first line"
-        ) from None
-    except LookupError:
+        raise SourceError(_undecodable(raw, error, encoding)) from None
+    except (LookupError, UnicodeError):
         raise SourceError(f"declares an encoding that Python cannot read: {encoding}") from None
     if "\0" in content:
-        row = content.count("\n", 0, content.index("\0")) + 1
+        row = len(_NEWLINE.findall(content, 0, content.index("\0"))) + 1
         raise SourceError(f"contains a NUL byte on line {row}; Python refuses such a file")
     return Text(content, encoding, bom)
 
 
+def _first_lines(raw: bytes) -> bytes:
+    """The first two lines, which may declare the encoding, in the line endings that :mod:`tokenize` knows:
+    CPython reads ``\\r`` as a line ending here, too."""
+    position = 0
+    lines: list[bytes] = []
+    while len(lines) < 2 and (match := _RAW_NEWLINE.search(raw, position)):
+        lines.append(raw[position : match.start()] + b"\n")
+        position = match.end()
+    if len(lines) < 2:
+        lines.append(raw[position:])
+    return b"".join(lines)
+
+
 def read(path: Path) -> Text:
-    """Read and decode a file.
+    """Read and decode a file. Only a regular one: a pipe could make us wait for ever.
 
     :raises SourceError: unreadable or not decodable.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise SourceError("cannot be read: not a regular file")
         raw = path.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     return decode(raw)
+
+
+def _undecodable(raw: bytes, error: UnicodeDecodeError, encoding: str) -> str:
+    row = len(_RAW_NEWLINE.findall(raw, 0, error.start)) + 1
+    return (
+        f"is not valid {encoding.upper()} (byte 0x{raw[error.start]:02x} on line {row}); "
+        "save it as UTF-8 or declare its encoding on the first line"
+    )
 
 
 def _declaration_message(raw: bytes, reason: str) -> str:
@@ -178,9 +200,5 @@ def _declaration_message(raw: bytes, reason: str) -> str:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        row = raw.count(b"\n", 0, error.start) + 1
-        return (
-            f"is not valid UTF-8 (byte 0x{raw[error.start]:02x} on line {row}); "
-            "save it as UTF-8 or declare its encoding on the first line"
-        )
+        return _undecodable(raw, error, "utf-8")
     return f"cannot be decoded: {reason}"
