@@ -11,16 +11,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from understudy import check
 from understudy.engine import Analysis, Project
+from understudy.finding import Finding
 from understudy.infer import tier2
 from understudy.infer.entities import ClassEntity
 from understudy.infer.tier2 import Deferred, Definition, Tier2
 from understudy.project import config
 from understudy.rules import registry
+from understudy.rules.base import Context, Rule
+from understudy.source.span import Span
 
 FAKE = Path(__file__).with_name("tier2_worker.py")
 REAL_CLASS = (Definition("m.C", "class", Path("/m.py"), 1, 6, True),)
@@ -548,20 +552,22 @@ def test_it_only_adds(how: str, log: Path, root: Path) -> None:
     assert noted(log)
 
 
-def test_it_only_adds_when_what_it_learns_would_hide_something(real: Tier2, root: Path) -> None:
-    """With the spec known the first line raises, and the rest of the ``try`` is not reached."""
-    (root / "test_clients.py").write_text(
-        "from unittest.mock import MagicMock\nfrom clients import Conditional\n\n"
-        "async def test_it():\n"
-        "    client = MagicMock(spec=Conditional)\n"
-        "    await client.close()\n"
-        "    plain = MagicMock()\n"
-        "    await plain.close()\n",
-        "utf-8",
-    )
-    alone, both = analyse(root, None), analyse(root, real)
-    assert [finding.span.row for finding in alone.findings] == [7]
-    assert sorted(finding.span.row for finding in both.findings) == [5, 7]
+def test_what_the_first_tier_found_stays(root: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_each(rule: Rule, context: Context) -> Iterator[Finding]:
+        assert context.tier2 is not None
+        answer = context.tier2.names(context.path, "C", 0, 1)
+        yield rule.finding(context.path, Span.at(0 if answer is None else 1, 0), "")
+        yield rule.finding(context.path, Span.at(2, 0), "by the first" if answer is None else "by the second")
+
+    rule = replace(registry.all_rules()["US101"], check=one_each)
+    monkeypatch.setattr(registry, "all_rules", lambda: {"US101": rule})
+    with Tier2(command=fake("good", log)) as asked:
+        found = analyse(root, asked).findings
+    assert [(finding.span.row, finding.message) for finding in found] == [
+        (0, ""),
+        (2, "by the first"),
+        (1, ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -620,10 +626,15 @@ def test_a_nested_class_keeps_its_qualified_name(real: Tier2, root: Path) -> Non
 def test_an_edit_of_another_file_is_a_new_question(real: Tier2, root: Path) -> None:
     made = project(root, real)
     test = root / "test_clients.py"
-    assert len(made.analyse(test).findings) == 6
-    (root / "clients.py").write_text(CLIENTS.replace("    def close", "    async def close"), "utf-8")
+    before = places(made.analyse(test))
+    assert len(before) == 6
+    later = CLIENTS.replace("Conditional = Client", "Conditional = Other").replace(
+        "= helper, 0", "= Client, 0"
+    )
+    (root / "clients.py").write_text(later, "utf-8")
     made.workspace.changed_on_disk(root / "clients.py")
-    assert places(made.analyse(test)) == {("US101", "test_tier1"), ("US102", "test_function")}
+    gone = {("US101", "test_conditional"), ("US102", "test_function")}
+    assert places(made.analyse(test)) == before - gone
 
 
 def test_deferred_notes_and_does_not_answer() -> None:

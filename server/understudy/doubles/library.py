@@ -53,7 +53,8 @@ from understudy.infer.entities import (
 from understudy.source.parse import Unit
 
 if TYPE_CHECKING:
-    from understudy.doubles.machine import Arguments, Machine
+    from understudy.doubles.core import Arguments
+    from understudy.doubles.core import Core as Machine
 
 _TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
 MOCK_MODULES = ("unittest.mock", "mock.mock", "mock", "asynctest.mock", "asynctest")
@@ -72,7 +73,21 @@ _PURE_BUILTINS = frozenset(
     }
 )  # fmt: skip
 _ITERATING = frozenset(
-    {"list", "tuple", "set", "frozenset", "sorted", "sum", "min", "max", "any", "all", "enumerate", "iter", "zip"}
+    {
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "sorted",
+        "sum",
+        "min",
+        "max",
+        "any",
+        "all",
+        "enumerate",
+        "iter",
+        "zip",
+    }
 )
 
 
@@ -332,9 +347,7 @@ def _call_mock_library(
         owner = arguments.get(0, "target")
         attribute = arguments.get(1, "attribute")
         known = attribute.value if isinstance(attribute, Literal) else None
-        return Patch(
-            owner, None, known if isinstance(known, str) else None, arguments, place, "object", env
-        )
+        return Patch(owner, None, known if isinstance(known, str) else None, arguments, place, "object", env)
     if name in ("patch.multiple", "patch.dict"):
         target = arguments.get(0, "target")
         path = target.value if isinstance(target, Literal) and isinstance(target.value, str) else None
@@ -399,9 +412,7 @@ def _range(bounds: list[Any]) -> Value:
     return Sequence_.of("range", [Literal(n) for n in numbers] if len(numbers) <= 40 else None)
 
 
-def _call_builtin(
-    machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment
-) -> Value:
+def _call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     values = arguments.values
     if name in ("getattr", "setattr", "delattr") and len(values) >= 2:
         key = values[1].value if isinstance(values[1], Literal) else None
@@ -525,9 +536,7 @@ def _call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Argume
     return Literal(None)
 
 
-def _call_sequence_method(
-    machine: Machine, receiver: Sequence_, name: str, arguments: Arguments
-) -> Value:
+def _call_sequence_method(machine: Machine, receiver: Sequence_, name: str, arguments: Arguments) -> Value:
     if name == "append" and len(arguments.values) == 1 and receiver.items is not None:
         machine.write(receiver.slots, "items", (*receiver.items, arguments.values[0]))
         return Literal(None)
@@ -552,7 +561,7 @@ def _call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argume
 def _call_test_case(machine: Machine, name: str, arguments: Arguments, env: Environment) -> Value:
     if name == "skipTest":
         raise Raised("SkipTest")
-    if name.startswith("assertRaises") or name.startswith("assertWarns"):
+    if name.startswith(("assertRaises", "assertWarns")):
         if name.startswith("assertRaises"):
             return _expectation(machine, arguments)
         return Foreign("warnings")
@@ -592,9 +601,7 @@ def undo(machine: Machine) -> None:
         machine.cleanups.pop()()
 
 
-def enter_patch(
-    machine: Machine, patch: Patch, env: Environment
-) -> tuple[Value, Callable[[], None]]:
+def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value, Callable[[], None]]:
     """Enter a patch: what it injects, and how to leave it."""
     if patch.kind == "dict":
         machine.escape(patch.arguments.everything())

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from understudy.doubles import library
-from understudy.doubles.machine import Arguments, Change, Machine, Yielded
+from understudy.doubles.core import Arguments, Change, Yielded
+from understudy.doubles.machine import Machine
 from understudy.doubles.state import Exhausted, Failure, Raised, last_name
 from understudy.doubles.values import (
     UNKNOWN,
@@ -146,7 +147,8 @@ def _module_not_run(parsed: Parsed) -> bool:
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__") for target in node.targets
+            isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__")
+            for target in node.targets
         ):
             if isinstance(node.value, ast.Constant) or any(
                 isinstance(n, ast.Attribute) and n.attr in _NOT_RUN for n in ast.walk(node.value)
@@ -315,18 +317,16 @@ class _Session:
             unit.node
             for unit in parsed.units
             if isinstance(unit.node, ast.Assign)
-            and any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in unit.node.targets)
+            and any(
+                isinstance(target, ast.Name) and target.id == "pytestmark" for target in unit.node.targets
+            )
         ]
 
     def _parametrized(self, test: Test) -> set[str]:
         names: set[str] = set()
         owner = test.owner_node.decorator_list if test.owner_node is not None else []
         for decorator in (*test.node.decorator_list, *owner):
-            if (
-                isinstance(decorator, ast.Call)
-                and last_name(decorator) == "parametrize"
-                and decorator.args
-            ):
+            if isinstance(decorator, ast.Call) and last_name(decorator) == "parametrize" and decorator.args:
                 first = decorator.args[0]
                 parts = first.elts if isinstance(first, (ast.Tuple, ast.List)) else [first]
                 for part in parts:

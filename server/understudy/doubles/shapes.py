@@ -127,7 +127,9 @@ class Shapes:
         name = term.parts[-1]
         if name in _KEEPING_DECORATORS:
             return "keeps"
-        if name in _PROPERTY_DECORATORS or (len(term.parts) > 1 and name in ("setter", "deleter", "expression")):
+        if name in _PROPERTY_DECORATORS or (
+            len(term.parts) > 1 and name in ("setter", "deleter", "expression")
+        ):
             return "property"
         if name in ("asynccontextmanager", "contextmanager"):
             return "manager"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from understudy.doubles.machine import Change
+from understudy.doubles.core import Change
 from understudy.doubles.run import Outcome, Simulation
 from understudy.doubles.state import Failure
 from understudy.doubles.values import Coroutine, Mock, MockKind, Place
@@ -14,6 +14,8 @@ from understudy.fixes import imports
 from understudy.source.span import Span
 
 Group = Iterable[tuple[Outcome, Failure]]
+
+_ROUNDS = 4
 
 
 def root_of(failure: Failure) -> Mock | None:
@@ -42,8 +44,10 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
 
 
 def to_magic(simulation: Simulation, root: Mock, group: Group) -> tuple[Fix, ...]:
-    """Make a plain Mock a MagicMock, which has the magic methods."""
-    if root.kind is not MockKind.MOCK:
+    """Make a plain Mock, which has no magic methods, or an AsyncMock, whose call gives a coroutine, a MagicMock."""
+    if root.kind not in (MockKind.MOCK, MockKind.ASYNC) or (
+        root.kind is MockKind.ASYNC and root.spec is not None
+    ):
         return ()
     fix = _class_change(simulation, root, "MagicMock")
     if fix is None or not works(simulation, list(group), {root.place.key: Change(MockKind.MAGIC)}):
@@ -51,12 +55,29 @@ def to_magic(simulation: Simulation, root: Mock, group: Group) -> tuple[Fix, ...
     return (fix,)
 
 
-def with_children(simulation: Simulation, root: Mock, paths: list[str], group: Group) -> Fix | None:
-    """Set children of the mock to plain MagicMocks."""
-    changes = {root.place.key: Change(None, dict.fromkeys(paths, MockKind.MAGIC))}
-    if not works(simulation, list(group), changes):
-        return None
-    return configure(simulation, root, paths, "MagicMock()")
+def with_children(
+    simulation: Simulation, root: Mock, group: Group, path_for: Callable[[Failure], str | None]
+) -> Fix | None:
+    """Set children of the mock to plain MagicMocks: those that ``path_for`` names for the failures of the group,
+    and for the failures that only show once these are mended."""
+    pairs = list(group)
+    paths = {path for _, failure in pairs if (path := path_for(failure))}
+    for _ in range(_ROUNDS if paths else 0):
+        children = sorted(paths)
+        changes = {root.place.key: Change(None, dict.fromkeys(children, MockKind.MAGIC))}
+        left = left_over(simulation, pairs, changes)
+        if left is None:
+            return None
+        if not left:
+            return configure(simulation, root, children, "MagicMock()")
+        same = [
+            failure for failure in left if (other := root_of(failure)) and other.place.key == root.place.key
+        ]
+        more = {path for failure in same if (path := path_for(failure))} - paths
+        if not more:
+            return None
+        paths |= more
+    return None
 
 
 def path_of(mock: Mock) -> str:
@@ -69,25 +90,34 @@ def works(
     simulation: Simulation, pairs: list[tuple[Outcome, Failure]], changes: dict[tuple[str, Span], Change]
 ) -> bool:
     """True when none of the simulated tests fails any more at the places of these failures, nor elsewhere."""
+    return left_over(simulation, pairs, changes) == []
+
+
+def left_over(
+    simulation: Simulation, pairs: list[tuple[Outcome, Failure]], changes: dict[tuple[str, Span], Change]
+) -> list[Failure] | None:
+    """How the simulated tests still fail with these changes, at the places of these failures or at new ones; None
+    when a test expects an exception that only the broken double raised."""
+    left = []
     for outcome in {id(outcome): outcome for outcome, _ in pairs}.values():
         mended = {id(failure) for other, failure in pairs if other is outcome}
         others = {f.place.key for f in outcome.failures if id(f) not in mended}
         again = simulation.run(outcome.test, changes)
-        if any(failure.place.key not in others for failure in again.failures):
-            return False
         if again.unmet - outcome.unmet:
-            # The test expects an exception that only the broken double raised.
-            return False
-    return True
+            return None
+        left.extend(failure for failure in again.failures if failure.place.key not in others)
+    return left
 
 
 def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) -> Fix | None:
     """Set children of the mock in statements right after the one that makes it, or in its own call."""
     place = root.place
-    statement = _assignment(place)
     parsed = simulation.workspace.parsed(place.unit.path)
     if not isinstance(place.node, ast.Call):
         return None
+    # Set in a statement, a child would lose what a keyword of the call configures of it.
+    configured = any(keyword.arg is None for keyword in place.node.keywords)
+    statement = None if configured else _assignment(place)
     names = [name for name in ("AsyncMock", "MagicMock") if name in value]
     edits: dict[Edit, None] = {}
     text = value

@@ -13,6 +13,14 @@ from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
 from understudy.source.parse import Parsed, Unit
 
+_NAMED = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.ExceptHandler,
+    ast.MatchAs,
+    ast.MatchStar,
+)
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _DEPTH = 8
 
@@ -85,12 +93,9 @@ class Scope:
                     if isinstance(child, ast.Import) and not alias.asname:
                         bound = alias.name.partition(".")[0]
                     found.setdefault(bound, []).append(child)
-            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                found.setdefault(child.name, []).append(child)
-            elif isinstance(child, ast.ExceptHandler) and child.name:
-                found.setdefault(child.name, []).append(child)
-            elif isinstance(child, (ast.MatchAs, ast.MatchStar)) and child.name:
-                found.setdefault(child.name, []).append(child)
+            elif isinstance(child, _NAMED):
+                if child.name:
+                    found.setdefault(child.name, []).append(child)
             elif isinstance(child, ast.Assign) and len(child.targets) == 1:
                 if isinstance(child.targets[0], ast.Name):
                     found.setdefault(child.targets[0].id, []).insert(0, child)

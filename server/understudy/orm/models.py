@@ -133,9 +133,7 @@ class Models:
                 seen.add(member.name)
                 if isinstance(member, Relationship):
                     relationships.append(member)
-                elif member.call is not None and call_name(member.call) in ("Column", "mapped_column"):
-                    columns.append(member)
-                elif member.annotation is not None and is_mapped(member.annotation):
+                elif _is_column(member):
                     columns.append(member)
         table = self._own_constant(entity, "__tablename__")
         return Model(
@@ -389,6 +387,12 @@ def is_mapped(annotation: model.Term) -> bool:
         "DynamicMapped",
         "WriteOnlyMapped",
     )
+
+
+def _is_column(member: Member) -> bool:
+    if member.call is not None and call_name(member.call) in ("Column", "mapped_column"):
+        return True
+    return member.annotation is not None and is_mapped(member.annotation)
 
 
 def _term_tail(term: model.Term) -> str:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+
 from understudy.doubles.run import Outcome
+from understudy.doubles.shapes import Shapes
 from understudy.doubles.state import Failure, Misuse
-from understudy.doubles.values import Coroutine, Mock, MockKind, Place, Value
+from understudy.doubles.values import (
+    Coroutine,
+    Literal,
+    Mapping_,
+    Mock,
+    MockKind,
+    Place,
+    Sequence_,
+    Value,
+)
 from understudy.finding import Fix, Related
 from understudy.fixes import mocks
 from understudy.rules.base import Context
@@ -18,6 +30,9 @@ COROUTINE_USES = frozenset(
         Misuse.COROUTINE_OPERATION,
     }
 )
+
+ENTERED = frozenset({Misuse.WITH, Misuse.ASYNC_WITH, Misuse.ASYNC_FOR})
+_MAGIC = {Misuse.WITH: "__enter__", Misuse.ASYNC_WITH: "__aenter__", Misuse.ASYNC_FOR: "__aiter__"}
 
 
 def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
@@ -83,6 +98,17 @@ def of_root(found: list[tuple[Outcome, Failure]], root: Mock) -> list[tuple[Outc
     return same
 
 
+def is_same(failure: Failure, other: Failure) -> bool:
+    """Are two failures of one child of mocks that were made at the same place?"""
+    one, two = mock_of(failure.subject), mock_of(other.subject)
+    return (
+        one is not None
+        and two is not None
+        and one.root.place.key == two.root.place.key
+        and mocks.path_of(one) == mocks.path_of(two)
+    )
+
+
 def advice(mock: Mock, name: str) -> str:
     """What to do about a double that should be awaitable."""
     if mock.root.kind is MockKind.ASYNC or mock.root.spec is not None:
@@ -105,21 +131,97 @@ def awaited_parent(mock: Mock) -> Mock | None:
 
 def plain_result(context: Context, mock: Mock, group: list[tuple[Outcome, Failure]]) -> tuple[Fix, ...]:
     """Give the awaited child a plain MagicMock to return; tried on the tests first."""
+    if awaited_parent(mock) is None:
+        return ()
+    fix = mocks.with_children(context.simulation, mock.root, _with_path(group), path_for)
+    return (fix,) if fix is not None else ()
+
+
+def entered_child(
+    context: Context, failure: Failure, mock: Mock, group: list[tuple[Outcome, Failure]]
+) -> tuple[Fix, ...]:
+    """Make the AsyncMock whose call is entered or iterated over a MagicMock, whose call gives no coroutine."""
+    if is_coroutine_function(mock) or _plain_return(mock):
+        return ()
+    if mock.parent is None:
+        return mocks.to_magic(context.simulation, mock, group)
+    if path_for(failure) is None:
+        return ()
+    fix = mocks.with_children(context.simulation, mock.root, _with_path(group), path_for)
+    return (fix,) if fix is not None else ()
+
+
+def _with_path(group: list[tuple[Outcome, Failure]]) -> list[tuple[Outcome, Failure]]:
+    return [(outcome, failure) for outcome, failure in group if path_for(failure) is not None]
+
+
+def path_for(failure: Failure) -> str | None:
+    """What to set to a plain MagicMock, as a path from the root mock, so that the failure is gone."""
+    mock = mock_of(failure.subject)
+    if mock is None or not isinstance(failure.subject, Coroutine):
+        return None
+    if failure.misuse in ENTERED:
+        path = mocks.path_of(mock)
+        if is_coroutine_function(mock) or _plain_return(mock) or path.endswith("return_value"):
+            return None
+        return path or None
     parent = awaited_parent(mock)
-    if parent is None:
-        return ()
-    path = f"{mocks.path_of(parent)}.return_value".lstrip(".")
-    fix = mocks.with_children(context.simulation, mock.root, [path], group)
-    return (fix,) if fix is not None else ()
+    return f"{mocks.path_of(parent)}.return_value".lstrip(".") if parent is not None else None
 
 
-def entered_child(context: Context, mock: Mock, group: list[tuple[Outcome, Failure]]) -> tuple[Fix, ...]:
-    """Make the child whose call is entered or iterated over a MagicMock, whose call gives no coroutine."""
-    path = mocks.path_of(mock)
-    if not path or path.endswith("return_value"):
-        return ()
-    fix = mocks.with_children(context.simulation, mock.root, [path], group)
-    return (fix,) if fix is not None else ()
+def _plain_return(mock: Mock) -> bool:
+    """Was the mock told to return something that can neither be entered nor asked for ``__aiter__``?"""
+    return isinstance(mock.slots.get("return_value"), (Literal, Sequence_, Mapping_))
+
+
+def is_coroutine_function(mock: Mock) -> bool:
+    """Is it an AsyncMock because what it stands for is an ``async def``: in a ``spec``, or where it is patched?"""
+    if mock.parent is not None:
+        return mock.auto and mock.parent.spec is not None and mock.parent.spec.names is None
+    node = mock.place.node
+    if not isinstance(node, ast.Call):
+        return False
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return not name.endswith("Mock") and not any(keyword.arg == "new_callable" for keyword in node.keywords)
+
+
+def entered_reason(failure: Failure, mock: Mock) -> str:
+    """Why the coroutine of an AsyncMock cannot be entered or iterated over, and what to do."""
+    name = readable(mock)
+    written = mock.label.replace("()", ".return_value")
+    is_named = not mock.unnamed
+    reason = f"because {f'`{name}`' if is_named else 'it'} is an AsyncMock and calling it gives a coroutine"
+    if is_coroutine_function(mock):
+        return f"{reason}; it stands for a coroutine function: await the call first"
+    if mock.parent is not None:
+        advice = f"set `{written} = MagicMock()`"
+    else:
+        advice = f"make {f'`{name}`' if is_named else 'it'} a MagicMock"
+    if _plain_return(mock):
+        configured = (
+            f"{written if is_named else ''}.return_value.{_MAGIC[failure.misuse]}.return_value".lstrip(".")
+        )
+        advice = f"{advice} and configure `{configured}`"
+    return f"{reason}; {advice}"
+
+
+def value_reason(mock: Mock, function: str, parent: Mock | None) -> str:
+    """Why the coroutine of an AsyncMock is not the value that a function takes it for, and what to do."""
+    name = "it" if mock.unnamed else f"`{readable(mock)}`"
+    reason = f"because {name} is an AsyncMock and calling it gives a coroutine"
+    if parent is not None:
+        return f"{reason}; set `{parent.label.replace('()', '.return_value')}.return_value = MagicMock()`"
+    return f"{reason}; make {name} a MagicMock, or await it in `{function}`"
+
+
+def unsupported_reason(context: Context, mock: Mock, magic: str) -> str:
+    """Why a mock itself has no such magic method, and what to do."""
+    spec = mock.spec
+    if spec is not None and Shapes(context.simulation.resolver).has(spec, magic) is False:
+        what = f"`{spec.entity.name}`" if spec.entity is not None else "the list of names"
+        return f"its spec, {what}, has no `{magic}`"
+    return "make it a MagicMock" if mock.root.unnamed else f"make `{root_name(mock)}` a MagicMock"
 
 
 def by_handover(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-
 from collections.abc import Iterator
 
 from understudy.index.workspace import Workspace

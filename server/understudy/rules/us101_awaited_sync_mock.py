@@ -13,7 +13,7 @@ from understudy.rules.base import Context, Rule
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, Misuse.AWAIT, in_test=True)
-    for outcome, failure in async_doubles.by_place(found):
+    for _, failure in async_doubles.by_place(found):
         mock = async_doubles.mock_of(failure.subject)
         if mock is None:
             continue

@@ -15,7 +15,7 @@ _USES = (*async_doubles.COROUTINE_USES, Misuse.WITH)
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, *_USES, in_test=True)
-    for outcome, failure in async_doubles.by_place(found):
+    for _, failure in async_doubles.by_place(found):
         mock = async_doubles.mock_of(failure.subject)
         if mock is None or not isinstance(failure.subject, Coroutine):
             continue
@@ -28,8 +28,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         yield rule.finding(
             failure.place.unit.path,
             failure.place.span,
-            f"`{async_doubles.source_of(failure)}` raises {error}, because `{async_doubles.readable(mock)}` is an AsyncMock and "
-            f"calling it gives a coroutine; {advice}",
+            f"`{async_doubles.source_of(failure)}` raises {error}, because "
+            f"`{async_doubles.readable(mock)}` is an AsyncMock and calling it gives a coroutine; {advice}",
             related=(async_doubles.made_here(mock),),
             fixes=async_doubles.plain_result(context, mock, async_doubles.of_root(found, mock.root)),
         )

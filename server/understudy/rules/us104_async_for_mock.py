@@ -18,13 +18,13 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         mock = async_doubles.mock_of(failure.subject)
         if mock is None:
             continue
-        group = async_doubles.of_root(found, mock.root)
-        name = async_doubles.readable(mock)
         if isinstance(failure.subject, Coroutine):
-            reason = f", because `{name}` is an AsyncMock and calling it gives a coroutine; set `{name} = MagicMock()`"
-            fixes = async_doubles.entered_child(context, mock, group)
+            reason = f", {async_doubles.entered_reason(failure, mock)}"
+            same = [pair for pair in found if async_doubles.is_same(pair[1], failure)]
+            fixes = async_doubles.entered_child(context, failure, mock, same)
         else:
-            reason = f"; make `{async_doubles.root_name(mock)}` a MagicMock"
+            reason = f"; {async_doubles.unsupported_reason(context, mock, '__aiter__')}"
+            group = async_doubles.of_root(found, mock.root)
             fixes = mocks.to_magic(context.simulation, mock.root, group)
         yield rule.finding(
             failure.place.unit.path,

@@ -21,7 +21,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if _is_sync(failure)
     ]
     for place, pairs in async_doubles.by_handover(found):
-        outcome, failure = pairs[0]
+        _, failure = pairs[0]
         mock = async_doubles.mock_of(failure.subject)
         assert mock is not None
         verb = _USES[failure.misuse]

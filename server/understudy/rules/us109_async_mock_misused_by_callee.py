@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.doubles.state import Misuse
 from understudy.doubles.values import Coroutine
 from understudy.finding import Finding, Related, Severity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
-_USES = (*async_doubles.COROUTINE_USES, Misuse.WITH, Misuse.ASYNC_WITH, Misuse.ASYNC_FOR)
-_ENTERED = (Misuse.ASYNC_WITH, Misuse.ASYNC_FOR, Misuse.WITH)
+_USES = (*async_doubles.COROUTINE_USES, *async_doubles.ENTERED)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -26,19 +24,13 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if mock is None:
             continue
         group = async_doubles.of_root(found, mock.root)
-        name = async_doubles.readable(mock)
         parent = async_doubles.awaited_parent(mock)
-        if failure.misuse in _ENTERED:
-            fixes = async_doubles.entered_child(context, mock, group)
-            advice = f"set `{name} = MagicMock()`"
+        if failure.misuse in async_doubles.ENTERED:
+            fixes = async_doubles.entered_child(context, failure, mock, group)
+            reason = async_doubles.entered_reason(failure, mock)
         else:
             fixes = async_doubles.plain_result(context, mock, group)
-            where = async_doubles.readable(parent) if parent is not None else ""
-            advice = (
-                f"set `{where}.return_value = MagicMock()`"
-                if parent is not None
-                else f"make `{name}` a MagicMock, or await it in `{failure.calls[-1].function.name}`"
-            )
+            reason = async_doubles.value_reason(mock, failure.calls[-1].function.name, parent)
         related = [async_doubles.made_here(mock)]
         for other in {f.place.key: f for _, f in pairs}.values():
             related.append(Related(other.place.unit.path, other.place.span, "its coroutine is used here"))
@@ -46,8 +38,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             place.unit.path,
             place.span,
             f"in `{failure.calls[-1].function.name}`, `{async_doubles.source_of(failure)}` raises "
-            f"{failure.exception}: {failure.error}, because `{name}` is an AsyncMock and calling it gives a "
-            f"coroutine; {advice}",
+            f"{failure.exception}: {failure.error}, {reason}",
             related=tuple(related),
             fixes=fixes,
         )

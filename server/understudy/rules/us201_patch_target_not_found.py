@@ -22,7 +22,6 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
 from understudy.source.parse import Parsed
 
-
 # Code that gets hold of its own module can set any name on it.
 _MAKES_ITSELF = re.compile(r"(?:__import__|import_module)\(__name__\b|sys\.modules\.get\(__name__")
 

@@ -8,6 +8,7 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes import removal
 from understudy.orm.indexes import TableIndex, duplicates, indexes
 from understudy.rules.base import Context, Rule
+from understudy.source.span import Span
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -57,8 +58,16 @@ def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
             return Fix("Remove `index=True`", Applicability.SAFE, (edit,))
         assert second.call is not None
         text = context.workspace.text(second.path)
-        span = removal.element(text, second.call.span.shifted(second.row))
-        return Fix("Remove the second index", Applicability.SAFE, (Edit(second.path, span, ""),))
+        span = second.call.span.shifted(second.row)
+        if second.standalone:
+            if text.slice(Span(span.row, 0, span.row, span.column)).strip():
+                return None
+            span = Span(span.row, 0, span.end_row + 1, 0)
+        else:
+            span = removal.element(text, span)
+        # What else it says about the index would be lost.
+        applicability = Applicability.UNSAFE if second.call.keywords else Applicability.SAFE
+        return Fix("Remove the second index", applicability, (Edit(second.path, span, ""),))
     explicit = next((index for index in (second, first) if index.explicit), None)
     if explicit is None or not explicit.columns:
         return None

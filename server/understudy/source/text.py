@@ -7,11 +7,9 @@ Language Server Protocol say; ``str.splitlines`` also splits at form feeds, U+20
 from __future__ import annotations
 
 import codecs
-import io
 import os
 import re
 import stat
-import tokenize
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,8 @@ from understudy.source.span import Span
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _RAW_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_DECLARATION = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_NO_CODE = re.compile(rb"[ \t\f]*(?:#|$)")
 
 
 class SourceError(Exception):
@@ -138,13 +138,17 @@ def decode(raw: bytes) -> Text:
 
     :raises SourceError: not decodable, an unknown or contradictory declaration, or NUL bytes.
     """
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(_first_lines(raw)).readline)
-    except SyntaxError as error:
-        raise SourceError(_declaration_message(raw, str(error.msg))) from None
-    bom = encoding == "utf-8-sig"
+    declared = _declared(raw)
+    encoding = _normal_name(declared) if declared is not None else "utf-8"
+    bom = raw.startswith(codecs.BOM_UTF8)
     if bom:
-        encoding, raw = "utf-8", raw[len(codecs.BOM_UTF8) :]
+        if encoding != "utf-8":
+            raise SourceError("has a UTF-8 byte order mark but declares another encoding")
+        raw = raw[len(codecs.BOM_UTF8) :]
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise SourceError(f"declares an encoding that Python does not know ({declared})") from None
     try:
         content = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -157,17 +161,29 @@ def decode(raw: bytes) -> Text:
     return Text(content, encoding, bom)
 
 
-def _first_lines(raw: bytes) -> bytes:
-    """The first two lines, which may declare the encoding, in the line endings that :mod:`tokenize` knows:
-    CPython reads ``\\r`` as a line ending here, too."""
-    position = 0
-    lines: list[bytes] = []
-    while len(lines) < 2 and (match := _RAW_NEWLINE.search(raw, position)):
-        lines.append(raw[position : match.start()] + b"\n")
-        position = match.end()
-    if len(lines) < 2:
-        lines.append(raw[position:])
-    return b"".join(lines)
+def _declared(raw: bytes) -> str | None:
+    """The encoding that one of the first two lines declares. As CPython reads it: :mod:`tokenize` knows no
+    lone ``\\r``, and refuses a line that is not UTF-8, above the declaration or with it."""
+    position = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
+    for _ in range(2):
+        end = _RAW_NEWLINE.search(raw, position)
+        line = raw[position : end.start() if end is not None else len(raw)]
+        if match := _DECLARATION.match(line):
+            return match[1].decode("ascii")
+        if end is None or not _NO_CODE.match(line):
+            return None
+        position = end.end()
+    return None
+
+
+def _normal_name(declared: str) -> str:
+    name = declared[:12].lower().replace("_", "-")
+    if name == "utf-8" or name.startswith("utf-8-"):
+        return "utf-8"
+    latin_1 = ("latin-1", "iso-8859-1", "iso-latin-1")
+    if name in latin_1 or name.startswith(tuple(f"{known}-" for known in latin_1)):
+        return "iso-8859-1"
+    return declared
 
 
 def read(path: Path) -> Text:
@@ -190,15 +206,3 @@ def _undecodable(raw: bytes, error: UnicodeDecodeError, encoding: str) -> str:
         f"is not valid {encoding.upper()} (byte 0x{raw[error.start]:02x} on line {row}); "
         "save it as UTF-8 or declare its encoding on the first line"
     )
-
-
-def _declaration_message(raw: bytes, reason: str) -> str:
-    if "unknown encoding" in reason:
-        return f"declares an encoding that Python does not know ({reason.removeprefix('unknown encoding: ')})"
-    if "encoding problem" in reason:
-        return "has a UTF-8 byte order mark but declares another encoding"
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _undecodable(raw, error, "utf-8")
-    return f"cannot be decoded: {reason}"

@@ -1,0 +1,359 @@
+"""How the machine evaluates expressions."""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+
+from understudy.doubles.core import MOST_ITEMS, Arguments, Core, Yielded
+from understudy.doubles.state import (
+    Misuse,
+    Status,
+    join,
+)
+from understudy.doubles.values import (
+    UNKNOWN,
+    ClassValue,
+    Coroutine,
+    Environment,
+    Foreign,
+    FunctionValue,
+    Instance,
+    Literal,
+    Mapping_,
+    Mock,
+    Sequence_,
+    SuperValue,
+    Unknown,
+    Value,
+)
+
+_NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
+
+
+class Expressions(Core):
+    """Adds expressions."""
+
+    @abstractmethod
+    def assign(
+        self, target: ast.expr, value: Value, env: Environment, source: ast.expr | None = None
+    ) -> None:
+        """Bind a target."""
+
+    # --- expressions -----------------------------------------------------------------------------------------------
+
+    def eval(self, node: ast.expr, env: Environment) -> Value:
+        self.tick()
+        method = _EXPRESSIONS.get(type(node))
+        if method is None:
+            return UNKNOWN
+        return method(self, node, env)
+
+    def _constant(self, node: ast.Constant, env: Environment) -> Value:
+        return Literal(node.value)
+
+    def _name(self, node: ast.Name, env: Environment) -> Value:
+        return self.lookup(env, node.id)
+
+    def _attribute(self, node: ast.Attribute, env: Environment) -> Value:
+        return self.attribute(self.eval(node.value, env), node.attr, node, env)
+
+    def _call(self, node: ast.Call, env: Environment) -> Value:
+        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
+            return self._super(env)
+        callee = self.eval(node.func, env)
+        return self.call(callee, self.arguments(node, env), node, env)
+
+    def _super(self, env: Environment) -> Value:
+        current: Environment | None = env
+        while current is not None:
+            function = current.function
+            if (
+                function is not None
+                and function.owner is not None
+                and not isinstance(function.node, ast.Lambda)
+            ):
+                arguments = function.node.args
+                first = [*arguments.posonlyargs, *arguments.args][:1]
+                instance = current.names.get(first[0].arg) if first else None
+                if isinstance(instance, Instance):
+                    return SuperValue(function.owner, instance)
+                return UNKNOWN
+            current = current.parent
+        return UNKNOWN
+
+    def _await(self, node: ast.Await, env: Environment) -> Value:
+        callee: Value | None = None
+        if isinstance(node.value, ast.Call) and not (
+            isinstance(node.value.func, ast.Name) and node.value.func.id == "super"
+        ):
+            callee = self.eval(node.value.func, env)
+            value = self.call(callee, self.arguments(node.value, env), node.value, env)
+        else:
+            value = self.eval(node.value, env)
+        return self.await_value(value, node, env, callee)
+
+    def _operation(self, env: Environment, value: Value, node: ast.expr, error: str) -> Value:
+        return self.fail(env, Misuse.COROUTINE_OPERATION, value, node, error)
+
+    def _binary(self, node: ast.BinOp, env: Environment) -> Value:
+        for side in (node.left, node.right):
+            value = self.eval(side, env)
+            if isinstance(value, Coroutine):
+                return self._operation(env, value, side, "unsupported operand type(s): 'coroutine'")
+        return UNKNOWN
+
+    def _boolean(self, node: ast.BoolOp, env: Environment) -> Value:
+        last: Value = UNKNOWN
+        stop_at = isinstance(node.op, ast.Or)
+        for index, operand in enumerate(node.values):
+            last = self.eval(operand, env)
+            truth = self.truth(last)
+            if truth is stop_at:
+                return last
+            if truth is None:
+                rest = partial(self._each, node.values[index + 1 :], env)
+                self.fork([rest, lambda: Status.NEXT])
+                return UNKNOWN
+        return last
+
+    def _each(self, nodes: list[ast.expr], env: Environment) -> Status:
+        for node in nodes:
+            self.eval(node, env)
+        return Status.NEXT
+
+    def _unary(self, node: ast.UnaryOp, env: Environment) -> Value:
+        value = self.eval(node.operand, env)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(value)
+            return UNKNOWN if truth is None else Literal(not truth)
+        if isinstance(value, Coroutine):
+            return self._operation(
+                env, value, node.operand, "bad operand type for unary operator: 'coroutine'"
+            )
+        if isinstance(node.op, ast.USub) and isinstance(value, Literal):
+            if isinstance(value.value, (int, float)):
+                return Literal(-value.value)
+        return UNKNOWN
+
+    def _compare(self, node: ast.Compare, env: Environment) -> Value:
+        values = [self.eval(node.left, env), *(self.eval(c, env) for c in node.comparators)]
+        if len(values) != 2:
+            return UNKNOWN
+        left, right = values
+        op = node.ops[0]
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            same = _identical(left, right)
+            return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Is))
+        if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
+            return Literal((left.value == right.value) is isinstance(op, ast.Eq))
+        if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+            for value, side in ((left, node.left), (right, node.comparators[0])):
+                if isinstance(value, Coroutine):
+                    return self._operation(env, value, side, "comparison not supported for 'coroutine'")
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_ITERATION, right, node.comparators[0], _NOT_A_CONTAINER)
+        return UNKNOWN
+
+    def _conditional(self, node: ast.IfExp, env: Environment) -> Value:
+        truth = self.truth(self.eval(node.test, env))
+        if truth is not None:
+            return self.eval(node.body if truth else node.orelse, env)
+        values: list[Value] = []
+
+        def take(branch: ast.expr) -> Status:
+            values.append(self.eval(branch, env))
+            return Status.NEXT
+
+        self.fork([lambda: take(node.body), lambda: take(node.orelse)])
+        made = join(list(values)) if len(values) == 2 else UNKNOWN
+        return made if isinstance(made, Value) else UNKNOWN
+
+    def _subscript(self, node: ast.Subscript, env: Environment) -> Value:
+        value = self.eval(node.value, env)
+        index = self.eval(node.slice, env)
+        if isinstance(value, Coroutine):
+            return self.fail(
+                env, Misuse.COROUTINE_SUBSCRIPT, value, node, "'coroutine' object is not subscriptable"
+            )
+        if isinstance(value, Mock):
+            if not value.certain:
+                return UNKNOWN
+            supported = self.shapes.supports(value, "__getitem__")
+            if supported is None:
+                return UNKNOWN
+            if not supported:
+                return self.fail(
+                    env,
+                    Misuse.NOT_SUBSCRIPTABLE,
+                    value,
+                    node,
+                    f"{value.kind.value!r} object is not subscriptable",
+                )
+            getter = self.mock_attribute(value, "__getitem__", node, env)
+            return self.call(getter, Arguments.of(index), node, env)
+        if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
+            if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
+                return value.items[index.value]
+        if isinstance(value, Mapping_) and isinstance(index, Literal):
+            return value.get(index.value) or UNKNOWN
+        if isinstance(value, Foreign):
+            return Foreign(f"{value.dotted}[]")
+        return UNKNOWN
+
+    def _slice(self, node: ast.Slice, env: Environment) -> Value:
+        for part in (node.lower, node.upper, node.step):
+            if part is not None:
+                self.eval(part, env)
+        return UNKNOWN
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set, env: Environment) -> Value:
+        kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+        items: list[Value] | None = []
+        for element in node.elts:
+            if isinstance(element, ast.Starred):
+                inner = self.eval(element.value, env)
+                known = inner.items if isinstance(inner, Sequence_) else None
+                items = [*items, *known] if items is not None and known is not None else None
+            else:
+                value = self.eval(element, env)
+                if items is not None:
+                    items.append(value)
+        return Sequence_.of(kind, items)
+
+    def _dict(self, node: ast.Dict, env: Environment) -> Value:
+        items: dict[object, Value] = {}
+        is_open = False
+        for key, element in zip(node.keys, node.values, strict=True):
+            value = self.eval(element, env)
+            if key is None:
+                if isinstance(value, Mapping_) and value.slots["open"] is False:
+                    for name, item in value.slots.items():
+                        if name.startswith("[") and isinstance(item, Value):
+                            items[ast.literal_eval(name[1:-1])] = item
+                else:
+                    is_open = True
+                continue
+            known = self.eval(key, env)
+            if isinstance(known, Literal) and isinstance(known.value, (str, int, bool, float, type(None))):
+                items[known.value] = value
+            else:
+                is_open = True
+        return Mapping_.of(items, is_open=is_open)
+
+    def _lambda(self, node: ast.Lambda, env: Environment) -> Value:
+        return FunctionValue(node, env.unit, env.module, env, "<lambda>")
+
+    def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                self.eval(part.value, env)
+        return UNKNOWN
+
+    def _named(self, node: ast.NamedExpr, env: Environment) -> Value:
+        value = self.eval(node.value, env)
+        self.assign(node.target, value, env)
+        return value
+
+    def _starred(self, node: ast.Starred, env: Environment) -> Value:
+        self.eval(node.value, env)
+        return UNKNOWN
+
+    def _yield(self, node: ast.Yield, env: Environment) -> Value:
+        value = self.eval(node.value, env) if node.value is not None else Literal(None)
+        raise Yielded(value)
+
+    def _yield_from(self, node: ast.YieldFrom, env: Environment) -> Value:
+        self.eval(node.value, env)
+        raise Yielded(UNKNOWN)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Environment
+    ) -> Value:
+        inner = Environment(env.module, env.unit, {}, env, self.local_names(node), None)
+        kind = "set" if isinstance(node, ast.SetComp) else "list"
+        first = node.generators[0]
+        source = self.eval(first.iter, env)
+        if first.is_async:
+            items = self.async_items(source, first.iter, env)
+        else:
+            items = self.items(source, first.iter, env)
+        if items is not None and not items:
+            return (
+                Mapping_.of({}, is_open=False) if isinstance(node, ast.DictComp) else Sequence_.of(kind, [])
+            )
+        if (
+            items is not None
+            and len(node.generators) == 1
+            and not first.ifs
+            and not isinstance(node, ast.DictComp)
+        ):
+            made = []
+            for item in items[:MOST_ITEMS]:
+                self.assign(first.target, item, inner)
+                made.append(self.eval(node.elt, inner))
+            return Sequence_.of(kind, made)
+
+        def once() -> Status:
+            self.assign(first.target, UNKNOWN, inner)
+            for generator in node.generators[1:]:
+                self.eval(generator.iter, inner)
+                self.assign(generator.target, UNKNOWN, inner)
+            for generator in node.generators:
+                for condition in generator.ifs:
+                    self.eval(condition, inner)
+            if isinstance(node, ast.DictComp):
+                self.eval(node.key, inner)
+                self.eval(node.value, inner)
+            else:
+                self.eval(node.elt, inner)
+            return Status.NEXT
+
+        self.fork([once, lambda: Status.NEXT])
+        return Mapping_.of({}, is_open=True) if isinstance(node, ast.DictComp) else Sequence_.of(kind, None)
+
+
+def _identical(left: Value, right: Value) -> bool | None:
+    if left is right and not isinstance(left, (Unknown, Foreign)):
+        return True
+    if isinstance(left, Literal) and isinstance(right, Literal):
+        if left.value is None or right.value is None:
+            return left.value is right.value
+        return None
+    known = (Mock, Instance, Coroutine, Sequence_, Mapping_, FunctionValue, ClassValue)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Literal) and one.value is None and isinstance(other, known):
+            return False
+    return None
+
+
+_EXPRESSIONS: dict[type[ast.expr], Callable[..., Value]] = {
+    ast.Constant: Expressions._constant,
+    ast.Name: Expressions._name,
+    ast.Attribute: Expressions._attribute,
+    ast.Call: Expressions._call,
+    ast.Await: Expressions._await,
+    ast.BinOp: Expressions._binary,
+    ast.BoolOp: Expressions._boolean,
+    ast.UnaryOp: Expressions._unary,
+    ast.Compare: Expressions._compare,
+    ast.IfExp: Expressions._conditional,
+    ast.Subscript: Expressions._subscript,
+    ast.Slice: Expressions._slice,
+    ast.List: Expressions._sequence,
+    ast.Tuple: Expressions._sequence,
+    ast.Set: Expressions._sequence,
+    ast.Dict: Expressions._dict,
+    ast.Lambda: Expressions._lambda,
+    ast.JoinedStr: Expressions._joined,
+    ast.NamedExpr: Expressions._named,
+    ast.Starred: Expressions._starred,
+    ast.Yield: Expressions._yield,
+    ast.YieldFrom: Expressions._yield_from,
+    ast.ListComp: Expressions._comprehension,
+    ast.SetComp: Expressions._comprehension,
+    ast.GeneratorExp: Expressions._comprehension,
+    ast.DictComp: Expressions._comprehension,
+}

@@ -1,0 +1,448 @@
+"""``understudy check`` and ``understudy rule``: options, formats, order, exit statuses, processes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from understudy.jobs import Checker, process_count
+from understudy.rules import registry
+
+from cli_run import AWAITED, FIXED, check, contents, project, run
+
+HERE = Path(__file__).parent
+BACKEND = HERE.parent / "projects" / "governance"
+
+UNUSED = "x = 1  # understudy: ignore[US101]\n"
+"""One warning: US901 at 1:8."""
+
+
+# Exit status and what is printed
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    ran = run(project(tmp_path, test_a="x = 1\n"), "check")
+    assert (ran.status, ran.out, ran.err) == (0, "No findings.\n", "")
+
+
+def test_text_is_the_default_format(tmp_path: Path) -> None:
+    ran = run(project(tmp_path, test_a=AWAITED), "check")
+    assert (ran.status, ran.err) == (1, "")
+    assert "error[US101]" in ran.out
+    assert " --> test_a.py:6:5\n" in ran.out
+    assert ran.out.endswith("Found 1 error in 1 file; 1 can be fixed with --fix.\n")
+
+
+def test_exit_zero_hides_findings_but_no_failures(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED)
+    ran = check(folder, "--exit-zero")
+    assert (ran.status, ran.places) == (0, ["test_a.py:6:5 US101"])
+    assert check(folder, "--exit-zero", "gone", "test_a.py").status == 2
+
+
+def test_json_is_the_contract(tmp_path: Path) -> None:
+    source = AWAITED.replace("    await", "    '\U0001f600'; await")
+    ran = run(project(tmp_path, test_a=source), "check", "--output-format", "json")
+    assert ran.status == 1
+    (finding,) = ran.json
+    assert {key: finding[key] for key in ("code", "name", "severity", "filename", "location", "end_location")} == {
+        "code": "US101",
+        "name": "awaited-sync-mock",
+        "severity": "error",
+        "filename": "test_a.py",
+        "location": {"row": 6, "column": 10},
+        "end_location": {"row": 6, "column": 32},
+    }
+    assert set(finding) == {
+        "code",
+        "name",
+        "severity",
+        "message",
+        "filename",
+        "location",
+        "end_location",
+        "related",
+        "fix",
+        "url",
+    }
+    for related in finding["related"]:
+        assert set(related) == {"filename", "location", "end_location", "message"}
+    assert finding["related"][0]["location"]["row"] == 5
+    assert set(finding["fix"]) == {"title", "applicability", "edits"}
+    assert finding["fix"]["applicability"] == "safe"
+    for edit in finding["fix"]["edits"]:
+        assert set(edit) == {"filename", "location", "end_location", "content"}
+    assert {edit["content"] for edit in finding["fix"]["edits"]} >= {"AsyncMock"}
+    assert finding["url"].startswith("https://")
+    assert run(project(tmp_path, test_a=""), "check", "--output-format", "json").out == "[]\n"
+
+
+def test_github(tmp_path: Path) -> None:
+    ran = run(project(tmp_path, test_a=AWAITED), "check", "--output-format", "github")
+    assert ran.status == 1
+    assert ran.out.startswith(
+        "::error title=US101 awaited-sync-mock,file=test_a.py,line=6,endLine=6,col=5,endColumn=27::"
+    )
+    assert len(ran.out.splitlines()) == 1
+
+
+def test_statistics(tmp_path: Path) -> None:
+    ran = check(project(tmp_path, test_a=AWAITED, test_b=AWAITED, test_c=UNUSED), "--statistics")
+    assert ran.out.splitlines()[3:] == [
+        "2  US101  awaited-sync-mock   2 fixable",
+        "1  US901  unused-suppression  1 fixable",
+    ]
+
+
+def test_findings_are_in_order_of_path_row_and_column(tmp_path: Path) -> None:
+    twice = AWAITED + "    await session.a(); await session.b()\n"
+    project(tmp_path / "b", "[tool.understudy]\n", test_x=twice, test_a=AWAITED)
+    project(tmp_path / "a", "[tool.understudy]\n", test_z=AWAITED)
+    expected = [
+        "a/test_z.py:6:5 US101",
+        "b/test_a.py:6:5 US101",
+        "b/test_x.py:6:5 US101",
+        "b/test_x.py:7:5 US101",
+        "b/test_x.py:7:24 US101",
+    ]
+    assert check(tmp_path, "b/test_x.py", "b", "a", "b/test_a.py").places == expected
+    assert check(tmp_path, "a", "b").places == expected
+
+
+# Which rules
+
+
+def test_select_and_ignore(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED, test_b=UNUSED)
+    both = ["test_a.py:6:5 US101", "test_b.py:1:8 US901"]
+    assert check(folder).places == both
+    assert check(folder, "--select", "US1").places == both[:1]
+    assert check(folder, "--select", "unused-suppression").places == both[1:]
+    assert check(folder, "--select", "US101,US901").places == both
+    assert check(folder, "--ignore", "us1").places == both[1:]
+    assert check(folder, "--ignore", "US101, US901").status == 0
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    folder = project(tmp_path, '[tool.understudy]\nignore = ["US101"]\n', test_a=AWAITED)
+    assert check(folder).places == []
+    assert check(folder, "--ignore", "US9").places == ["test_a.py:6:5 US101"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "near"),
+    [
+        ("select", "US1O1", "; did you mean 'US101'?"),
+        ("select", "US101,awaited-sync-mok", "; did you mean 'awaited-sync-mock'?"),
+        ("ignore", "nonsense", ""),
+    ],
+)
+def test_unknown_rules_are_refused(tmp_path: Path, option: str, value: str, near: str) -> None:
+    ran = check(project(tmp_path, test_a=AWAITED), f"--{option}", value)
+    assert (ran.status, ran.out) == (2, "")
+    wrong = value.split(",")[-1]
+    assert ran.messages == [
+        f"understudy: command line: {option}: no rule has the code, prefix or name {wrong!r}{near}"
+    ]
+
+
+# Fixing
+
+
+def test_fix_and_what_it_says(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED, test_b=AWAITED, test_c="x = 1\n")
+    ran = run(folder, "check", "--fix")
+    assert (ran.status, ran.out, ran.err) == (0, "No findings.\n", "Fixed 2 findings.\n")
+    assert contents(folder)["test_a.py"] == FIXED.encode()
+    assert contents(folder)["test_b.py"] == FIXED.encode()
+    assert contents(folder)["test_c.py"] == b"x = 1\n"
+
+
+def test_diff_prints_a_patch_and_writes_nothing(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED)
+    before = contents(folder)
+    for options in (["--diff"], ["--diff", "--fix"], ["--diff", "--fix", "--unsafe-fixes"]):
+        ran = check(folder, *options)
+        assert ran.status == 1
+        assert "-    session = MagicMock()\n+    session = AsyncMock()\n" in ran.out
+        assert contents(folder) == before
+    subprocess.run(["patch", "-p0", "-s"], cwd=folder, input=ran.out, text=True, check=True)
+    assert contents(folder)["test_a.py"] == FIXED.encode()
+
+
+def test_only_fix_writes(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED)
+    before = contents(folder)
+    for options in ([], ["--unsafe-fixes"], ["--statistics"], ["--no-cache"], ["--jobs", "2"]):
+        check(folder, *options)
+    assert contents(folder) == before
+
+
+# The project's Python
+
+
+@pytest.mark.parametrize("path", [".", "bin/python"])
+def test_python_is_a_venv_or_its_interpreter(tmp_path: Path, path: str) -> None:
+    site = tmp_path / "env" / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    (tmp_path / "env" / "bin").mkdir()
+    (tmp_path / "env" / "bin" / "python").touch()
+    (tmp_path / "env" / "pyvenv.cfg").write_text(f"home = {sys.prefix}/bin\nversion = 3.11.1\n")
+    (site / "installed.py").write_text("class C:\\n    async def x(self): ...\\n    def y(self): ...\\n")
+    source = AWAITED.replace("\\n\\n\\n", "\\n\\nimport installed\\n\\n\\n", 1).replace("()\\n    a", "(spec=installed.C)\\n    a")
+    folder = project(
+        tmp_path / "p", test_a=source.replace("commit()\\n", "x()\\n"), test_b=source.replace("commit()\\n", "y()\\n")
+    )
+    assert check(folder).places == []
+    ran = check(folder, "--python", tmp_path / "env" / path)
+    assert (ran.err, ran.places) == ("", ["test_b.py:8:5 US101"])
+
+
+@pytest.mark.parametrize("path", ["gone", ".", "test_a.py"])
+def test_python_that_is_none_is_refused(tmp_path: Path, path: str) -> None:
+    folder = project(tmp_path, test_a=AWAITED)
+    ran = check(folder, "--python", path)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.messages == [
+        "understudy: command line: python: expected the path of an interpreter or of a virtual environment, "
+        f"which {os.path.normpath(folder / path)!r} is not"
+    ]
+
+
+# Several projects
+
+
+def test_each_project_has_its_own_configuration(tmp_path: Path) -> None:
+    project(tmp_path / "a", '[tool.understudy]\nignore = ["US101"]\n', test_a=AWAITED)
+    project(tmp_path / "b", '[tool.understudy.severity]\nUS101 = "hint"\n', test_b=AWAITED)
+    ran = check(tmp_path, "a", "b/test_b.py")
+    assert ran.places == ["b/test_b.py:6:5 US101"]
+    assert ": hint[US101] " in ran.out
+
+
+@pytest.mark.parametrize("order", [("inner", "."), (".", "inner")])
+def test_a_file_that_was_asked_for_twice_is_checked_once(tmp_path: Path, order: tuple[str, str]) -> None:
+    project(tmp_path, test_a=AWAITED)
+    project(tmp_path / "inner", '[tool.understudy.severity]\nUS101 = "hint"\n', test_b=AWAITED)
+    ran = check(tmp_path, *order)
+    assert ran.places == ["inner/test_b.py:6:5 US101", "test_a.py:6:5 US101"]
+    assert [line.split(": ")[1][:12] for line in ran.out.splitlines()] == ["hint[US101] ", "error[US101]"]
+
+
+# Processes
+
+
+@pytest.mark.parametrize(
+    ("jobs", "files", "processes"),
+    [(1, 500, 1), (4, 500, 4), (4, 3, 3), (4, 0, 1), (None, 60, 1), (None, 0, 1), (10_000, 100_000, 1024)],
+)
+def test_how_many_processes(jobs: int | None, files: int, processes: int) -> None:
+    assert process_count(jobs, files) == (min(processes, 61) if os.name == "nt" else processes)
+
+
+def test_many_files_use_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("understudy.jobs._processors", lambda: 6)
+    assert process_count(None, 61) == 6
+    monkeypatch.setattr("understudy.jobs._processors", lambda: 64)
+    assert process_count(None, 61) == 8
+
+
+@pytest.mark.parametrize("output_format", ["json", "text", "concise"])
+def test_processes_change_nothing(tmp_path: Path, output_format: str) -> None:
+    bad = {"test_bad": "def f(:\n", "test_latin": b"\xe9", "test_unused": UNUSED}
+    folder = project(tmp_path / "other", **{f"test_{n}": AWAITED for n in range(20)}, **bad)
+    command = ["check", "--output-format", output_format, "--statistics", BACKEND, folder]
+    alone = run(tmp_path, *command, "--jobs", "1")
+    assert (alone.status, len(alone.messages)) == (2, 2)
+    assert "US108" in alone.out
+    for jobs in ("2", "3"):
+        assert run(tmp_path, *command, "--jobs", jobs) == alone
+
+
+def test_processes_see_what_was_fixed(tmp_path: Path) -> None:
+    files = {f"test_{n}": AWAITED for n in range(12)}
+    one = project(tmp_path / "one", **files)
+    two = project(tmp_path / "two", **files)
+    alone = check(one, "--fix", "--jobs", "1")
+    assert check(two, "--fix", "--jobs", "2") == alone
+    assert alone.status == 0
+    assert contents(one) == contents(two)
+    assert contents(one)["test_3.py"] == FIXED.encode()
+
+
+def test_processes_that_cannot_be_had_are_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from understudy import cli
+
+    def refuses(_: Checker) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Checker, "_started", refuses)
+    monkeypatch.chdir(project(tmp_path, test_a=AWAITED, test_b=AWAITED))
+    assert cli.main(["check", "--output-format", "concise", "--jobs", "2"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("US101") == 2
+    assert captured.err == "understudy: goes on in one process ([Errno 28] No space left on device)\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_stops_with_one_line(tmp_path: Path, jobs: str) -> None:
+    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(2000))
+    folder = project(tmp_path, **{f"test_{n}": source for n in range(40)})
+    command = [sys.executable, "-m", "understudy", "check", "--jobs", jobs]
+    running = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(1.5)
+    assert running.poll() is None, "it was over too soon for this test"
+    started = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (2, "", "understudy: interrupted\n")
+    assert time.monotonic() - started < 10
+    deadline = time.monotonic() + 10
+    while _alive(running.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(running.pid), "a process was left behind"
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# Terminals and pipes
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_progress_on_a_terminal_only(tmp_path: Path, jobs: str) -> None:
+    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(300))
+    folder = project(tmp_path, **{f"test_{n}": source for n in range(10)})
+    quiet = check(folder, "--jobs", jobs)
+    assert quiet.err == ""
+    master, slave = os.openpty()
+    command = [sys.executable, "-m", "understudy", "check", "--output-format", "concise", "--jobs", jobs]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        text=True,
+        check=False,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(master)
+    assert done.stdout == quiet.out
+    assert b"Checking: " in shown
+    assert b" of 10 files" in shown
+    assert b"\n" not in shown
+    assert shown.endswith(b" \r")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    folder = project(tmp_path, **{f"test_{n}": AWAITED for n in range(300)})
+    running = subprocess.Popen(
+        [sys.executable, "-m", "understudy", "check", "--jobs", "1"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == b""
+    running.stderr.close()
+    assert running.wait(60) == 2
+
+
+# understudy rule
+
+
+def test_rule_prints_the_page() -> None:
+    page = registry.all_rules()["US101"].page
+    for name in ("US101", "us101", "awaited-sync-mock"):
+        ran = run(HERE, "rule", name)
+        assert (ran.status, ran.out, ran.err) == (0, page, "")
+
+
+def test_rule_as_json() -> None:
+    ran = run(HERE, "rule", "US101", "--output-format", "json")
+    described = json.loads(ran.out)
+    assert list(described) == ["code", "name", "severity", "summary", "documentation", "url"]
+    assert (described["code"], described["severity"]) == ("US101", "error")
+    assert described["documentation"].startswith("# awaited-sync-mock (US101)")
+
+
+def test_all_rules() -> None:
+    ran = run(HERE, "rule", "--all")
+    lines = ran.out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        [rule.code, rule.name, rule.severity.value] for rule in registry.all_rules().values()
+    ]
+    assert len({line.index(line.split()[2]) for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "near"),
+    [("US1O1", "; did you mean 'US101'?"), ("awaited-sync-mok", "; did you mean 'awaited-sync-mock'?"), ("x", "")],
+)
+def test_a_rule_that_there_is_not(rule: str, near: str) -> None:
+    ran = run(HERE, "rule", rule)
+    assert (ran.status, ran.out, ran.err) == (2, "", f"understudy rule: there is no rule {rule}{near}\n")
+
+
+def test_rule_needs_one_of_both() -> None:
+    for arguments in ([], ["US101", "--all"]):
+        ran = run(HERE, "rule", *arguments)
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err == "understudy rule: give either a rule's code or --all\n"
+
+
+# Start
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["check", "--help"]])
+def test_nothing_heavy_is_imported_to_say_so(tmp_path: Path, arguments: list[str]) -> None:
+    assert _imported(tmp_path, *arguments).isdisjoint(
+        {"pygls", "lsprotocol", "jedi", "parso", "sqlalchemy", "rich", "asyncio", "multiprocessing"}
+    )
+
+
+def test_a_check_imports_no_language_server(tmp_path: Path) -> None:
+    imported = _imported(project(tmp_path, test_a=AWAITED), "check", "--output-format", "json")
+    assert "understudy" in imported
+    assert imported.isdisjoint({"pygls", "lsprotocol", "jedi", "sqlalchemy", "asyncio"})
+
+
+def _imported(folder: Path, *arguments: str) -> set[str]:
+    """The top-level names of all modules that a command imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "understudy", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    times = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {name.partition(".")[0] for name in times}
