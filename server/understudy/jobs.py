@@ -118,6 +118,11 @@ class Checker:
     def _in_processes(self, index: int, files: Sequence[Path]) -> Iterator[list[Checked]]:
         """What comes back, as it does; not everything when processes cannot be had, or die."""
         try:
+            if os.name == "posix":
+                from multiprocessing import resource_tracker
+
+                # Its start would let Ctrl-C through again.
+                resource_tracker.ensure_running()
             # The processes must not end by Ctrl-C on their own: it is this one that ends them.
             with without_interrupts():
                 pool = self._started()

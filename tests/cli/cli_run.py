@@ -21,10 +21,11 @@ async def test_commit():
 """One finding: US101 at 6:5, with a safe fix."""
 
 
-
 def fixed(raw: bytes) -> bytes:
     """What ``--fix`` makes of a file with that finding."""
-    return raw.replace(b"import MagicMock", b"import AsyncMock, MagicMock").replace(b"= MagicMock", b"= AsyncMock")
+    return raw.replace(b"import MagicMock", b"import AsyncMock, MagicMock").replace(
+        b"= MagicMock", b"= AsyncMock"
+    )
 
 
 FIXED = fixed(AWAITED.encode()).decode()

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from cli_run import AWAITED, FIXED, check, contents, project, run
 from understudy.jobs import Checker, process_count
 from understudy.rules import registry
-
-from cli_run import AWAITED, FIXED, check, contents, project, run
 
 HERE = Path(__file__).parent
 BACKEND = HERE.parent / "projects" / "governance"
@@ -52,7 +51,9 @@ def test_json_is_the_contract(tmp_path: Path) -> None:
     ran = run(project(tmp_path, test_a=source), "check", "--output-format", "json")
     assert ran.status == 1
     (finding,) = ran.json
-    assert {key: finding[key] for key in ("code", "name", "severity", "filename", "location", "end_location")} == {
+    assert {
+        key: finding[key] for key in ("code", "name", "severity", "filename", "location", "end_location")
+    } == {
         "code": "US101",
         "name": "awaited-sync-mock",
         "severity": "error",
@@ -195,10 +196,14 @@ def test_python_is_a_venv_or_its_interpreter(tmp_path: Path, path: str) -> None:
     (tmp_path / "env" / "bin").mkdir()
     (tmp_path / "env" / "bin" / "python").touch()
     (tmp_path / "env" / "pyvenv.cfg").write_text(f"home = {sys.prefix}/bin\nversion = 3.11.1\n")
-    (site / "installed.py").write_text("class C:\\n    async def x(self): ...\\n    def y(self): ...\\n")
-    source = AWAITED.replace("\\n\\n\\n", "\\n\\nimport installed\\n\\n\\n", 1).replace("()\\n    a", "(spec=installed.C)\\n    a")
+    (site / "installed.py").write_text("class C:\n    async def x(self): ...\n    def y(self): ...\n")
+    source = AWAITED.replace("\n\n\n", "\n\nimport installed\n\n\n", 1).replace(
+        "()\n    a", "(spec=installed.C)\n    a"
+    )
     folder = project(
-        tmp_path / "p", test_a=source.replace("commit()\\n", "x()\\n"), test_b=source.replace("commit()\\n", "y()\\n")
+        tmp_path / "p",
+        test_a=source.replace("commit()\n", "x()\n"),
+        test_b=source.replace("commit()\n", "y()\n"),
     )
     assert check(folder).places == []
     ran = check(folder, "--python", tmp_path / "env" / path)
@@ -256,9 +261,10 @@ def test_many_files_use_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("output_format", ["json", "text", "concise"])
 def test_processes_change_nothing(tmp_path: Path, output_format: str) -> None:
-    bad = {"test_bad": "def f(:\n", "test_latin": b"\xe9", "test_unused": UNUSED}
-    folder = project(tmp_path / "other", **{f"test_{n}": AWAITED for n in range(20)}, **bad)
-    command = ["check", "--output-format", output_format, "--statistics", BACKEND, folder]
+    files: dict[str, str | bytes] = {f"test_{n}": AWAITED for n in range(20)}
+    files |= {"test_bad": "def f(:\n", "test_latin": b"\xe9", "test_unused": UNUSED}
+    folder = project(tmp_path / "other", "[tool.understudy]\n", **files)
+    command: list[str | Path] = ["check", "--output-format", output_format, "--statistics", BACKEND, folder]
     alone = run(tmp_path, *command, "--jobs", "1")
     assert (alone.status, len(alone.messages)) == (2, 2)
     assert "US108" in alone.out
@@ -296,7 +302,7 @@ def test_processes_that_cannot_be_had_are_done_without(
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_stops_with_one_line(tmp_path: Path, jobs: str) -> None:
-    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(2000))
+    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(6000))
     folder = project(tmp_path, **{f"test_{n}": source for n in range(40)})
     command = [sys.executable, "-m", "understudy", "check", "--jobs", jobs]
     running = subprocess.Popen(
@@ -360,8 +366,9 @@ def test_progress_on_a_terminal_only(tmp_path: Path, jobs: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
-    folder = project(tmp_path, **{f"test_{n}": AWAITED for n in range(300)})
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, count: int) -> None:
+    folder = project(tmp_path, **{f"test_{n}": AWAITED for n in range(count)})
     running = subprocess.Popen(
         [sys.executable, "-m", "understudy", "check", "--jobs", "1"],
         cwd=folder,
@@ -405,7 +412,11 @@ def test_all_rules() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "near"),
-    [("US1O1", "; did you mean 'US101'?"), ("awaited-sync-mok", "; did you mean 'awaited-sync-mock'?"), ("x", "")],
+    [
+        ("US1O1", "; did you mean 'US101'?"),
+        ("awaited-sync-mok", "; did you mean 'awaited-sync-mock'?"),
+        ("x", ""),
+    ],
 )
 def test_a_rule_that_there_is_not(rule: str, near: str) -> None:
     ran = run(HERE, "rule", rule)
@@ -444,5 +455,9 @@ def _imported(folder: Path, *arguments: str) -> set[str]:
         text=True,
         check=False,
     )
-    times = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
+    times = (
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    )
     return {name.partition(".")[0] for name in times}

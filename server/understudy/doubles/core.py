@@ -264,6 +264,11 @@ class Core(State):
         if self.guards and self.guards[-1].expects:
             self.may_raise()
 
+    def may_lack(self) -> None:
+        """An attribute is looked up that may not be there: a handler for that says that it may happen."""
+        if self.guards and "AttributeError" in (self.guards[-1].names or ()):
+            self.may_raise()
+
     def may_raise(self) -> None:
         """Something unknown happens inside a ``try``: what follows in it may not run."""
         if self.guards and not self.guards[-1].doubts:
@@ -544,6 +549,10 @@ class Core(State):
     def handed(self, value: Value, place: Place, depth: int = 0) -> None:
         if isinstance(value, Mock):
             self.write(value.slots, "handed", place)
+            for key, child in list(value.slots.items()):
+                # What the test put on the mock itself goes with it; what the mock made finds it by its parent.
+                if isinstance(child, Mock) and not child.auto and key != "wraps" and depth < 4:
+                    self.handed(child, place, depth + 1)
         elif isinstance(value, Sequence_) and depth < 2:
             for item in value.items or ():
                 self.handed(item, place, depth + 1)
@@ -708,8 +717,14 @@ class Core(State):
         if isinstance(callee, Foreign):
             self.may_fail()
             last = callee.dotted.rpartition(".")[2]
-            if last in ("enter_context", "enter_async_context") and arguments.values:
-                return library.enter_context(self, arguments.values[0], node, env)
+            if last == "enter_context" and arguments.values:
+                return library.enter_context(self, arguments.values[0], node, env, is_async=False)
+            if last == "enter_async_context" and arguments.values:
+                manager = arguments.values[0]
+                return Coroutine(
+                    lambda: library.enter_context(self, manager, node, env, is_async=True),
+                    Place(env.unit, node),
+                )
             if last in ("run_until_complete", "run"):
                 for value in arguments.values:
                     if isinstance(value, Coroutine):
@@ -876,6 +891,7 @@ class Core(State):
         if f"deleted{slot}" in mock.slots:
             return self._missing_attribute(env, mock, node, name)
         if not mock.certain:
+            self.may_lack()
             return UNKNOWN
         if name in ASSERTIONS or name in METHODS:
             return BoundBuiltin(mock, name)
@@ -894,6 +910,7 @@ class Core(State):
             return UNKNOWN
         child = self.shapes.child(mock, name)
         if child.unsure:
+            self.may_lack()
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
@@ -920,11 +937,7 @@ class Core(State):
                 return UNKNOWN
             return self._not_awaitable(env, value, node, value.kind.value, error)
         if isinstance(value, (Literal, Sequence_, Mapping_)) and isinstance(callee, Mock):
-            if isinstance(value, Literal):
-                name = type(value.value).__name__
-            else:
-                name = value.kind if isinstance(value, Sequence_) else "dict"
-            return self._not_awaitable(env, callee, node, name, error)
+            return self._not_awaitable(env, callee, node, kind_of(value), error)
         self.may_raise()
         return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
 
@@ -939,6 +952,9 @@ class Core(State):
         )
 
     def set_mock_attribute(self, mock: Mock, name: str, value: Value) -> None:
+        place = _handed(mock)
+        if place is not None and isinstance(value, Mock) and "handed" not in value.slots:
+            self.handed(value, place)
         if name in ("return_value", "side_effect"):
             self.write(mock.slots, name, value)
         else:
@@ -990,6 +1006,7 @@ class Core(State):
             return library.Mocker(patch=True)
         if isinstance(value, library.OwnObject):
             return BoundBuiltin(value, name)
+        self.may_lack()
         return UNKNOWN
 
     def module_attribute(self, value: ModuleValue, name: str, importer: Module) -> Value:
@@ -1180,15 +1197,19 @@ class Yielded(Exception):
         self.value = value
 
 
-def _async_for(value: Value) -> str:
-    kind = type(value.value).__name__ if isinstance(value, Literal) else "coroutine"
+def kind_of(value: Value) -> str:
+    """The name of the value's class, as messages print it."""
+    if isinstance(value, Literal):
+        return type(value.value).__name__
     if isinstance(value, Mock):
-        kind = value.kind.value
-    elif isinstance(value, Sequence_):
-        kind = value.kind
-    elif isinstance(value, Mapping_):
-        kind = "dict"
-    return f"'async for' requires an object with __aiter__ method, got {kind}"
+        return value.kind.value
+    if isinstance(value, Sequence_):
+        return value.kind
+    return "dict" if isinstance(value, Mapping_) else "coroutine"
+
+
+def _async_for(value: Value) -> str:
+    return f"'async for' requires an object with __aiter__ method, got {kind_of(value)}"
 
 
 def _carries_double(value: object, depth: int = 0) -> bool:

@@ -280,6 +280,12 @@ class Expressions(Core):
             items = self.async_items(source, first.iter, env)
         else:
             items = self.items(source, first.iter, env)
+        if isinstance(node, ast.GeneratorExp) and (
+            any(generator.is_async for generator in node.generators)
+            or any(isinstance(child, ast.Await) for child in ast.walk(node.elt))
+        ):
+            # An asynchronous generator: its elements are made when something iterates over it.
+            return UNKNOWN
         if items is not None and not items:
             return (
                 Mapping_.of({}, is_open=False) if isinstance(node, ast.DictComp) else Sequence_.of(kind, [])

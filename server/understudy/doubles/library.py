@@ -389,10 +389,10 @@ def exception_names(machine: Machine, value: Value) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def enter_context(machine: Machine, manager: Value, node: Node, env: Environment) -> Value:
+def enter_context(machine: Machine, manager: Value, node: Node, env: Environment, *, is_async: bool) -> Value:
     """``stack.enter_context(manager)``: entered until the stack is closed, which is not followed."""
     where = node if isinstance(node, ast.expr) else ast.Constant(None)
-    entered, guard, leave = machine.enter(manager, where, False, env)
+    entered, guard, leave = machine.enter(manager, where, is_async, env)
     machine.cleanups.append(leave)
     if guard is not None:
         # What it swallows ends somewhere that is not known.

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 
 from understudy.doubles import library
-from understudy.doubles.core import MOST_ITEMS, Arguments, Yielded
+from understudy.doubles.core import MOST_ITEMS, Arguments, Yielded, kind_of
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.state import (
     Guard,
@@ -78,7 +78,7 @@ class Machine(Expressions):
         return Status.NEXT
 
     def _label(self, mock: Mock, target: ast.expr, env: Environment) -> None:
-        if mock.unnamed:
+        if mock.unnamed and self.is_test(env.unit.path):
             mock.label = env.unit.source(target)
 
     def _annotated(self, node: ast.AnnAssign, env: Environment) -> Status:
@@ -340,6 +340,10 @@ class Machine(Expressions):
                 self.fail(env, Misuse.ASYNC_WITH, manager, node, _protocol("coroutine", is_async=True))
             else:
                 self.fail(env, Misuse.WITH, manager, node, _protocol("coroutine", is_async=False))
+            return UNKNOWN, None, _nothing
+        if isinstance(manager, (Literal, Sequence_, Mapping_)):
+            misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
+            self.fail(env, misuse, manager, node, _protocol(kind_of(manager), is_async=is_async))
             return UNKNOWN, None, _nothing
         if isinstance(manager, Mock):
             swallows = _may_swallow(manager, "__aexit__" if is_async else "__exit__")

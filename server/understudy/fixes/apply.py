@@ -284,17 +284,23 @@ def _objection(before: Text, after: Text) -> str | None:
         return str(error)
     if read_back.content != after.content:
         return "would be read in another encoding after the fixes"
-    error_after = _syntax_error(after.content)
-    if error_after is not None and _syntax_error(before.content) is None:
-        return f"would not parse after the fixes: {error_after}"
+    for reads in (ast.parse, _compile):
+        error_after = _refusal(reads, after.content)
+        if error_after is not None and _refusal(reads, before.content) is None:
+            return f"would not parse after the fixes: {error_after}"
     return None
 
 
-def _syntax_error(content: str) -> str | None:
+def _compile(content: str) -> object:
+    """Refuses more than the parser does: `await` in a plain function, a `__future__` import that is not first."""
+    return compile(content, "<fixed>", "exec", dont_inherit=True)
+
+
+def _refusal(reads: Callable[[str], object], content: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(content)
+            reads(content)
     except SyntaxError as error:
         return f"{error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:

@@ -70,20 +70,37 @@ def with_children(
             return None
         if not left:
             return configure(simulation, root, children, "MagicMock()")
-        same = [
-            failure for failure in left if (other := root_of(failure)) and other.place.key == root.place.key
-        ]
-        more = {path for failure in same if (path := path_for(failure))} - paths
+        more = {path for failure in left if (path := _path_below(failure, root, children, path_for))} - paths
         if not more:
             return None
         paths |= more
     return None
 
 
+def _path_below(
+    failure: Failure, root: Mock, children: list[str], path_for: Callable[[Failure], str | None]
+) -> str | None:
+    """The path for a failure that shows once the children are mocks of their own: from ``root``, too."""
+    found, path = root_of(failure), path_for(failure)
+    if found is None or path is None or found.place.key != root.place.key:
+        return None
+    if not found.unnamed:
+        return path
+    return f"{children[0]}.{path}" if len(children) == 1 else None
+
+
 def path_of(mock: Mock) -> str:
     """The attribute path from the root mock: ``execute.return_value`` for ``session.execute()``."""
-    path = mock.label.removeprefix(mock.root.label).lstrip(".")
-    return path.replace("()", ".return_value").lstrip(".")
+    return steps_of(mock).replace("()", ".return_value").lstrip(".")
+
+
+def steps_of(mock: Mock) -> str:
+    """From the root mock to this one, as it is written: ``.execute()`` for ``session.execute()``."""
+    label, root = mock.label, mock.root
+    if not label.startswith(root.label):
+        # The child is older than the name of its root.
+        return label.removeprefix(f"{root.kind.value}()")
+    return label.removeprefix(root.label)
 
 
 def works(
@@ -98,7 +115,7 @@ def left_over(
 ) -> list[Failure] | None:
     """How the simulated tests still fail with these changes, at the places of these failures or at new ones; None
     when a test expects an exception that only the broken double raised."""
-    left = []
+    left: list[Failure] = []
     for outcome in {id(outcome): outcome for outcome, _ in pairs}.values():
         mended = {id(failure) for other, failure in pairs if other is outcome}
         others = {f.place.key for f in outcome.failures if id(f) not in mended}
@@ -139,9 +156,13 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
         title = f"Set `{target}.{paths[0]} = {text}`"
     else:
         call = unit.span(place.node)
-        inner = ", ".join(f'"{path}": {text}' for path in paths)
+        plain = [f"{path}={text}" for path in paths if path.isidentifier()]
+        dotted = ", ".join(f'"{path}": {text}' for path in paths if not path.isidentifier())
+        if {keyword.arg for keyword in place.node.keywords}.intersection(paths):
+            return None
+        added = ", ".join([*plain, f"**{{{dotted}}}"] if dotted else plain)
         lead = ", " if place.node.args or place.node.keywords else ""
-        edits[Edit(unit.path, Span.at(call.end_row, call.end_column - 1), f"{lead}**{{{inner}}}")] = None
+        edits[Edit(unit.path, Span.at(call.end_row, call.end_column - 1), f"{lead}{added}")] = None
         title = f"Configure `{paths[0]}` with `{text}`"
     return Fix(title, _applicability(simulation, root), tuple(edits))
 

@@ -73,7 +73,8 @@ class ImportGraph:
         if source is not None and source.is_package:
             loaded = self.workspace.load(source)
             for imported in statement.names:
-                if loaded is not None and imported.name in loaded.bindings:
+                # ``from . import x`` in the package itself binds the name by loading the submodule.
+                if loaded is not None and loaded.path != module.path and imported.name in loaded.bindings:
                     continue
                 submodule = self.workspace.find(f"{name}.{imported.name}", module.path)
                 if submodule is not None:

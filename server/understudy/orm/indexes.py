@@ -239,6 +239,8 @@ def _table_arguments(
             if isinstance(declaration, model.Function) and declaration.name in ("__table_args__", "__table_cls__"):
                 return None
             if isinstance(declaration, model.Assign) and declaration.target == "__table_args__":
+                if declaration.value is None:
+                    continue
                 if not _on_own_table(models, mapped, cls):
                     continue
                 return _split(declaration.value, cls)
@@ -350,7 +352,8 @@ def _naming(models: Models, module: Module, term: model.Term | None) -> str | No
             term = value.declaration.value
     if not isinstance(term, model.DictTerm):
         return None
-    convention: str | None = _DEFAULT_CONVENTION
+    # A convention without ``ix`` replaces the default one, too: such an index has no name.
+    convention: str | None = None
     for key, item in term.items:
         if not isinstance(key, model.Const) or key.value not in _KINDS:
             # ``Index: …``, ``**other``, or a token of its own.
@@ -358,7 +361,4 @@ def _naming(models: Models, module: Module, term: model.Term | None) -> str | No
         if key.value == "ix":
             plain = item.value if isinstance(item, model.Const) else None
             convention = plain if isinstance(plain, str) else None
-    # Given without ``ix``, a convention replaces the default one: the index has no name then.
-    if not any(isinstance(key, model.Const) and key.value == "ix" for key, _ in term.items):
-        return None
     return convention

@@ -33,6 +33,7 @@ COROUTINE_USES = frozenset(
 
 ENTERED = frozenset({Misuse.WITH, Misuse.ASYNC_WITH, Misuse.ASYNC_FOR})
 _MAGIC = {Misuse.WITH: "__enter__", Misuse.ASYNC_WITH: "__aenter__", Misuse.ASYNC_FOR: "__aiter__"}
+_PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
 
 
 def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
@@ -64,7 +65,13 @@ def root_name(mock: Mock) -> str:
 
 def readable(mock: Mock) -> str:
     """A mock as a person would write it."""
-    return mock.label.replace(".__getitem__()", "[…]")
+    return f"{mock.root.label}{mocks.steps_of(mock)}".replace(".__getitem__()", "[…]")
+
+
+def writable(mock: Mock) -> str:
+    """A mock as the target of an assignment: ``session.execute.return_value``."""
+    path = mocks.path_of(mock)
+    return f"{mock.root.label}.{path}" if path else mock.root.label
 
 
 def made_here(mock: Mock) -> Related:
@@ -141,7 +148,7 @@ def entered_child(
     context: Context, failure: Failure, mock: Mock, group: list[tuple[Outcome, Failure]]
 ) -> tuple[Fix, ...]:
     """Make the AsyncMock whose call is entered or iterated over a MagicMock, whose call gives no coroutine."""
-    if is_coroutine_function(mock) or _plain_return(mock):
+    if is_coroutine_function(mock) or _plain_return(failure, mock):
         return ()
     if mock.parent is None:
         return mocks.to_magic(context.simulation, mock, group)
@@ -162,16 +169,25 @@ def path_for(failure: Failure) -> str | None:
         return None
     if failure.misuse in ENTERED:
         path = mocks.path_of(mock)
-        if is_coroutine_function(mock) or _plain_return(mock) or path.endswith("return_value"):
+        if is_coroutine_function(mock) or _plain_return(failure, mock) or path.endswith("return_value"):
             return None
         return path or None
     parent = awaited_parent(mock)
     return f"{mocks.path_of(parent)}.return_value".lstrip(".") if parent is not None else None
 
 
-def _plain_return(mock: Mock) -> bool:
+def _plain_return(failure: Failure, mock: Mock) -> bool:
     """Was the mock told to return something that can neither be entered nor asked for ``__aiter__``?"""
-    return isinstance(mock.slots.get("return_value"), (Literal, Sequence_, Mapping_))
+    if isinstance(mock.slots.get("return_value"), (Literal, Sequence_, Mapping_)):
+        return True
+    target = f"{mocks.path_of(mock) or mock.label}.return_value"
+    units = [place.unit for place in (failure.place, failure.handed, mock.root.place) if place is not None]
+    for unit in units:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Assign) and isinstance(node.value, _PLAIN):
+                if any(f".{unit.source(written)}".endswith(f".{target}") for written in node.targets):
+                    return True
+    return False
 
 
 def is_coroutine_function(mock: Mock) -> bool:
@@ -179,40 +195,49 @@ def is_coroutine_function(mock: Mock) -> bool:
     if mock.parent is not None:
         return mock.auto and mock.parent.spec is not None and mock.parent.spec.names is None
     node = mock.place.node
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call) or any(keyword.arg == "new_callable" for keyword in node.keywords):
         return False
-    func = node.func
-    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    return not name.endswith("Mock") and not any(keyword.arg == "new_callable" for keyword in node.keywords)
+    return not {"patch", "create_autospec"}.isdisjoint(mock.place.unit.source(node.func).split("."))
 
 
 def entered_reason(failure: Failure, mock: Mock) -> str:
     """Why the coroutine of an AsyncMock cannot be entered or iterated over, and what to do."""
-    name = readable(mock)
-    written = mock.label.replace("()", ".return_value")
-    is_named = not mock.unnamed
-    reason = f"because {f'`{name}`' if is_named else 'it'} is an AsyncMock and calling it gives a coroutine"
+    reason = _gives_coroutine(failure, mock)
     if is_coroutine_function(mock):
         return f"{reason}; it stands for a coroutine function: await the call first"
-    if mock.parent is not None:
-        advice = f"set `{written} = MagicMock()`"
-    else:
-        advice = f"make {f'`{name}`' if is_named else 'it'} a MagicMock"
-    if _plain_return(mock):
-        configured = (
-            f"{written if is_named else ''}.return_value.{_MAGIC[failure.misuse]}.return_value".lstrip(".")
-        )
-        advice = f"{advice} and configure `{configured}`"
-    return f"{reason}; {advice}"
+    configured = f"return_value.{_MAGIC[failure.misuse]}.return_value"
+    if not mock.root.unnamed:
+        configured = f"{writable(mock)}.{configured}"
+    advice = set_to_magic(mock, mocks.path_of(mock)) if mock.parent is not None else make_magic(mock)
+    return f"{reason}; {advice}" + (f" and configure `{configured}`" if _plain_return(failure, mock) else "")
 
 
-def value_reason(mock: Mock, function: str, parent: Mock | None) -> str:
+def value_reason(failure: Failure, mock: Mock) -> str:
     """Why the coroutine of an AsyncMock is not the value that a function takes it for, and what to do."""
-    name = "it" if mock.unnamed else f"`{readable(mock)}`"
-    reason = f"because {name} is an AsyncMock and calling it gives a coroutine"
+    reason = _gives_coroutine(failure, mock)
+    parent = awaited_parent(mock)
     if parent is not None:
-        return f"{reason}; set `{parent.label.replace('()', '.return_value')}.return_value = MagicMock()`"
-    return f"{reason}; make {name} a MagicMock, or await it in `{function}`"
+        return f"{reason}; {set_to_magic(mock, f'{mocks.path_of(parent)}.return_value'.lstrip('.'))}"
+    name = "it" if mock.root.unnamed else f"`{readable(mock)}`"
+    return f"{reason}; make {name} a MagicMock, or await it in `{failure.calls[-1].function.name}`"
+
+
+def _gives_coroutine(failure: Failure, mock: Mock) -> str:
+    name = readable(mock)
+    node = failure.place.node
+    if mock.unnamed and isinstance(node, ast.Call):
+        name = " ".join(failure.place.unit.source(node.func).split())
+    return f"because `{name}` is an AsyncMock and calling it gives a coroutine"
+
+
+def set_to_magic(mock: Mock, path: str) -> str:
+    if mock.root.unnamed:
+        return f"set its `{path}` to `MagicMock()`"
+    return f"set `{mock.root.label}.{path} = MagicMock()`"
+
+
+def make_magic(mock: Mock) -> str:
+    return "make it a MagicMock" if mock.root.unnamed else f"make `{root_name(mock)}` a MagicMock"
 
 
 def unsupported_reason(context: Context, mock: Mock, magic: str) -> str:
@@ -221,7 +246,7 @@ def unsupported_reason(context: Context, mock: Mock, magic: str) -> str:
     if spec is not None and Shapes(context.simulation.resolver).has(spec, magic) is False:
         what = f"`{spec.entity.name}`" if spec.entity is not None else "the list of names"
         return f"its spec, {what}, has no `{magic}`"
-    return "make it a MagicMock" if mock.root.unnamed else f"make `{root_name(mock)}` a MagicMock"
+    return make_magic(mock)
 
 
 def by_handover(

@@ -101,10 +101,12 @@ class Rule:
             unnecessary,
         )
 
+    @property
+    def page_path(self) -> Path:
+        """The file of the documentation."""
+        return Path(__file__).with_name(f"{self.module.rpartition('.')[2]}.md")
+
     @cached_property
     def page(self) -> str:
         """The documentation, Markdown."""
-        from importlib.resources import files
-
-        name = f"{self.module.rpartition('.')[2]}.md"
-        return (files("understudy.rules") / name).read_text("utf-8")
+        return self.page_path.read_text("utf-8")

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.infer.scopes import FunctionNode
+from understudy.rules.expected import last_name
 from understudy.source.parse import Parsed, Unit
+
+
+_IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,67 @@ def is_sys_modules(node: ast.expr) -> bool:
 
 
 def stubs(parsed: Parsed) -> Iterator[Stub]:
-    """Every entry that the file sets, with a constant name."""
+    """Every entry that the file replaces, with a constant name. Putting a real module there is no stub."""
     if "sys.modules" not in parsed.text.content:
         return
+    real: frozenset[str] | None = None
     for unit in parsed.units:
-        yield from _in(unit, unit.node, None, True)
+        for stub in _in(unit, unit.node, None, True):
+            if real is None:
+                real = _real_modules(parsed)
+            if not _is_real(stub.value, real):
+                yield stub
+
+
+def _real_modules(parsed: Parsed) -> frozenset[str]:
+    """Names that stand for modules that were really imported: by an import, ``import_module`` or out of
+    ``sys.modules``."""
+    found: set[str] = set()
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Import):
+            found.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, (ast.Assign, ast.NamedExpr)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if _is_real(node.value, frozenset()):
+                found.update(target.id for target in targets if isinstance(target, ast.Name))
+    return frozenset(found)
+
+
+def _is_real(value: ast.expr, names: frozenset[str]) -> bool:
+    if isinstance(value, ast.Name):
+        return value.id in names
+    return any(
+        (isinstance(node, ast.expr) and is_sys_modules(node))
+        or (isinstance(node, (ast.Attribute, ast.Name)) and last_name(node) in _IMPORTERS)
+        for node in ast.walk(value)
+    )
+
+
+def imports_again(parsed: Parsed, name: str) -> bool:
+    """Does the file reload a module, or take one other than ``name`` out of ``sys.modules``, so that it is
+    imported anew and sees what is there then?"""
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Call):
+            if last_name(node) == "reload":
+                return True
+            if isinstance(node.func, ast.Attribute) and is_sys_modules(node.func.value):
+                if node.func.attr in ("pop", "clear", "__delitem__"):
+                    first = node.args[0] if node.args else None
+                    if not isinstance(first, ast.Constant) or first.value != name:
+                        return True
+            if last_name(node) == "delitem" and node.args and is_sys_modules(node.args[0]):
+                second = node.args[1] if len(node.args) > 1 else None
+                if not isinstance(second, ast.Constant) or second.value != name:
+                    return True
+        elif isinstance(node, ast.Delete):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and is_sys_modules(target.value):
+                    key = target.slice
+                    if not isinstance(key, ast.Constant) or key.value != name:
+                        return True
+    return False
 
 
 def names(parsed: Parsed) -> set[str]:
@@ -85,12 +145,14 @@ def _computed(node: ast.AST) -> bool:
     return False
 
 
-def _in(unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool) -> Iterator[Stub]:
+def _in(
+    unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool, absent: bool = False
+) -> Iterator[Stub]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Subscript) and is_sys_modules(target.value):
                 if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
-                    yield Stub(unit, node, target, target.slice.value, node.value, function, top, False)
+                    yield Stub(unit, node, target, target.slice.value, node.value, function, top, absent)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
         if isinstance(call.func, ast.Attribute) and call.func.attr == "setdefault" and len(call.args) == 2:
@@ -100,7 +162,14 @@ def _in(unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool) ->
                     yield Stub(unit, node, call, first.value, call.args[1], function, top, True)
     inner = node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
     for child in _children(node):
-        yield from _in(unit, child, inner, False)
+        yield from _in(unit, child, inner, False, absent or _if_absent(node))
+
+
+def _if_absent(node: ast.stmt) -> bool:
+    """``if "m" not in sys.modules:``, ``try: import m``"""
+    if isinstance(node, ast.If):
+        return any(isinstance(child, ast.expr) and is_sys_modules(child) for child in ast.walk(node.test))
+    return isinstance(node, ast.Try) and any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in node.body)
 
 
 def _children(node: ast.stmt) -> Iterator[ast.stmt]:
@@ -123,6 +192,9 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
         elif isinstance(node, ast.Assign) and node is not stub.statement:
             if any(_is_entry(target, name) for target in node.targets) and not _makes_mock(node.value):
                 return True
+        elif isinstance(node, ast.Call) and any(_puts_back(arg) for arg in node.args):
+            # ``addCleanup(sys.modules.pop, "m")``
+            return True
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if is_sys_modules(node.func.value) and node.func.attr in ("pop", "update", "clear", "__delitem__"):
                 first = node.args[0] if node.args else None
@@ -138,6 +210,14 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
                 if isinstance(second, ast.Constant) and second.value == name:
                     return True
     return False
+
+
+def _puts_back(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in ("pop", "update", "clear", "__delitem__", "__setitem__")
+        and is_sys_modules(node.value)
+    )
 
 
 def _is_entry(target: ast.expr, name: str) -> bool:

@@ -36,8 +36,6 @@ def find(code_or_name: str) -> Rule | None:
 
 
 def url(code: str) -> str | None:
-    """Where a rule's page is published."""
+    """Where a rule's page can be opened: the file that is installed with the package."""
     rule = all_rules().get(code)
-    if rule is None:
-        return None
-    return f"https://github.com/understudy-dev/understudy/blob/main/server/{rule.module.replace('.', '/')}.md"
+    return rule.page_path.as_uri() if rule is not None else None

@@ -24,13 +24,12 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if mock is None:
             continue
         group = async_doubles.of_root(found, mock.root)
-        parent = async_doubles.awaited_parent(mock)
         if failure.misuse in async_doubles.ENTERED:
             fixes = async_doubles.entered_child(context, failure, mock, group)
             reason = async_doubles.entered_reason(failure, mock)
         else:
             fixes = async_doubles.plain_result(context, mock, group)
-            reason = async_doubles.value_reason(mock, failure.calls[-1].function.name, parent)
+            reason = async_doubles.value_reason(failure, mock)
         related = [async_doubles.made_here(mock)]
         for other in {f.place.key: f for _, f in pairs}.values():
             related.append(Related(other.place.unit.path, other.place.span, "its coroutine is used here"))

@@ -19,8 +19,13 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
     for stub in module_stubs.stubs(context.parsed):
-        if stub.function is None and stub.top_level and not stub.only_if_absent:
-            yield from _stub(rule, context, stub)
+        yield from comes_late(rule, context, stub)
+
+
+def comes_late(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
+    """The finding about one stub."""
+    if stub.function is None and stub.top_level and not stub.only_if_absent:
+        yield from _stub(rule, context, stub)
 
 
 def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
@@ -42,9 +47,14 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         # Modules that are loaded below the stub import the stub: it comes in time for them.
         return
     consumers = list(graph.importers(loaded, target, lazy=False))
-    lazily = list(graph.importers({**loaded, **late}, target, lazy=True))
+    lazily = list(graph.importers({**loaded, **late, context.path: None}, target, lazy=True))
     if not consumers and lazily:
         # Only code that imports it when it runs is there, and that sees the stub.
+        return
+    if any(
+        module_stubs.imports_again(context.workspace.parsed(module.path), stub.name)
+        for module in Fixtures(context.resolver).chain(context.module)
+    ):
         return
     severity = Severity.WARNING if lazily else Severity.ERROR
     edge = _loading_edge(before, graph, target)
@@ -117,12 +127,15 @@ def _move_up(context: Context, stub: Stub, edge: Edge) -> Fix | None:
         bindings = context.module.bindings.get(name, ())
         if bindings and min(binding.span.row for binding in bindings) >= edge.span.row:
             return None
+    if statement.column or text.line(statement.end_row)[statement.end_column :].partition("#")[0].strip():
+        # Other statements stand on the line.
+        return None
     newline = text.newline
-    end_row = statement.end_row + 1
-    removed = Span(statement.row, 0, end_row, 0)
-    if end_row < text.row_count and not text.line(end_row).strip() and statement.row > 0:
-        if not text.line(statement.row - 1).strip():
-            removed = Span(statement.row, 0, end_row + 1, 0)
+    start, end_row = statement.row, statement.end_row + 1
+    if end_row < text.row_count and not text.line(end_row).strip():
+        while start > edge.span.end_row + 1 and not text.line(start - 1).strip():
+            start -= 1
+    removed = Span(start, 0, end_row, 0)
     source = text.slice(Span(statement.row, 0, statement.end_row, len(text.line(statement.end_row))))
     return Fix(
         "Move the stub above the import",

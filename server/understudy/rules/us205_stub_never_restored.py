@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.fixes import imports
+from understudy.index.module import Module
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import ImportGraph
-from understudy.rules import module_stubs
+from understudy.rules import module_stubs, us204_stub_after_import
 from understudy.rules.base import Context, Rule
 from understudy.rules.module_stubs import Stub
 from understudy.source.span import Span
@@ -18,7 +20,10 @@ from understudy.source.span import Span
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
+    helpers: list[Module] | None = None
     for stub in module_stubs.stubs(context.parsed):
+        if helpers is None:
+            helpers = list(_helpers(context))
         if stub.function is None and context.path.name == "conftest.py":
             # A conftest sets up every test below it: the stub is meant to stay.
             continue
@@ -26,7 +31,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         if any(
             module_stubs.restored(context.workspace.parsed(module.path), stub.name, stub)
-            for module in Fixtures(context.resolver).chain(context.module)
+            for module in (*Fixtures(context.resolver).chain(context.module), *helpers)
         ):
             continue
         fix = _fix(context, stub)
@@ -39,9 +44,22 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         )
 
 
+def _helpers(context: Context) -> Iterator[Module]:
+    """Modules that the file imports and that have to do with ``sys.modules``: what they offer may restore it."""
+    for edge in ImportGraph(context.resolver).edges(context.module):
+        for node in edge.targets:
+            if isinstance(node, Path) and "sys.modules" in context.workspace.text(node).content:
+                module = context.workspace.module(node)
+                if module is not None:
+                    yield module
+
+
 def _fix(context: Context, stub: Stub) -> Fix | None:
     if stub.function is not None:
         return _in_function(context, stub)
+    if any(us204_stub_after_import.comes_late(us204_stub_after_import.RULE, context, stub)):
+        # A fixture would come later still.
+        return None
     return _as_fixture(context, stub)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.fixes.names import nearest
-from understudy.infer.imports import ImportGraph
+from understudy.infer.entities import ClassEntity
+from understudy.infer.imports import ImportGraph, Node
 from understudy.orm.models import Model, Registry, Relationship
 from understudy.orm.registry import Verdict, locate
 from understudy.rules.base import Context, Rule
@@ -79,8 +81,15 @@ def _defined_somewhere(context: Context, name: str, registry: Registry) -> bool:
         if module is None:
             return True
         for binding in module.bindings.get(name, ()):
-            if isinstance(binding.declaration, facts.Class) and not binding.declaration.bases:
-                continue
+            declaration = binding.declaration
+            if isinstance(declaration, facts.Class):
+                if not declaration.bases and not declaration.decorators:
+                    if not context.workspace.files_with(_IMPERATIVE):
+                        continue
+                found = context.models.mapped(ClassEntity(module, declaration, binding.row, declaration.name))
+                if found is not None and found.registry != registry.key:
+                    if not context.workspace.files_with(_SHARED):
+                        continue
             return True
         if name not in module.bindings:
             return True
@@ -94,6 +103,12 @@ def _several(
         return
     if len({model.entity.path for model in found}) < 2:
         return
+    tests = [path for path in context.workspace.files() if context.is_test_path(path)]
+    if tests:
+        loaded = ImportGraph(context.resolver).closure(tests)
+        if len({model.entity.path for model in found if model.entity.path in loaded}) < 2:
+            # They never meet in one process, as far as the tests go.
+            return
     span = relationship.target_span
     assert span is not None
     dotted = [f"{model.entity.module.name}.{model.name}" for model in found]
@@ -132,7 +147,7 @@ def _not_loaded(
     if wanted in graph.closure(tests):
         return
     reached = graph.closure(tests, lazy=True)
-    if context.path not in reached or wanted in reached:
+    if context.path not in reached or wanted in reached or _may_load(context, reached, target):
         return
     span = relationship.target_span
     assert span is not None
@@ -149,12 +164,32 @@ def _not_loaded(
         context.path,
         span,
         f"nothing that the tests import loads `{module}`, so once `{context.module.name}` is imported every query "
-        f"raises InvalidRequestError: '{relationship.target}' failed to locate a name; import `{module}` where the "
-        "models are loaded",
+        f"raises InvalidRequestError: '{relationship.target}' failed to locate a name; import `{module}` where "
+        "the models are loaded",
         severity=Severity.WARNING,
         related=tuple(related),
         fixes=fixes,
     )
+
+
+def _may_load(context: Context, reached: Iterable[Node], target: Model) -> bool:
+    """Does code on the way import modules by computed names, and could this be one of them?"""
+    dynamic = set(context.workspace.files_with(_BY_NAME))
+    module = target.entity.module.name
+    for node in reached:
+        if node not in dynamic or not isinstance(node, Path):
+            continue
+        folder = node.parent
+        if folder != context.workspace.root and target.entity.path.is_relative_to(folder):
+            return True
+        if context.is_test_path(node) or module in context.workspace.text(node).content:
+            return True
+    return False
+
+
+_BY_NAME = re.compile(rb"\bimport_module\b|\b__import__\b|\bpkgutil\b|\bimportlib\b|\brunpy\b")
+_IMPERATIVE = re.compile(rb"\bmap_imperatively\b|\bmapper\(")
+_SHARED = re.compile(rb"\bclass_registry\b|\b_class_registry\b")
 
 
 RULE = Rule(
