@@ -216,5 +216,3 @@ def forget_settings() -> None:
 def _path_of_tests(folder: Path) -> tuple[Path, ...]:
     settings = load_pytest(folder)
     return (*settings.pythonpath, settings.rootdir) if settings.file is not None else settings.pythonpath
-
-

@@ -165,7 +165,11 @@ class Workspace:
             if matches is None:
                 overlay = self._overlays.get(path)
                 try:
-                    raw = overlay.content.encode("utf-8", "replace") if overlay is not None else path.read_bytes()
+                    raw = (
+                        overlay.content.encode("utf-8", "replace")
+                        if overlay is not None
+                        else path.read_bytes()
+                    )
                 except OSError:
                     raw = b""
                 matches = pattern.search(raw) is not None

@@ -71,7 +71,9 @@ class Fixtures:
             for item in items:
                 if isinstance(item, model.Const) and isinstance(item.value, str):
                     file = self.resolver.workspace.find(item.value, module.path)
-                    loaded = self.resolver.workspace.load(file) if file is not None and file.workspace else None
+                    loaded = (
+                        self.resolver.workspace.load(file) if file is not None and file.workspace else None
+                    )
                     if loaded is not None:
                         yield loaded
 

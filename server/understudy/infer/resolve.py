@@ -40,7 +40,14 @@ _MODULE_ATTRIBUTES = frozenset(
 )
 _BUILTINS = frozenset(dir(builtins))
 _TRANSPARENT_DECORATORS = frozenset(
-    {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "final", "typing.final"}
+    {
+        "dataclass",
+        "dataclasses.dataclass",
+        "total_ordering",
+        "functools.total_ordering",
+        "final",
+        "typing.final",
+    }
 )
 
 
@@ -315,11 +322,19 @@ class Resolver:
                 if "classmethod" in decorators or declaration.name == "__init_subclass__":
                     return True
         for _, top in cls.module.declarations():
-            if isinstance(top, model.AttributeAssign) and top.name == name and top.owner.parts[-1] == cls.name:
+            if (
+                isinstance(top, model.AttributeAssign)
+                and top.name == name
+                and top.owner.parts[-1] == cls.name
+            ):
                 return True
             if isinstance(top, model.Expression) and isinstance(top.value, model.CallTerm):
                 call = top.value
-                if _term_name(call) == "setattr" and len(call.args) > 1 and _term_name(call.args[0]) == cls.name:
+                if (
+                    _term_name(call) == "setattr"
+                    and len(call.args) > 1
+                    and _term_name(call.args[0]) == cls.name
+                ):
                     key = call.args[1]
                     if not isinstance(key, model.Const) or key.value == name:
                         return True
@@ -354,7 +369,8 @@ class Resolver:
                 externals.extend(above.externals)
                 complete = complete and above.complete
                 if any(
-                    isinstance(d, model.Function) and d.name == "__init_subclass__" for d in found.declaration.body
+                    isinstance(d, model.Function) and d.name == "__init_subclass__"
+                    for d in found.declaration.body
                 ):
                     complete = False
             elif isinstance(found, External):

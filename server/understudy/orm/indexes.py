@@ -185,7 +185,18 @@ def _standalone(models: Models, registry: Registry, module: Module) -> Iterator[
         if name is not None:
             span = term.args[0].span.shifted(row)
             yield TableIndex(
-                name, mapped.table, schema, columns, module.path, span, None, term, row, mapped, metadata.key, True
+                name,
+                mapped.table,
+                schema,
+                columns,
+                module.path,
+                span,
+                None,
+                term,
+                row,
+                mapped,
+                metadata.key,
+                True,
             )
 
 
@@ -236,7 +247,10 @@ def _table_arguments(
     """``__table_args__``: its positional terms, the schema, and where. None when it is computed."""
     for cls in models.resolver.ancestry(mapped.entity).classes:
         for declaration in cls.declaration.body:
-            if isinstance(declaration, model.Function) and declaration.name in ("__table_args__", "__table_cls__"):
+            if isinstance(declaration, model.Function) and declaration.name in (
+                "__table_args__",
+                "__table_cls__",
+            ):
                 return None
             if isinstance(declaration, model.Assign) and declaration.target == "__table_args__":
                 if declaration.value is None:
@@ -304,7 +318,10 @@ def _metadata(models: Models, mapped: Model) -> _MetaData | None:
     module = models.workspace.module(path)
     if module is None:
         return None
-    if any(isinstance(d, model.AttributeAssign) and d.name == "naming_convention" for _, d in module.declarations()):
+    if any(
+        isinstance(d, model.AttributeAssign) and d.name == "naming_convention"
+        for _, d in module.declarations()
+    ):
         return _MetaData(mapped.registry, None)
     for binding in module.bindings.get(name.partition(".")[0], ()):
         declaration = binding.declaration
@@ -322,7 +339,8 @@ def _read(models: Models, module: Module, term: model.Term, key: MetadataKey) ->
                 return _MetaData(key, None)
             term, module, key = found.declaration.value, found.module, (found.path, found.declaration.target)
         if any(
-            isinstance(d, model.AttributeAssign) and d.name == "naming_convention" for _, d in module.declarations()
+            isinstance(d, model.AttributeAssign) and d.name == "naming_convention"
+            for _, d in module.declarations()
         ):
             return _MetaData(key, None)
         if not isinstance(term, model.CallTerm):
@@ -337,7 +355,9 @@ def _read(models: Models, module: Module, term: model.Term, key: MetadataKey) ->
         if following is None and kind == "generate_base" and isinstance(term.func, model.Ref):
             following = model.Ref(term.func.parts[:-1], term.func.span)
         if following is None:
-            known = kind in ("declarative_base", "registry", "SQLAlchemy") and all(k.name for k in term.keywords)
+            known = kind in ("declarative_base", "registry", "SQLAlchemy") and all(
+                k.name for k in term.keywords
+            )
             return _MetaData(key, _DEFAULT_CONVENTION if known else None)
         term = following
     return _MetaData(key, None)

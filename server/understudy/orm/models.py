@@ -32,7 +32,9 @@ _INSTRUMENTED = frozenset(
         "_sa_class_manager",
     }
 )
-_OTHER_BASES = frozenset({"AutomapBase", "DeferredReflection", "MappedAsDataclass", "SQLModel", "AbstractConcreteBase"})
+_OTHER_BASES = frozenset(
+    {"AutomapBase", "DeferredReflection", "MappedAsDataclass", "SQLModel", "AbstractConcreteBase"}
+)
 _SQLALCHEMY_BASES = frozenset({"DeclarativeBase", "DeclarativeBaseNoMeta", "AsyncAttrs"})
 _HARMLESS_EXTERNALS = frozenset({"Generic", "Protocol", "object"})
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__getattr__", "__init_subclass__"})
@@ -149,9 +151,14 @@ class Models:
                     if isinstance(owner, ValueEntity) and _made_by(owner, "SQLAlchemy"):
                         return (owner.path, f"{owner.declaration.target}.Model")
                 found = self.resolver.base(cls, base)
-                if isinstance(found, External) and found.root == "sqlalchemy" and found.name in (
-                    "DeclarativeBase",
-                    "DeclarativeBaseNoMeta",
+                if (
+                    isinstance(found, External)
+                    and found.root == "sqlalchemy"
+                    and found.name
+                    in (
+                        "DeclarativeBase",
+                        "DeclarativeBaseNoMeta",
+                    )
                 ):
                     return (cls.path, cls.qualname)
                 if isinstance(found, ValueEntity) and _made_by(found, "declarative_base", "generate_base"):

@@ -40,9 +40,7 @@ def locate(models: Models, registry: Registry, name: str) -> Answer:
         return Answer(Verdict.FOUND if len(named) == 1 else Verdict.SEVERAL, tuple(named))
     if parts[0] in tables and not registry.named(parts[0]):
         return Answer(Verdict.HIDDEN_BY_TABLE)
-    named = [
-        found for found in registry.named(parts[-1]) if _ends(found.entity.module.name, parts[:-1])
-    ]
+    named = [found for found in registry.named(parts[-1]) if _ends(found.entity.module.name, parts[:-1])]
     if len(named) == 1:
         return Answer(Verdict.FOUND, tuple(named))
     if named:

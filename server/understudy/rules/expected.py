@@ -52,7 +52,10 @@ def excused(parsed: Parsed, workspace: Workspace) -> bool:
         node = unit.node
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in targets) and node.value is not None:
+            if (
+                any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in targets)
+                and node.value is not None
+            ):
                 marks = (child.attr for child in ast.walk(node.value) if isinstance(child, ast.Attribute))
                 if not _MARKS.isdisjoint(marks):
                     return True

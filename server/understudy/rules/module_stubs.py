@@ -10,7 +10,6 @@ from understudy.infer.scopes import FunctionNode
 from understudy.rules.expected import last_name
 from understudy.source.parse import Parsed, Unit
 
-
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})
 
 
@@ -196,7 +195,12 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
             # ``addCleanup(sys.modules.pop, "m")``
             return True
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if is_sys_modules(node.func.value) and node.func.attr in ("pop", "update", "clear", "__delitem__"):
+            if is_sys_modules(node.func.value) and node.func.attr in (
+                "pop",
+                "update",
+                "clear",
+                "__delitem__",
+            ):
                 first = node.args[0] if node.args else None
                 if not isinstance(first, ast.Constant) or first.value == name:
                     return True

@@ -110,7 +110,10 @@ def _only_for_type_checkers(context: Context, owner: Entity, name: str) -> bool:
     bindings = module.bindings.get(name, ())
     if not bindings or name in module.set_by_functions or hasattr(builtins, name):
         return False
-    if owner.file.is_package and context.workspace.find(f"{owner.file.name}.{name}", context.path) is not None:
+    if (
+        owner.file.is_package
+        and context.workspace.find(f"{owner.file.name}.{name}", context.path) is not None
+    ):
         return False
     return all(Guard.TYPE_CHECKING in binding.guards for binding in bindings)
 
@@ -180,7 +183,9 @@ def _message(context: Context, call: PatchCall, found: _Missing, fix: tuple[Fix,
         kind = "package" if found.owner.file.is_package else "module"
         problem = f"{kind} `{found.owner.file.name}` does not have the attribute `{found.name}`"
         if _only_for_type_checkers(context, found.owner, found.name):
-            problem = f"`{found.owner.file.name}` has `{found.name}` only under `TYPE_CHECKING`, not when it runs"
+            problem = (
+                f"`{found.owner.file.name}` has `{found.name}` only under `TYPE_CHECKING`, not when it runs"
+            )
         elif not found.is_last:
             problem = f"there is no module `{found.owner.file.name}.{found.name}`"
     else:

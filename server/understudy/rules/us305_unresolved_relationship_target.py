@@ -116,7 +116,7 @@ def _several(
         context.path,
         span,
         f"more than one class of this registry is called '{relationship.target}', so the first query raises "
-        f"InvalidRequestError: Multiple classes found; name one by its module, such as \"{dotted[0]}\"",
+        f'InvalidRequestError: Multiple classes found; name one by its module, such as "{dotted[0]}"',
         related=tuple(
             Related(model.entity.path, model.entity.span, f"one `{model.name}` is declared here")
             for model in found
