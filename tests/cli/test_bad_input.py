@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import encodings.aliases
+import itertools
 import os
 import re
 import stat
@@ -106,13 +107,20 @@ def test_every_encoding_is_read_or_refused_as_by_python() -> None:
             assert _we_read(raw) == _python_reads(raw), (name, newline)
 
 
-@given(st.lists(st.sampled_from([b"# coding: latin-1", b"x = 1", b"'\xe9'", b"\r", b"\n", b"\r\n", b"\f"])))
-def test_declarations_are_found_where_python_finds_them(parts: list[bytes]) -> None:
-    raw = b"".join(parts)
-    try:
-        assert decode(raw).encode() == raw
-    except SourceError:
-        assert not _python_reads(raw)
+_LINES = [b"# coding: latin-1", b"#coding=utf8", b"# one", b"x = 1", b"'\xe9'", b"'\xc3\xa9'", b"", b"\f"]
+
+
+@pytest.mark.parametrize("newline", [b"\r", b"\n", b"\r\n"])
+def test_declarations_are_found_where_python_finds_them(newline: bytes) -> None:
+    for lines in itertools.product(_LINES, repeat=3):
+        for last in (b"'\xe9'", b""):
+            raw = newline.join((*lines, last, b""))
+            try:
+                assert decode(raw).encode() == raw
+            except SourceError:
+                assert not _python_reads(raw), raw
+            else:
+                assert _python_reads(raw), raw
 
 
 def _we_read(raw: bytes) -> bool:
@@ -143,6 +151,7 @@ def _python_reads(raw: bytes) -> bool:
         (AWAITED.replace("\n", "\r").encode(), "6:5"),
         (AWAITED.replace("\n", "\r\n", 3).encode(), "6:5"),
         (b"# coding: latin-1\r# caf\xe9\r" + AWAITED.replace("\n", "\r").encode(), "8:5"),
+        (b"# Gr\xf6\xdfe\n# coding: latin-1\n" + AWAITED.encode(), "8:5"),
         (b"\xef\xbb\xbf" + AWAITED.encode(), "6:5"),
         (AWAITED.replace("\n\n\n", "\n\f\n\f").encode(), "5:5"),
         (AWAITED.replace("    await", "    'caf\u00e9 \U0001f600'; await").encode(), "6:15"),
@@ -162,6 +171,7 @@ def _python_reads(raw: bytes) -> bool:
         "CR",
         "mixed",
         "CR latin-1",
+        "latin-1 above its declaration",
         "BOM",
         "form feeds",
         "emoji",

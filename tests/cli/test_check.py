@@ -81,7 +81,8 @@ def test_json_is_the_contract(tmp_path: Path) -> None:
     for edit in finding["fix"]["edits"]:
         assert set(edit) == {"filename", "location", "end_location", "content"}
     assert {edit["content"] for edit in finding["fix"]["edits"]} >= {"AsyncMock"}
-    assert finding["url"].startswith("https://")
+    assert finding["url"].startswith(("https://", "file://"))
+    assert finding["url"].endswith("/us101_awaited_sync_mock.md")
     assert run(project(tmp_path, test_a=""), "check", "--output-format", "json").out == "[]\n"
 
 

@@ -1,0 +1,85 @@
+"""What Understudy says of a program agrees with what happens when it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pages import harness
+from pages.markdown import Block, Example, Page
+
+from understudy.finding import Severity
+
+_HERE = Path(__file__).parent
+_FILES = sorted((_HERE / "programs").glob("*.txt"))
+_PREAMBLE = """import asyncio
+import contextlib
+import inspect
+import unittest
+from unittest.mock import ANY, DEFAULT, AsyncMock, MagicMock, Mock, create_autospec, patch, sentinel
+
+import pytest
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One program: did a test of it raise, and was an error reported?"""
+
+    title: str
+    raised: str
+    reported: str
+
+
+def _programs(path: Path) -> Iterator[Example]:
+    text = path.read_text("utf-8")
+    for number, part in enumerate(re.split(r"^=== ", text, flags=re.MULTILINE)[1:], 1):
+        title, _, body = part.partition("\n")
+        example = Example(f"{number} {title.strip()}", "", 1)
+        first, *pieces = re.split(r"^--- (.*)\n", body, flags=re.MULTILINE)
+        if first.strip():
+            example.files["test_example.py"] = Block("test_example.py", _PREAMBLE + first, 1)
+        for name, content in zip(pieces[::2], pieces[1::2], strict=True):
+            is_test = name.startswith("test") or name == "conftest.py"
+            example.files[name] = Block(name, (_PREAMBLE if is_test else "") + content, 1)
+        yield example
+
+
+@pytest.fixture(scope="module", params=_FILES, ids=lambda path: path.stem)
+def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
+    page = Page(request.param.stem)
+    page.examples.extend(_programs(request.param))
+    folder = tmp_path_factory.mktemp(request.param.stem)
+    cases = harness.cases(page, folder)
+    harness.run(cases, folder)
+    return [
+        Verdict(
+            f"{request.param.stem} {case.example.title}",
+            "; ".join(str(outcome) for outcome in case.outcomes if outcome.status == "raises"),
+            "; ".join(f.message for f in case.findings if f.severity is Severity.ERROR),
+        )
+        for case in cases
+    ]
+
+
+def test_the_programs_are_run(verdicts: list[Verdict]) -> None:
+    raised = sum(1 for verdict in verdicts if verdict.raised)
+    assert len(verdicts) > 100
+    assert raised > 20
+    assert raised < len(verdicts) - 20
+
+
+def test_no_program_that_passes_draws_an_error(verdicts: list[Verdict]) -> None:
+    wrong = [verdict for verdict in verdicts if verdict.reported and not verdict.raised]
+    assert wrong == []
+
+
+def test_the_misses_are_those_that_are_known(verdicts: list[Verdict]) -> None:
+    known = set((_HERE / "misses.txt").read_text("utf-8").splitlines())
+    titles = {verdict.title for verdict in verdicts}
+    missed = {verdict.title for verdict in verdicts if verdict.raised and not verdict.reported}
+    assert sorted(missed - known) == []
+    assert sorted((known & titles) - missed) == []
