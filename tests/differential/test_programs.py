@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pages import harness
 from pages.markdown import Block, Example, Page
-
 from understudy.finding import Severity
 
 _HERE = Path(__file__).parent
