@@ -41,11 +41,11 @@ from understudy.doubles.values import (
     Sequence_,
     Value,
 )
-from understudy.facts import model
 from understudy.infer.entities import (
     FunctionEntity,
     ModuleEntity,
 )
+from understudy.infer.scopes import import_facts
 
 
 class Machine(Expressions):
@@ -456,19 +456,8 @@ class Machine(Expressions):
         self, node: ast.Import | ast.ImportFrom, alias: ast.alias, bound: str, env: Environment
     ) -> Value:
         """What an import inside a function binds, patches included: it looks the name up when it runs."""
-        empty = env.unit.text.span(0, 0)
-        name = model.ImportedName(alias.name, bound, alias.asname is not None, empty)
-        is_from = isinstance(node, ast.ImportFrom)
-        statement = model.Import(
-            (node.module or "") if isinstance(node, ast.ImportFrom) else "",
-            node.level if isinstance(node, ast.ImportFrom) else 0,
-            (name,),
-            is_from,
-            False,
-            (),
-            empty,
-        )
-        if is_from:
+        statement, name = import_facts(node, alias, bound)
+        if statement.is_from:
             source = self.resolver.imported_module(env.module, statement)
             if isinstance(source, ModuleEntity) and source.file.workspace:
                 return self.module_attribute(ModuleValue(source.file), alias.name, env.module)

@@ -12,6 +12,7 @@ from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
 from understudy.source.parse import Parsed, Unit
+from understudy.source.span import Span
 
 _NAMED = (
     ast.FunctionDef,
@@ -204,20 +205,21 @@ class FileScopes:
                 bound = alias.name.partition(".")[0]
             if bound != name:
                 continue
-            empty = self.parsed.text.span(0, 0)
-            imported = model.ImportedName(alias.name, bound, alias.asname is not None, empty)
-            is_from = isinstance(node, ast.ImportFrom)
-            statement = model.Import(
-                (node.module or "") if isinstance(node, ast.ImportFrom) else "",
-                node.level if isinstance(node, ast.ImportFrom) else 0,
-                (imported,),
-                is_from,
-                False,
-                (),
-                empty,
-            )
+            statement, imported = import_facts(node, alias, bound)
             return self.resolver.imported(self.module, statement, imported)
         return Absent.UNKNOWN
+
+
+def import_facts(
+    node: ast.Import | ast.ImportFrom, alias: ast.alias, bound: str
+) -> tuple[model.Import, model.ImportedName]:
+    """One name of an import statement in a function, as facts; without places."""
+    nowhere = Span.at(0, 0)
+    imported = model.ImportedName(alias.name, bound, alias.asname is not None, nowhere)
+    is_from = isinstance(node, ast.ImportFrom)
+    module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+    level = node.level if isinstance(node, ast.ImportFrom) else 0
+    return model.Import(module, level, (imported,), is_from, False, (), nowhere), imported
 
 
 def _own_nodes(body: list[ast.AST]) -> Iterator[ast.AST]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import Shapes
@@ -17,9 +18,9 @@ from understudy.doubles.values import (
     Sequence_,
     Value,
 )
-from understudy.finding import Fix, Related
+from understudy.finding import Finding, Fix, Related
 from understudy.fixes import mocks
-from understudy.rules.base import Context
+from understudy.rules.base import Context, Rule
 
 COROUTINE_USES = frozenset(
     {
@@ -258,3 +259,30 @@ def by_handover(
         if failure.handed is not None:
             groups.setdefault(failure.handed.key, (failure.handed, []))[1].append((outcome, failure))
     return list(groups.values())
+
+
+def not_supported(
+    rule: Rule, context: Context, misuse: Misuse, statement: str, magic: str
+) -> Iterator[Finding]:
+    """What ``async with`` and ``async for`` in a test run into: a coroutine, or a mock without the magic
+    method."""
+    found = failures(context, misuse, in_test=True)
+    for _, failure in by_place(found):
+        mock = mock_of(failure.subject)
+        if mock is None:
+            continue
+        if isinstance(failure.subject, Coroutine):
+            reason = f", {entered_reason(failure, mock)}"
+            same = [pair for pair in found if is_same(pair[1], failure)]
+            fixes = entered_child(context, failure, mock, same)
+        else:
+            reason = f"; {unsupported_reason(context, mock, magic)}"
+            group = of_root(found, mock.root)
+            fixes = mocks.to_magic(context.simulation, mock.root, group)
+        yield rule.finding(
+            failure.place.unit.path,
+            failure.place.span,
+            f"`{statement} {source_of(failure)}` raises {failure.exception}: {failure.error}{reason}",
+            related=(made_here(mock),),
+            fixes=fixes,
+        )
