@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -514,10 +514,8 @@ class Core(State):
         """A call that no double reaches: worth a short look for what it returns, and no more."""
         self.plain_limit = self.steps + _PLAIN_STEPS
         try:
-            bound, function.bound = function.bound, None
-            made = self.call_function(function, arguments, node, env)
-            function.bound = bound
-            return made
+            # The receiver is among the arguments already; the caller's function keeps its own.
+            return self.call_function(replace(function, bound=None), arguments, node, env)
         except TooLong:
             self.escape(arguments.everything())
             return UNKNOWN

@@ -29,7 +29,6 @@ SYNC_MAGICS = frozenset(
         *(f"r{word}" for word in _NUMERICS.split()),
     )
 )
-ALL_MAGICS = SYNC_MAGICS | ASYNC_METHOD_MAGICS
 
 ASSERTIONS = frozenset(
     {

@@ -14,7 +14,6 @@ from understudy.source.span import Span
 _DYNAMIC = re.compile(
     r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
 )
-_DYNAMIC_SELF = re.compile(r"\bsetattr\(|__dict__|\bvars\(")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -223,7 +222,6 @@ class _Reader:
             tuple(imports),
             tuple(global_names),
             tuple(attributes),
-            first is not None and _DYNAMIC_SELF.search(source) is not None,
         )
 
     def parameters(self, arguments: ast.arguments) -> Iterator[model.Parameter]:

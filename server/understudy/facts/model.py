@@ -196,8 +196,6 @@ class Function:
     globals: tuple[str, ...]
     self_attributes: tuple[str, ...]
     """Attributes that the body sets on its first parameter."""
-    dynamic_self: bool
-    """True when the body calls ``setattr`` or touches ``__dict__``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
+from understudy.doubles.state import last_name
 from understudy.index.workspace import Workspace
 from understudy.infer.scopes import Site
 from understudy.source.parse import Parsed
@@ -118,12 +119,3 @@ def _catches(node: ast.expr | None, exceptions: tuple[str, ...]) -> bool:
             if isinstance(caught, type) and isinstance(raised, type) and issubclass(raised, caught):
                 return True
     return False
-
-
-def last_name(node: ast.expr) -> str | None:
-    """The last part of a (called) dotted name."""
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else None

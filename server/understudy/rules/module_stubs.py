@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from understudy.doubles.state import last_name
 from understudy.infer.scopes import FunctionNode
-from understudy.rules.expected import last_name
 from understudy.source.parse import Parsed, Unit
 
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})

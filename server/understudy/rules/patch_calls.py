@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from understudy.doubles.library import mock_name
+from understudy.doubles.state import last_name
 from understudy.infer.entities import External
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
-from understudy.rules.expected import excused, expected, last_name
+from understudy.rules.expected import excused, expected
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from understudy.doubles.state import last_name
 from understudy.facts.model import CallTerm, Ref, Term
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
@@ -15,7 +16,7 @@ from understudy.infer.scopes import Site
 from understudy.orm.indexes import column_name
 from understudy.orm.models import Model
 from understudy.rules.base import Context, Rule
-from understudy.rules.expected import excused, expected, last_name
+from understudy.rules.expected import excused, expected
 from understudy.rules.patch_calls import replaced_around
 
 _CALLED = re.compile(r"\b([^\W\d]\w*)\(")

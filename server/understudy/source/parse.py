@@ -77,11 +77,6 @@ class Unit:
             return Span(start.row, start.column, start.row, len(line))
         return Span(start.row, match.start(1), start.row, match.end(1))
 
-    def attribute_span(self, node: ast.Attribute) -> Span:
-        """The identifier after the dot."""
-        whole = self.span(node)
-        return Span(whole.end_row, whole.end_column - len(node.attr), whole.end_row, whole.end_column)
-
     def keyword_span(self, node: ast.keyword) -> Span:
         """The name of a keyword argument; all of it for ``**mapping``."""
         whole = self.span(node)
