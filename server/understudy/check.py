@@ -72,7 +72,7 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
             findings.extend(shown)
     findings = _sorted_once(findings)
     if not options.diff:
-        _report(findings, projects, options, base, out, err)
+        _report(findings, projects, options, base, out)
     if fixed and options.output_format == "text":
         print(f"Fixed {plural(fixed, 'finding')}.", file=err)
     if not complete:
@@ -216,7 +216,6 @@ def _report(
     options: Options,
     base: Path,
     out: TextIO,
-    err: TextIO,
 ) -> None:
     def text_of(path: Path) -> Text:
         for project, _ in projects:
@@ -244,6 +243,4 @@ def _report(
     if options.statistics:
         from understudy.report import statistics
 
-        # What a program reads stays what that program can read.
-        machine = options.output_format in ("json", "github")
-        (err if machine else out).write(statistics.render(findings))
+        out.write(statistics.render(findings))

@@ -103,15 +103,6 @@ def test_statistics(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("output_format", ["json", "github"])
-def test_statistics_leave_the_output_for_programs_alone(tmp_path: Path, output_format: str) -> None:
-    folder = project(tmp_path, test_a=AWAITED)
-    alone = run(folder, "check", "--output-format", output_format)
-    counted = run(folder, "check", "--output-format", output_format, "--statistics")
-    assert counted.out == alone.out
-    assert counted.err == "1  US101  awaited-sync-mock  1 fixable\n"
-
-
 def test_findings_are_in_order_of_path_row_and_column(tmp_path: Path) -> None:
     twice = AWAITED + "    await session.a(); await session.b()\n"
     project(tmp_path / "b", "[tool.understudy]\n", test_x=twice, test_a=AWAITED)
