@@ -224,6 +224,12 @@ def _report(
         return projects[0][0].workspace.text(path)
 
     if options.output_format == "json":
+        # One document: a table behind it, or a second list, would make the output no JSON.
+        if options.statistics:
+            from understudy.report import statistics
+
+            out.write(statistics.render_json(findings))
+            return
         from understudy.report import jsonout
 
         out.write(jsonout.render(findings, base, registry.url))

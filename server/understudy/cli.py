@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="processes to use (default: one; for more than 60 files one per processor, at most 8)",
     )
-    check.add_argument("--statistics", action="store_true", help="print counts per rule")
+    check.add_argument(
+        "--statistics", action="store_true", help="print counts per rule; with json, those alone"
+    )
     check.set_defaults(run=_check)
 
     server = commands.add_parser("server", help="speak the Language Server Protocol on stdio")

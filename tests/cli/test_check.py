@@ -103,6 +103,28 @@ def test_statistics(tmp_path: Path) -> None:
     ]
 
 
+def test_statistics_as_json_are_the_only_document(tmp_path: Path) -> None:
+    folder = project(tmp_path, test_a=AWAITED, test_b=AWAITED, test_c=UNUSED)
+    ran = run(folder, "check", "--output-format", "json", "--statistics")
+    assert (ran.status, ran.err) == (1, "")
+    assert ran.json == [
+        {"code": "US101", "name": "awaited-sync-mock", "count": 2, "fixable": 2, "fixable_unsafe": 2},
+        {"code": "US901", "name": "unused-suppression", "count": 1, "fixable": 1, "fixable_unsafe": 1},
+    ]
+    project(tmp_path / "clean", test_a="x = 1\n")
+    ran = run(tmp_path / "clean", "check", "--output-format", "json", "--statistics")
+    assert (ran.status, ran.json) == (0, [])
+
+
+@pytest.mark.parametrize("options", [[], ["--statistics"], ["--fix"], ["--fix", "--statistics"]])
+def test_json_stays_json_with_every_option(tmp_path: Path, options: list[str]) -> None:
+    """Also when something cannot be checked, and when something was fixed."""
+    folder = project(tmp_path, test_a=AWAITED, test_bad="def f(:\n", test_latin=b"\xe9")
+    ran = run(folder, "check", "--output-format", "json", *options)
+    assert (ran.status, len(ran.messages)) == (2, 2)
+    assert [item["code"] for item in ran.json] == ([] if "--fix" in options else ["US101"])
+
+
 def test_findings_are_in_order_of_path_row_and_column(tmp_path: Path) -> None:
     twice = AWAITED + "    await session.a(); await session.b()\n"
     project(tmp_path / "b", "[tool.understudy]\n", test_x=twice, test_a=AWAITED)
@@ -260,12 +282,15 @@ def test_many_files_use_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process_count(None, 61) == 8
 
 
-@pytest.mark.parametrize("output_format", ["json", "text", "concise"])
-def test_processes_change_nothing(tmp_path: Path, output_format: str) -> None:
+@pytest.mark.parametrize(
+    ("output_format", "options"),
+    [("json", []), ("json", ["--statistics"]), ("text", []), ("concise", ["--statistics"])],
+)
+def test_processes_change_nothing(tmp_path: Path, output_format: str, options: list[str]) -> None:
     files: dict[str, str | bytes] = {f"test_{n}": AWAITED for n in range(20)}
     files |= {"test_bad": "def f(:\n", "test_latin": b"\xe9", "test_unused": UNUSED}
     folder = project(tmp_path / "other", "[tool.understudy]\n", **files)
-    command: list[str | Path] = ["check", "--output-format", output_format, "--statistics", BACKEND, folder]
+    command: list[str | Path] = ["check", "--output-format", output_format, *options, BACKEND, folder]
     alone = run(tmp_path, *command, "--jobs", "1")
     assert (alone.status, len(alone.messages)) == (2, 2)
     assert "US108" in alone.out
