@@ -7,7 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 
-from understudy.doubles.core import MOST_ITEMS, Arguments, Core, Yielded
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import MOST_ITEMS, Yielded
+from understudy.doubles.objects import Objects
 from understudy.doubles.state import (
     Misuse,
     Status,
@@ -33,7 +35,7 @@ from understudy.doubles.values import (
 _NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
 
 
-class Expressions(Core):
+class Expressions(Objects):
     """Adds expressions."""
 
     @abstractmethod

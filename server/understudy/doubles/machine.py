@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from understudy.doubles import library
-from understudy.doubles.core import MOST_ITEMS, Arguments, Yielded, kind_of
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import MOST_ITEMS, Yielded, kind_of
 from understudy.doubles.expressions import Expressions
+from understudy.doubles.library import calls, exceptions, patches, played
 from understudy.doubles.state import (
     Guard,
     Misuse,
@@ -123,7 +124,7 @@ class Machine(Expressions):
             elif isinstance(owner, Mock):
                 self.escape([value])
             else:
-                library.set_item(self, owner, index, value, Place(env.unit, target))
+                calls.set_item(self, owner, index, value, Place(env.unit, target))
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)
@@ -236,7 +237,7 @@ class Machine(Expressions):
         """The exception classes that a handler names; None when one of them is not known."""
         if handler.type is None:
             return ("BaseException",)
-        return library.exception_names(self, self.eval(handler.type, env))
+        return exceptions.exception_names(self, self.eval(handler.type, env))
 
     def _maybe_handled(self, node: ast.Try, status: Status, env: Environment) -> Status:
         """The body may have raised something: what its handlers do may have happened instead."""
@@ -283,7 +284,7 @@ class Machine(Expressions):
         if node.exc is None:
             raise self.again(current) if current is not None else Raised("BaseException")
         value = self.eval(node.exc, env)
-        known = library.as_exception(self, value)
+        known = exceptions.as_exception(self, value)
         name = known.name if known is not None else last_name(node.exc) or "Exception"
         bases = known.bases if known is not None else ()
         raise self.again(Raised(name, bases, current.failure if current is not None else None))
@@ -332,8 +333,8 @@ class Machine(Expressions):
             return UNKNOWN, Guard(manager.names, expects=True), _nothing
         if isinstance(manager, Managed):
             return manager.value, Guard(None) if manager.swallows else None, _nothing
-        if isinstance(manager, library.Patch):
-            entered, leave = library.enter_patch(self, manager, env)
+        if isinstance(manager, played.Patch):
+            entered, leave = patches.enter_patch(self, manager, env)
             return entered, None, leave
         if isinstance(manager, Coroutine):
             if is_async:

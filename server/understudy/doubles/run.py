@@ -9,8 +9,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from understudy.doubles import library
-from understudy.doubles.core import Arguments, Change, Yielded
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import Change, Yielded
+from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
 from understudy.doubles.state import Exhausted, Failure, Raised, last_name
 from understudy.doubles.values import (
@@ -365,9 +366,9 @@ class _Session:
         if found is not None:
             return self.values.get(found, UNKNOWN)
         if name in ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"):
-            return library.Mocker()
+            return played.Mocker()
         if name == "monkeypatch":
-            return library.MonkeyPatch()
+            return played.MonkeyPatch()
         return UNKNOWN
 
     def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
@@ -410,8 +411,8 @@ class _Session:
         injected: list[Value] = []
         for decorator in self._decorators(test):
             value = self.machine.eval(decorator, top)
-            if isinstance(value, library.Patch):
-                entered, _ = library.enter_patch(self.machine, value, top)
+            if isinstance(value, played.Patch):
+                entered, _ = patches.enter_patch(self.machine, value, top)
                 if value.injects:
                     injected.append(entered)
         return injected
@@ -423,7 +424,7 @@ class _Session:
         for decorator in self._decorators(test):
             if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):
                 value = self.machine.eval(decorator, top)
-                count += isinstance(value, library.Patch) and value.injects
+                count += isinstance(value, played.Patch) and value.injects
         return count
 
 

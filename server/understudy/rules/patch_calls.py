@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from understudy.doubles.library import mock_name
+from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
 from understudy.infer.entities import External
 from understudy.infer.fixtures import Fixtures

@@ -1,0 +1,390 @@
+"""Calls of functions and classes of the workspace."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import Core, TooLong, Yielded
+from understudy.doubles.library import mock
+from understudy.doubles.state import (
+    Call,
+    Status,
+    join,
+    last_name,
+)
+from understudy.doubles.values import (
+    UNKNOWN,
+    Coroutine,
+    Environment,
+    ExceptionValue,
+    FunctionValue,
+    Instance,
+    LibraryName,
+    Literal,
+    Managed,
+    Mapping_,
+    Mock,
+    Node,
+    Partial,
+    Place,
+    Sequence_,
+    Value,
+)
+from understudy.facts import model
+from understudy.infer.entities import (
+    ClassEntity,
+    FunctionEntity,
+    ValueEntity,
+)
+from understudy.source.parse import Unit
+from understudy.source.text import SourceError
+
+_PLAIN_STEPS = 600
+"""For a call of code under test that no double reaches."""
+_DEPTH = 24
+_ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
+_TRANSPARENT = frozenset(
+    {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated", "wraps"}
+)
+
+
+class Functions(Core):
+    """Adds functions and classes of the workspace."""
+
+    # --- functions of the workspace --------------------------------------------------------------------------
+
+    def node_of(self, entity: FunctionEntity) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None:
+        if entity not in self._functions:
+            self._functions[entity] = self._node_of(entity)
+        return self._functions[entity]
+
+    def _node_of(self, entity: FunctionEntity) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None:
+        try:
+            parsed = self.workspace.parsed(entity.path)
+        except SourceError:
+            return None
+        wanted = entity.span
+        for unit in parsed.units:
+            if unit.row != entity.row:
+                continue
+            for node in ast.walk(unit.node):
+                if (
+                    isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                    and node.name == entity.name
+                    and unit.name_span(node) == wanted
+                ):
+                    return node, unit
+        return None
+
+    def raw_function(self, entity: FunctionEntity) -> FunctionValue | None:
+        """The function itself, without its decorators."""
+        found = self.node_of(entity)
+        if found is None:
+            return None
+        return FunctionValue(found[0], found[1], entity.module, None, entity.name, entity, owner=entity.owner)
+
+    def function_value(self, entity: FunctionEntity) -> Value:
+        """What the name of a function is bound to, decorators applied as far as they are known."""
+        function = self.raw_function(entity)
+        if function is None:
+            return UNKNOWN
+        value: Value = function
+        node = function.node
+        assert not isinstance(node, ast.Lambda)
+        for decorator in reversed(node.decorator_list):
+            value = self._decorated(value, decorator, function)
+        return value
+
+    def _decorated(self, value: Value, decorator: ast.expr, function: FunctionValue) -> Value:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        env = Environment(function.module, function.unit, {}, None, frozenset())
+        if isinstance(target, (ast.Name, ast.Attribute)):
+            name = target.attr if isinstance(target, ast.Attribute) else target.id
+            if name in _TRANSPARENT or name in ("property", "cached_property", "hybrid_property"):
+                return value
+            if name in ("contextmanager", "asynccontextmanager", "fixture"):
+                return value
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                owner = self.resolver.name(function.module, target.value.id)
+                if isinstance(owner, ValueEntity) and isinstance(owner.declaration.value, model.CallTerm):
+                    maker = owner.declaration.value.func
+                    if isinstance(maker, model.Ref) and maker.parts[-1] in _ROUTE_MAKERS:
+                        return value
+            found = self.eval(target, env)
+            if isinstance(found, FunctionValue) and not found.is_async:
+                wrapper: Value = found
+                if isinstance(decorator, ast.Call):
+                    wrapper = self.call(found, self.arguments(decorator, env), decorator, env)
+                if isinstance(wrapper, FunctionValue) and not wrapper.is_async:
+                    return self.call(wrapper, Arguments.of(value), decorator, env)
+            if isinstance(found, LibraryName) and found.entity.root in ("pytest", "pytest_asyncio"):
+                return value
+        return UNKNOWN
+
+    def call_function(
+        self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """Call a function of the workspace."""
+        if function.bound is not None:
+            arguments = arguments.with_first(function.bound)
+        running = sum(1 for call in self.calls if call.function.node is function.node)
+        if running > 1 or len(self.calls) > _DEPTH:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
+            if not any(_carries_double(value) for value in arguments.everything()):
+                return self._plain_call(function, arguments, node, env)
+        self._hand_over(function, arguments, env)
+        inner = self.bind(function, arguments)
+        place = Place(env.unit, node)
+        if isinstance(function.node, ast.Lambda):
+            return self.run_bound(function, inner, place)
+        if self._decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
+            return self._managed(function, inner, place)
+        if function.entity is not None and function.entity.declaration.is_generator:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if function.entity is None and any(
+            isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node)
+        ):
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if function.is_async:
+            return Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
+        return self.run_bound(function, inner, place)
+
+    def _plain_call(
+        self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """A call that no double reaches: worth a short look for what it returns, and no more."""
+        self.plain_limit = self.steps + _PLAIN_STEPS
+        try:
+            # The receiver is among the arguments already; the caller's function keeps its own.
+            return self.call_function(replace(function, bound=None), arguments, node, env)
+        except TooLong:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        finally:
+            self.plain_limit = None
+
+    def _decorator_names(self, function: FunctionValue) -> set[str]:
+        if isinstance(function.node, ast.Lambda):
+            return set()
+        names = set()
+        for decorator in function.node.decorator_list:
+            name = last_name(decorator)
+            if name is not None:
+                names.add(name)
+        return names
+
+    def _hand_over(self, function: FunctionValue, arguments: Arguments, env: Environment) -> None:
+        """Note where the test gives its doubles to code under test."""
+        if not self.is_test(env.unit.path) or self.is_test(function.unit.path):
+            return
+        pairs = [
+            *zip(arguments.values, arguments.nodes, strict=True),
+            *((value, arguments.keyword_nodes.get(name)) for name, value in arguments.keywords.items()),
+        ]
+        for value, node in pairs:
+            if node is not None:
+                self.handed(value, Place(env.unit, node))
+
+    def handed(self, value: Value, place: Place, depth: int = 0) -> None:
+        if isinstance(value, Mock):
+            self.write(value.slots, "handed", place)
+            for key, child in list(value.slots.items()):
+                # What the test put on the mock itself goes with it; what the mock made finds it by its parent.
+                if isinstance(child, Mock) and not child.auto and key != "wraps" and depth < 4:
+                    self.handed(child, place, depth + 1)
+        elif isinstance(value, Sequence_) and depth < 2:
+            for item in value.items or ():
+                self.handed(item, place, depth + 1)
+        elif isinstance(value, (Mapping_, Instance)) and depth < 2:
+            for held in list(value.slots.values()):
+                if isinstance(held, Mock) and "handed" not in held.slots:
+                    self.handed(held, place, depth + 1)
+
+    def bind(self, function: FunctionValue, arguments: Arguments) -> Environment:
+        node = function.node
+        env = Environment(
+            function.module, function.unit, {}, function.closure, self.local_names(node), function
+        )
+        spec = node.args
+        positional = [*spec.posonlyargs, *spec.args]
+        names = [arg.arg for arg in positional]
+        values = list(arguments.values)
+        keywords = dict(arguments.keywords)
+        for name, value in zip(names, values, strict=False):
+            env.names[name] = value
+        rest = values[len(names) :]
+        if spec.vararg is not None:
+            env.names[spec.vararg.arg] = Sequence_.of("tuple", None if arguments.is_open else rest)
+        for arg in [*positional, *spec.kwonlyargs]:
+            if arg.arg in keywords and arg.arg not in env.names:
+                env.names[arg.arg] = keywords.pop(arg.arg)
+        if spec.kwarg is not None:
+            env.names[spec.kwarg.arg] = Mapping_.of(keywords, is_open=arguments.is_open)
+        defaults: dict[str, ast.expr] = {}
+        if spec.defaults:
+            for arg, default in zip(positional[-len(spec.defaults) :], spec.defaults, strict=True):
+                defaults[arg.arg] = default
+        for arg, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            if keyword_default is not None:
+                defaults[arg.arg] = keyword_default
+        outer = Environment(function.module, function.unit, {}, function.closure, frozenset())
+        for arg in [*positional, *spec.kwonlyargs]:
+            if arg.arg not in env.names:
+                missing = defaults.get(arg.arg)
+                if missing is None or arguments.is_open:
+                    env.names[arg.arg] = UNKNOWN
+                else:
+                    env.names[arg.arg] = self.eval(missing, outer)
+        return env
+
+    def run_bound(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """Run a bound function to its return."""
+        self.tick()
+        self.calls.append(Call(place, function))
+        self.early.append([])
+        self.returns.append([])
+        try:
+            if isinstance(function.node, ast.Lambda):
+                return self.eval(function.node.body, env)
+            status = self.block(function.node.body, env)
+            returned = self.returns[-1]
+            if status is not Status.RETURN:
+                returned = [*returned, Literal(None)]
+            made = join(list(returned))
+            return made if isinstance(made, Value) else UNKNOWN
+        finally:
+            self.returns.pop()
+            self.settle(self.early.pop())
+            self.calls.pop()
+
+    def _managed(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """A ``@contextmanager`` function: what it yields first."""
+        assert not isinstance(function.node, ast.Lambda)
+        value = self.first_yield(function, env, place)
+        swallows = any(
+            isinstance(node, ast.Try)
+            and node.handlers
+            and any(isinstance(child, ast.Yield) for child in ast.walk(node))
+            for node in ast.walk(function.node)
+        )
+        return Managed(value, function.is_async, swallows)
+
+    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value:
+        """Run a generator up to its first ``yield``: what a fixture or a context manager gives."""
+        assert not isinstance(function.node, ast.Lambda)
+        self.calls.append(Call(place, function))
+        self.early.append([])
+        self.returns.append([])
+        try:
+            self.block(function.node.body, env)
+        except Yielded as yielded:
+            return yielded.value
+        finally:
+            self.returns.pop()
+            self.settle(self.early.pop())
+            self.calls.pop()
+        return UNKNOWN
+
+    def instantiate(self, entity: ClassEntity, arguments: Arguments, node: Node, env: Environment) -> Value:
+        """``Class(…)`` for a class of the workspace."""
+        ancestry = self.resolver.ancestry(entity)
+        names = {cls.name for cls in ancestry.classes}
+        outside = {external.name for external in ancestry.externals}
+        if any(name.endswith(("Error", "Exception", "Warning")) for name in outside):
+            return ExceptionValue(entity.name, False, tuple(names | outside))
+        mocked = mock.mock_class(ancestry.externals)
+        if mocked is not None:
+            made = Mock(mocked, Place(env.unit, node), entity.name, unsure=True)
+            return made
+        opaque = not ancestry.complete
+        instance = Instance(entity, {}, opaque)
+        init = self.resolver.class_attribute(entity, "__init__")
+        new = self.resolver.class_attribute(entity, "__new__")
+        if isinstance(new, FunctionEntity):
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if isinstance(init, FunctionEntity) and init.module.workspace:
+            function = self.raw_function(init)
+            if function is None:
+                return UNKNOWN
+            self.call_function(function, arguments.with_first(instance), node, env)
+            return instance
+        if not opaque and self._is_dataclass(entity):
+            self._dataclass_fields(entity, instance, arguments, node, env)
+            return instance
+        if opaque:
+            # A library's constructor: attributes by keyword are usual (pydantic, attrs, declarative models).
+            for name, value in arguments.keywords.items():
+                instance.slots[name] = value
+            self._hand_over_to_class(entity, arguments, env)
+        return instance
+
+    def _hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:
+        if self.is_test(env.unit.path) and not self.is_test(entity.path):
+            for name, value in arguments.keywords.items():
+                keyword_node = arguments.keyword_nodes.get(name)
+                if keyword_node is not None:
+                    self.handed(value, Place(env.unit, keyword_node))
+
+    def _is_dataclass(self, entity: ClassEntity) -> bool:
+        for decorator in entity.declaration.decorators:
+            term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
+            if isinstance(term, model.Ref) and term.parts[-1] == "dataclass":
+                return True
+        return False
+
+    def _dataclass_fields(
+        self, entity: ClassEntity, instance: Instance, arguments: Arguments, node: Node, env: Environment
+    ) -> None:
+        fields: list[str] = []
+        for cls in reversed(self.resolver.ancestry(entity).classes):
+            for declaration in cls.declaration.body:
+                if isinstance(declaration, model.Assign) and declaration.annotation is not None:
+                    if declaration.target not in fields:
+                        fields.append(declaration.target)
+        for name, value in zip(fields, arguments.values, strict=False):
+            instance.slots[name] = value
+        for name, value in arguments.keywords.items():
+            instance.slots[name] = value
+        for name in fields:
+            instance.slots.setdefault(name, UNKNOWN)
+        after = self.resolver.class_attribute(entity, "__post_init__")
+        if isinstance(after, FunctionEntity) and (function := self.raw_function(after)) is not None:
+            self.call_function(function, Arguments.of(instance), node, env)
+        if self.is_test(env.unit.path) and not self.is_test(entity.path):
+            for value, value_node in zip(arguments.values, arguments.nodes, strict=True):
+                if value_node is not None:
+                    self.handed(value, Place(env.unit, value_node))
+            self._hand_over_to_class(entity, arguments, env)
+
+
+def _carries_double(value: object, depth: int = 0) -> bool:
+    """Is the value a double, or does it hold one?"""
+    if isinstance(value, Mock):
+        return True
+    if depth > 3 or not isinstance(value, (Instance, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)):
+        return False
+    if isinstance(value, Sequence_):
+        return any(_carries_double(item, depth + 1) for item in value.items or ())
+    if isinstance(value, (Instance, Mapping_)):
+        return any(_carries_double(item, depth + 1) for item in value.slots.values())
+    # Functions of the test, and what waits to run, may hold anything.
+    return True
+
+
+def _own_nodes(function: ast.AST) -> list[ast.AST]:
+    """The nodes of a function, without those of functions inside it."""
+    found: list[ast.AST] = []
+    stack = list(ast.iter_child_nodes(function))
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return found

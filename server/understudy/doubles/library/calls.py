@@ -1,0 +1,124 @@
+"""Calls of library functions, and of methods that the machine plays."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib
+from understudy.doubles.library.played import Mocker, MonkeyPatch, Patch
+from understudy.doubles.state import Raised
+from understudy.doubles.values import (
+    UNKNOWN,
+    BoundBuiltin,
+    Environment,
+    ExceptionValue,
+    Foreign,
+    Instance,
+    LibraryName,
+    Literal,
+    Mapping_,
+    Mock,
+    Node,
+    Partial,
+    Place,
+    Sequence_,
+    Value,
+)
+from understudy.infer.entities import (
+    External,
+)
+
+if TYPE_CHECKING:
+    from understudy.doubles.arguments import Arguments
+    from understudy.doubles.objects import Objects as Machine
+
+_TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
+_LEAVING = {"skip": "Skipped", "xfail": "XFailed", "fail": "Failed", "exit": "Exit"}
+
+
+def call(machine: Machine, entity: External, arguments: Arguments, node: Node, env: Environment) -> Value:
+    """Call a function or class of a library."""
+    name = mock.mock_name(entity)
+    place = Place(env.unit, node)
+    if name is not None:
+        return mock.call_mock_library(machine, name, arguments, place, env)
+    if entity.root == "builtins":
+        return builtin.call_builtin(machine, entity.name, arguments, node, env)
+    if entity.root in ("pytest", "contextlib") and entity.name in ("raises", "suppress"):
+        return exceptions.expectation(machine, arguments)
+    if entity.root == "pytest" and entity.name in _LEAVING:
+        raise Raised(_LEAVING[entity.name], ("BaseException",))
+    if entity.dotted == "pytest.importorskip" and arguments.values:
+        wanted = arguments.values[0]
+        known = wanted.value if isinstance(wanted, Literal) else None
+        if not isinstance(known, str) or machine.workspace.find(known, env.unit.path) is None:
+            raise Raised("Skipped", ("BaseException",))
+        return LibraryName(External(known))
+    if entity.root == "contextlib" and entity.name == "nullcontext":
+        return Foreign("contextlib.nullcontext()")
+    if entity.root == "asyncio":
+        handled = stdlib.call_asyncio(machine, entity.name, arguments, node, env)
+        if handled is not None:
+            return handled
+    if entity.dotted == "functools.partial" and arguments.values:
+        return Partial(arguments.values[0], tuple(arguments.values[1:]), dict(arguments.keywords))
+    if entity.dotted in ("functools.wraps", "functools.lru_cache"):
+        return LibraryName(External("functools.wraps"))
+    if entity.dotted.startswith("functools.wraps") and arguments.values:
+        return arguments.values[0]
+    if entity.dotted in ("copy.copy", "copy.deepcopy"):
+        return UNKNOWN
+    if entity.name.endswith(("Error", "Exception")):
+        return ExceptionValue(entity.name, False, ("Exception",))
+    return Foreign(f"{entity.dotted}()")
+
+
+def call_method(
+    machine: Machine, method: BoundBuiltin, arguments: Arguments, node: Node, env: Environment
+) -> Value:
+    receiver, name = method.receiver, method.name
+    if isinstance(receiver, Mock):
+        return mock.call_mock_method(machine, receiver, name, arguments)
+    if isinstance(receiver, Sequence_):
+        return builtin.call_sequence_method(machine, receiver, name, arguments)
+    if isinstance(receiver, Mapping_):
+        return builtin.call_mapping_method(machine, receiver, name, arguments)
+    if isinstance(receiver, Patch):
+        return patches.call_patch_method(machine, receiver, name, env)
+    if isinstance(receiver, Mocker):
+        return patches.call_mocker(machine, receiver, name, arguments, node, env)
+    if isinstance(receiver, MonkeyPatch):
+        return patches.call_monkeypatch(machine, name, arguments, node, env)
+    if isinstance(receiver, Instance):
+        return _call_test_case(machine, name, arguments, env)
+    return UNKNOWN
+
+
+def _call_test_case(machine: Machine, name: str, arguments: Arguments, env: Environment) -> Value:
+    if name == "skipTest":
+        raise Raised("SkipTest")
+    if name.startswith(("assertRaises", "assertWarns")):
+        if name.startswith("assertRaises"):
+            return exceptions.expectation(machine, arguments)
+        return Foreign("warnings")
+    if name == "enterContext" and arguments.values:
+        entered, _, leave = machine.enter(arguments.values[0], ast.Constant(None), False, env)
+        machine.cleanups.append(leave)
+        return entered
+    return Literal(None)
+
+
+def set_item(machine: Machine, owner: Value, index: Value, value: Value, place: Place) -> None:
+    """``owner[index] = value`` on something that is no list, dict or mock."""
+    if isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides"):
+        return
+    machine.escape([value])
+
+
+def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool:
+    """``self.assertEqual`` and its kin of :class:`unittest.TestCase`."""
+    if not name.startswith("assert") and name not in _TEST_CASE_METHODS:
+        return False
+    externals = machine.resolver.ancestry(instance.entity).externals
+    return any(external.name.endswith("TestCase") for external in externals)

@@ -1,0 +1,65 @@
+""":mod:`asyncio` and :mod:`contextlib`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from understudy.doubles.values import (
+    UNKNOWN,
+    Coroutine,
+    Environment,
+    Mock,
+    Node,
+    Place,
+    Sequence_,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from understudy.doubles.arguments import Arguments
+    from understudy.doubles.objects import Objects as Machine
+
+
+def enter_context(machine: Machine, manager: Value, node: Node, env: Environment, *, is_async: bool) -> Value:
+    """``stack.enter_context(manager)``: entered until the stack is closed, which is not followed."""
+    where = node if isinstance(node, ast.expr) else ast.Constant(None)
+    entered, guard, leave = machine.enter(manager, where, is_async, env)
+    machine.cleanups.append(leave)
+    if guard is not None:
+        # What it swallows ends somewhere that is not known.
+        machine.not_certain()
+    return entered
+
+
+def call_asyncio(
+    machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment
+) -> Value | None:
+    values, place = arguments.values, Place(env.unit, node)
+    error = "An asyncio.Future, a coroutine or an awaitable is required"
+    if name == "create_task":
+        error = "a coroutine was expected, got a mock"
+
+    def awaited(index: int) -> Value:
+        value = values[index]
+        return machine.await_value(value, arguments.nodes[index] or node, env, error=error)
+
+    if name in ("wait_for", "shield", "ensure_future", "create_task") and values:
+        return Coroutine(lambda: awaited(0), place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
+    if name == "run" and values:
+        return awaited(0)
+    if name == "gather":
+        if arguments.is_open:
+            return UNKNOWN
+
+        if "return_exceptions" in arguments.keywords:
+            machine.escape(values)
+            return UNKNOWN
+
+        def gathered() -> Value:
+            return Sequence_.of("list", [awaited(index) for index in range(len(values))])
+
+        return Coroutine(gathered, place)
+    if name == "iscoroutinefunction":
+        return UNKNOWN
+    return None

@@ -1,0 +1,358 @@
+"""What can be done to any value: call it, look at its attributes, iterate over it."""
+
+from __future__ import annotations
+
+import ast
+
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import kind_of, top
+from understudy.doubles.library import calls, played, stdlib
+from understudy.doubles.mocks import Mocks
+from understudy.doubles.shapes import (
+    COROUTINE_ATTRIBUTES,
+)
+from understudy.doubles.state import (
+    Misuse,
+)
+from understudy.doubles.values import (
+    UNKNOWN,
+    BoundBuiltin,
+    ClassValue,
+    Coroutine,
+    Environment,
+    ExceptionValue,
+    Foreign,
+    FunctionValue,
+    Instance,
+    LibraryName,
+    Literal,
+    Mapping_,
+    Mock,
+    MockKind,
+    ModuleValue,
+    Node,
+    Partial,
+    Place,
+    Sequence_,
+    SuperValue,
+    Unknown,
+    Value,
+)
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.infer.entities import (
+    Absent,
+    ClassEntity,
+    External,
+    FunctionEntity,
+    ValueEntity,
+)
+
+
+class Objects(Mocks):
+    """Adds calls, attributes and iteration of all values."""
+
+    # --- calls ---------------------------------------------------------------------------------------------------
+
+    def arguments(self, node: ast.Call, env: Environment) -> Arguments:
+        made = Arguments()
+        for arg in node.args:
+            if isinstance(arg, ast.Starred):
+                value = self.eval(arg.value, env)
+                items = value.items if isinstance(value, Sequence_) else None
+                if items is None:
+                    self.escape([value])
+                    made.is_open = True
+                else:
+                    made.values.extend(items)
+                    made.nodes.extend([None] * len(items))
+            else:
+                made.values.append(self.eval(arg, env))
+                made.nodes.append(arg)
+        for keyword in node.keywords:
+            value = self.eval(keyword.value, env)
+            if keyword.arg is not None:
+                made.keywords[keyword.arg] = value
+                made.keyword_nodes[keyword.arg] = keyword.value
+            elif isinstance(value, Mapping_) and value.slots["open"] is False:
+                for key, item in value.slots.items():
+                    if key.startswith("[") and isinstance(item, Value):
+                        name = ast.literal_eval(key[1:-1])
+                        if isinstance(name, str):
+                            made.keywords[name] = item
+            else:
+                made.is_open = True
+        return made
+
+    def call(self, callee: Value, arguments: Arguments, node: Node, env: Environment) -> Value:
+        """``callee(*arguments)``."""
+        self.tick()
+        if isinstance(callee, Unknown):
+            self.escape(arguments.everything())
+            self.may_raise()
+            return UNKNOWN
+        if isinstance(callee, FunctionValue):
+            return self.call_function(callee, arguments, node, env)
+        if isinstance(callee, Mock):
+            return self.call_mock(callee, arguments, node, env)
+        if isinstance(callee, ClassValue):
+            return self.instantiate(callee.entity, arguments, node, env)
+        if isinstance(callee, LibraryName):
+            self.may_fail()
+            return calls.call(self, callee.entity, arguments, node, env)
+        if isinstance(callee, played.Mocker):
+            callee = BoundBuiltin(callee, "__call__")
+        if isinstance(callee, BoundBuiltin):
+            return calls.call_method(self, callee, arguments, node, env)
+        if isinstance(callee, Partial):
+            merged = Arguments()
+            merged.values = [*callee.args, *arguments.values]
+            merged.nodes = [*([None] * len(callee.args)), *arguments.nodes]
+            merged.keywords = {**callee.keywords, **arguments.keywords}
+            merged.keyword_nodes = arguments.keyword_nodes
+            merged.is_open = arguments.is_open
+            return self.call(callee.function, merged, node, env)
+        if isinstance(callee, Coroutine):
+            return self.fail(env, Misuse.COROUTINE_CALL, callee, node, "'coroutine' object is not callable")
+        if isinstance(callee, Instance):
+            method = self.instance_attribute(callee, "__call__")
+            if isinstance(method, FunctionValue):
+                return self.call_function(method, arguments, node, env)
+            self.escape(arguments.everything())
+            return UNKNOWN
+        if isinstance(callee, Foreign):
+            self.may_fail()
+            last = callee.dotted.rpartition(".")[2]
+            if last == "enter_context" and arguments.values:
+                return stdlib.enter_context(self, arguments.values[0], node, env, is_async=False)
+            if last == "enter_async_context" and arguments.values:
+                manager = arguments.values[0]
+                return Coroutine(
+                    lambda: stdlib.enter_context(self, manager, node, env, is_async=True),
+                    Place(env.unit, node),
+                )
+            if last in ("run_until_complete", "run"):
+                for value in arguments.values:
+                    if isinstance(value, Coroutine):
+                        return value.run()
+            return Foreign(f"{callee.dotted}()")
+        if isinstance(callee, ExceptionValue):
+            return ExceptionValue(callee.name, False, callee.bases)
+        self.escape(arguments.everything())
+        return UNKNOWN
+
+    # --- attributes ------------------------------------------------------------------------------------------------
+
+    def attribute(self, value: Value, name: str, node: Node, env: Environment) -> Value:
+        """``value.name``."""
+        if isinstance(value, Mock):
+            return self.mock_attribute(value, name, node, env)
+        if isinstance(value, Coroutine):
+            if name in COROUTINE_ATTRIBUTES:
+                return UNKNOWN
+            error = f"'coroutine' object has no attribute {name!r}"
+            return self.fail(env, Misuse.COROUTINE_ATTRIBUTE, value, node, error, name, "AttributeError")
+        if isinstance(value, Instance):
+            return self.instance_attribute(value, name)
+        if isinstance(value, ModuleValue):
+            return self.module_attribute(value, name, env.module)
+        if isinstance(value, LibraryName):
+            return LibraryName(External(f"{value.entity.dotted}.{name}"))
+        if isinstance(value, ClassValue):
+            return self.class_attribute(value.entity, name, None)
+        if isinstance(value, SuperValue):
+            return self._super_attribute(value, name)
+        if isinstance(value, (Sequence_, Mapping_, Literal)):
+            return BoundBuiltin(value, name)
+        if isinstance(value, Foreign):
+            return Foreign(f"{value.dotted}.{name}")
+        if isinstance(value, played.Mocker) and name == "patch":
+            return played.Mocker(patch=True)
+        if isinstance(value, played.OwnObject):
+            return BoundBuiltin(value, name)
+        self.may_lack()
+        return UNKNOWN
+
+    def module_attribute(self, value: ModuleValue, name: str, importer: Module) -> Value:
+        module = self.workspace.load(value.file)
+        if module is not None and (name in module.bindings or (str(module.path), name) in self.overrides):
+            return self.global_value(module, name)
+        return self.value_of(self.resolver.file_attribute(value.file, name, importer), importer)
+
+    def instance_attribute(self, instance: Instance, name: str) -> Value:
+        own = instance.slots.get(name)
+        if isinstance(own, Value):
+            return own
+        if instance.opaque and calls.is_test_case_method(self, instance, name):
+            return BoundBuiltin(instance, name)
+        if instance.opaque and isinstance(
+            self.resolver.class_attribute(instance.entity, name), (Absent, ValueEntity)
+        ):
+            return UNKNOWN
+        return self.class_attribute(instance.entity, name, instance)
+
+    def class_attribute(self, entity: ClassEntity, name: str, instance: Value | None) -> Value:
+        for cls in self.resolver.ancestry(entity).classes:
+            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            if patched is not None:
+                if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY and instance is not None:
+                    return self.return_value(patched)
+                return patched
+            found = self.resolver.own_attribute(cls, name)
+            if isinstance(found, FunctionEntity):
+                return self._method(found, entity, instance)
+            if isinstance(found, ValueEntity):
+                return self.variable(found) if instance is None or _is_plain(found) else UNKNOWN
+            if isinstance(found, ClassEntity):
+                return ClassValue(found)
+            if found is not Absent.MISSING:
+                return UNKNOWN
+        return UNKNOWN
+
+    def _method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
+        if not found.module.workspace:
+            return Foreign(found.qualname)
+        value = self.function_value(found)
+        if not isinstance(value, FunctionValue):
+            return UNKNOWN
+        names = self._decorator_names(value) if value.entity == found else set()
+        if "staticmethod" in names:
+            return value
+        if "classmethod" in names:
+            bound: Value = ClassValue(entity)
+        elif instance is not None:
+            bound = instance
+        else:
+            return value
+        method = FunctionValue(
+            value.node, value.unit, value.module, value.closure, value.name, value.entity, bound, value.owner
+        )
+        if names & {"property", "cached_property", "hybrid_property"}:
+            return self.call_function(
+                method,
+                Arguments(),
+                method.node,
+                top(value),
+            )
+        return method
+
+    def _super_attribute(self, value: SuperValue, name: str) -> Value:
+        instance = value.instance
+        if not isinstance(instance, Instance):
+            return UNKNOWN
+        classes = self.resolver.ancestry(instance.entity).classes
+        after = classes[classes.index(value.entity) + 1 :] if value.entity in classes else ()
+        for cls in after:
+            found = self.resolver.own_attribute(cls, name)
+            if isinstance(found, FunctionEntity):
+                return self._method(found, instance.entity, instance)
+            if found is not Absent.MISSING:
+                return UNKNOWN
+        return Foreign(f"super().{name}")
+
+    def set_attribute(self, target: Value, name: str, value: Value, place: Place, env: Environment) -> None:
+        if isinstance(target, Coroutine):
+            error = f"'coroutine' object has no attribute {name!r}"
+            self.fail(env, Misuse.COROUTINE_ATTRIBUTE, target, place.node, error, name, "AttributeError")
+        elif isinstance(target, played.TypeOfMock):
+            if isinstance(value, Mock) and value.kind is MockKind.PROPERTY:
+                self.set_mock_attribute(target.mock, name, self.return_value(value))
+            else:
+                self.escape([target.mock])
+        elif isinstance(target, Mock):
+            self.set_mock_attribute(target, name, value)
+        elif isinstance(target, Instance):
+            self.write(target.slots, name, value)
+            if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
+                self.handed(value, place)
+        elif isinstance(target, ModuleValue):
+            module = self.workspace.load(target.file)
+            if module is not None:
+                self.write(self.overrides, (str(module.path), name), value)
+                if self.is_test(place.unit.path):
+                    self.handed(value, place)
+        elif isinstance(target, ClassValue):
+            key = (str(target.entity.path), target.entity.qualname, name)
+            self.write(self.class_overrides, key, value)
+        else:
+            self.escape([value])
+
+    # --- what values are like ------------------------------------------------------------------------------------
+
+    def truth(self, value: Value) -> bool | None:
+        if isinstance(value, Literal):
+            return bool(value.value)
+        if isinstance(value, Mock):
+            if not value.certain or {".__bool__", ".__len__"} & value.slots.keys():
+                return None
+            return True
+        if isinstance(value, Sequence_):
+            return None if value.items is None else bool(value.items)
+        if isinstance(value, Instance):
+            has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
+            return True if all(found is Absent.MISSING for found in has) else None
+        if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue)):
+            return True
+        return None
+
+    def items(
+        self, value: Value, node: ast.expr, env: Environment, error: str = ""
+    ) -> tuple[Value, ...] | None:
+        """What iterating over a value gives; None when not known."""
+        if isinstance(value, Coroutine):
+            self.fail(
+                env, Misuse.COROUTINE_ITERATION, value, node, error or "'coroutine' object is not iterable"
+            )
+            return None
+        if isinstance(value, Mock):
+            if not value.certain:
+                return None
+            supported = self.shapes.supports(value, "__iter__")
+            if supported is False:
+                self.fail(
+                    env, Misuse.NOT_ITERABLE, value, node, f"{value.kind.value!r} object is not iterable"
+                )
+            if not supported:
+                return None
+            method = value.slots.get(".__iter__")
+            if not isinstance(method, Value):
+                return ()
+            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
+            if isinstance(method, Mock) and configured is None and "side_effect" not in method.slots:
+                return ()
+            return configured.items if isinstance(configured, Sequence_) else None
+        if isinstance(value, Sequence_):
+            return value.items
+        return None
+
+    def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
+        if isinstance(value, (Literal, Sequence_, Mapping_)):
+            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
+            return None
+        if isinstance(value, Coroutine):
+            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
+            return None
+        if isinstance(value, Mock):
+            if not value.certain:
+                return None
+            supported = self.shapes.supports(value, "__aiter__")
+            if supported is False:
+                self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
+            if not supported:
+                return None
+            method = value.slots.get(".__aiter__")
+            if not isinstance(method, Value):
+                return ()
+            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
+            return configured.items if isinstance(configured, Sequence_) else None
+        self.may_raise()
+        return None
+
+
+def _async_for(value: Value) -> str:
+    return f"'async for' requires an object with __aiter__ method, got {kind_of(value)}"
+
+
+def _is_plain(entity: ValueEntity) -> bool:
+    """A class variable that an instance sees as it stands: not a descriptor."""
+    return isinstance(entity.declaration.value, (model.Const, model.SequenceTerm, model.DictTerm))
