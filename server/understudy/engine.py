@@ -120,6 +120,7 @@ class Project:
         for rule in registry.all_rules().values():
             if not self.config.selected(rule.code):
                 continue
+            self.workspace.checkpoint()
             try:
                 findings.extend(rule.check(rule, context))
             except RecursionError:

@@ -9,7 +9,8 @@ import pytest
 from lsp_client import BAD, Client, codes
 from lsprotocol import types
 from pygls.capabilities import get_capability
-from understudy.lsp.hover import describe
+from pygls.exceptions import JsonRpcMethodNotFound
+from understudy.lsp.features.rule_hover import describe
 from understudy.rules import registry
 
 Make = Callable[[dict[str, str]], Path]
@@ -219,10 +220,12 @@ async def test_no_actions_for_a_client_without_literals(
     client: Client, project: Make, minimal: types.ClientCapabilities
 ) -> None:
     root = project({"test_a.py": BAD})
-    await client.begin(minimal, root)
+    announced = await client.begin(minimal, root)
+    assert announced.capabilities.code_action_provider is None
     uri = client.open(root / "test_a.py")
     (diagnostic,) = await client.found(uri)
-    assert await client.actions(uri, diagnostic.range) == []
+    with pytest.raises(JsonRpcMethodNotFound):
+        await client.actions(uri, diagnostic.range)
 
 
 async def test_requests_about_documents_that_are_not_open(
@@ -252,6 +255,7 @@ async def test_hover_shows_the_rule(client: Client, project: Make, vscode: types
 
 
 async def test_hover_in_plain_text(client: Client, project: Make, minimal: types.ClientCapabilities) -> None:
+    minimal.text_document = types.TextDocumentClientCapabilities(hover=types.HoverClientCapabilities())
     root = project({"test_a.py": BAD})
     await client.begin(minimal, root)
     uri = client.open(root / "test_a.py")

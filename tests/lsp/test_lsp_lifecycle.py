@@ -13,14 +13,26 @@ from pathlib import Path
 import pytest
 from lsp_client import BAD, COMMAND, ENVIRONMENT, PATIENCE, Wire
 from lsprotocol import types
+from understudy.lsp import feature as feature_module
 from understudy.lsp import server as server_module
+from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
 
-INITIALIZE = {"processId": None, "rootUri": None, "capabilities": {}}
+CAPABILITIES = {
+    "textDocument": {
+        "hover": {},
+        "codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}},
+    }
+}
+INITIALIZE = {"processId": None, "rootUri": None, "capabilities": CAPABILITIES}
 
 
 async def begin(wire: Wire, capabilities: object = None) -> dict[str, object]:
-    wire.request(1, "initialize", {**INITIALIZE, "capabilities": capabilities or {}})
+    wire.request(
+        1,
+        "initialize",
+        {**INITIALIZE, "capabilities": CAPABILITIES if capabilities is None else capabilities},
+    )
     answer = await wire.answer(1)
     wire.notify("initialized", {})
     return answer["result"]["capabilities"]
@@ -139,7 +151,8 @@ async def test_a_request_is_about_the_text_it_was_made_on(monkeypatch: pytest.Mo
         assert document is not None
         seen.append(document.version)
 
-    monkeypatch.setattr(server_module, "hover", hover)
+    features = (Feature(types.TEXT_DOCUMENT_HOVER, hover),)
+    monkeypatch.setattr(feature_module, "all_features", lambda: features)
     uri = "untitled:x"
     document = {"uri": uri, "languageId": "python", "version": 1, "text": ""}
     messages = [
@@ -212,6 +225,14 @@ async def test_only_what_is_there_is_announced(wire: Wire) -> None:
     # Diagnostics are pushed. A client that is also told to pull would show each twice.
     assert "diagnosticProvider" not in announced
     assert "notebookDocumentSync" not in announced
+
+
+async def test_what_the_client_cannot_use_is_not_announced(wire: Wire) -> None:
+    announced = await begin(wire, {})
+    assert "hoverProvider" not in announced
+    assert "codeActionProvider" not in announced
+    wire.request(2, "textDocument/hover", hover_of("file:///t.py"))
+    assert (await wire.answer(2))["error"]["code"] == -32601
 
 
 def test_a_check_does_not_import_the_protocol(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ import pytest
 from lsp_client import BAD, PATIENCE
 from lsprotocol import types
 from understudy.engine import Project
+from understudy.finding import Finding
 from understudy.lsp import worker as worker_module
 from understudy.lsp.documents import Document, Documents
-from understudy.lsp.projects import Projects, Settings
-from understudy.lsp.worker import Change, Report, Worker
+from understudy.lsp.projects import OpenProject, Projects, Settings
+from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
 from understudy.rules import registry
+from understudy.rules.base import Context
 
 
 class Bench:
@@ -143,3 +145,76 @@ def test_files_share_a_project_by_their_configuration(tmp_path: Path) -> None:
     assert root("a/tests/test_a.py") == root("c/test_c.py") == tmp_path
     assert root("b/test_b.py") == tmp_path / "b"
     assert [opened.project.root for opened in projects] == [tmp_path, tmp_path / "b"]
+
+
+def test_a_question_is_answered_about_the_version_that_it_was_asked_about(bench: Bench) -> None:
+    document = bench.open(BAD)
+    question = Question(document, lambda opened, asked: (opened.project.root, asked))
+    bench.worker.ask(question)
+    bench.worker.start()
+    assert question.answer.result(PATIENCE) == (bench.path.parent, document)
+
+
+def test_a_question_about_an_older_version_is_not_answered(bench: Bench) -> None:
+    question = Question(bench.open(BAD), lambda opened, asked: asked)
+    bench.open(BAD + "\n")
+    bench.worker.ask(question)
+    bench.worker.start()
+    with pytest.raises(Withdrawn):
+        question.answer.result(PATIENCE)
+
+
+@pytest.mark.parametrize("reason", ["edit", "cancel"])
+def test_an_answer_that_nobody_waits_for_is_not_worked_on(bench: Bench, reason: str) -> None:
+    begun = threading.Event()
+
+    def work(opened: OpenProject, asked: Document) -> None:
+        begun.set()
+        # It would never end by itself.
+        while True:
+            opened.project.workspace.checkpoint()
+
+    bench.worker.start()
+    question = Question(bench.open(BAD), work)
+    bench.worker.ask(question)
+    assert begun.wait(PATIENCE)
+    if reason == "edit":
+        bench.open(BAD + "\n")
+    else:
+        question.withdrawn = True
+    with pytest.raises(Withdrawn):
+        question.answer.result(PATIENCE)
+    question = Question(bench.open(BAD), lambda opened, asked: asked)
+    bench.worker.ask(question)
+    assert question.answer.result(PATIENCE) is question.document
+
+
+def test_an_analysis_that_an_edit_overtakes_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    rule = registry.all_rules()["US101"]
+
+    def endless(rule: object, context: Context) -> Iterator[Finding]:
+        while "await" in context.source:
+            begun.set()
+            context.workspace.checkpoint()
+        yield from ()
+
+    monkeypatch.setattr(registry, "all_rules", lambda: {"US101": replace(rule, check=endless)})
+    bench.worker.start()
+    bench.open(BAD)
+    assert begun.wait(PATIENCE)
+    document = bench.open("")
+    assert bench.report().document is document
+
+
+def test_what_a_question_runs_into_is_told_to_whoever_asked(bench: Bench) -> None:
+    def fail(opened: object, asked: object) -> None:
+        raise KeyError("a fault of ours")
+
+    question = Question(bench.open(BAD), fail)
+    bench.worker.ask(question)
+    bench.worker.start()
+    with pytest.raises(KeyError):
+        question.answer.result(PATIENCE)

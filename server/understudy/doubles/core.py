@@ -59,6 +59,8 @@ from understudy.source.text import SourceError
 
 _STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
+_STEPS_AT_ONCE = 128
+"""Steps until it is asked whether the simulation is still wanted."""
 MOST_ITEMS = 40
 """Longer sequences are not followed item by item."""
 _T = TypeVar("_T")
@@ -219,6 +221,8 @@ class Core(State):
         self.steps += 1
         if self.steps > _STEPS:
             raise Exhausted
+        if not self.steps % _STEPS_AT_ONCE:
+            self.workspace.checkpoint()
         if self.plain_limit is not None and self.steps > self.plain_limit:
             raise TooLong
 

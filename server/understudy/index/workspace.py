@@ -22,6 +22,11 @@ from understudy.source.text import SourceError, Text, read
 _T = TypeVar("_T")
 
 
+class Interrupted(BaseException):
+    """What is being worked on is not wanted any longer. No ``Exception``: nothing on the way may take it for a
+    fault of its own."""
+
+
 class Workspace:
     """One project root with its search path. Not thread-safe; use one per thread."""
 
@@ -47,6 +52,8 @@ class Workspace:
         self._derived: dict[str, tuple[object, set[Path]]] = {}
         self.generation = 0
         """Grows with every change of any file."""
+        self.checkpoint: Callable[[], None] = _go_on
+        """Called every now and then by whatever takes long; raises :class:`Interrupted` to end it."""
 
     # --- text and trees
 
@@ -69,6 +76,7 @@ class Workspace:
         self._touch(path)
         found = self._parsed.get(path)
         if found is None:
+            self.checkpoint()
             found = self._parse(path)
             self._parsed[path] = found
         if isinstance(found, SourceError):
@@ -211,3 +219,7 @@ class Workspace:
     def _touch(self, path: Path) -> None:
         for recorder in self._recorders:
             recorder.add(path)
+
+
+def _go_on() -> None:
+    return None

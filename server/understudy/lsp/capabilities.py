@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,12 @@ class Client:
     configuration: bool = False
     register_configuration: bool = False
     register_watched_files: bool = False
+    methods: frozenset[str] = frozenset()
+    """Sections of the capabilities that the client sent, such as ``text_document.code_action``."""
+
+    def names(self, method: str) -> bool:
+        """Do the capabilities speak of ``textDocument/codeAction``, or whatever the method is?"""
+        return _snake(method.replace("/", ".")) in self.methods
 
 
 def resolve(capabilities: types.ClientCapabilities) -> Client:
@@ -54,4 +62,18 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         configuration=has("workspace.configuration"),
         register_configuration=has("workspace.did_change_configuration.dynamic_registration"),
         register_watched_files=has("workspace.did_change_watched_files.dynamic_registration"),
+        methods=frozenset(_sections(capabilities)),
     )
+
+
+def _sections(capabilities: types.ClientCapabilities) -> Iterator[str]:
+    for area in ("text_document", "workspace"):
+        found = getattr(capabilities, area)
+        for attribute in getattr(found, "__attrs_attrs__", ()):
+            # A section without content still says that the client knows the method.
+            if getattr(found, attribute.name) not in (None, False):
+                yield f"{area}.{attribute.name}"
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -9,10 +9,11 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from lsprotocol import types
 from pygls.exceptions import (
+    JsonRpcContentModified,
     JsonRpcException,
     JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
@@ -24,18 +25,16 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
 
 from understudy import __version__
-from understudy.lsp import transport
-from understudy.lsp.code_actions import KINDS, code_actions
+from understudy.lsp import feature, transport
 from understudy.lsp.diagnostics import publication
-from understudy.lsp.hover import hover
-from understudy.lsp.session import Session
+from understudy.lsp.feature import Feature
+from understudy.lsp.session import Overtaken, Session
 from understudy.lsp.worker import Report
 
 _log = logging.getLogger(__name__)
 _SWITCH_INTERVAL = 0.001
 _GARBAGE_THRESHOLD = 20_000
 """An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
-_Result = TypeVar("_Result")
 
 
 def serve(tcp: tuple[str, int] | None) -> int:
@@ -146,6 +145,14 @@ class Protocol(LanguageServerProtocol):
             return JsonRpcServerNotInitialized("the server is not initialized yet")
         return None
 
+    def _send_handler_result(self, future: Any, *, msg_id: int | str) -> None:
+        """As pygls does it, but a refusal that the protocol provides for is no fault, and is not logged."""
+        if future.cancelled() or not isinstance(future.exception(), JsonRpcException):
+            super()._send_handler_result(future, msg_id=msg_id)
+            return
+        self._request_futures.pop(msg_id, None)
+        self._answer_error(msg_id, future.exception())
+
     def _answer_error(self, request_id: int | str | None, error: JsonRpcException) -> None:
         self._send_data(types.ResponseErrorMessage(id=request_id, error=error.to_response_error()))
 
@@ -199,6 +206,11 @@ def _register(server: Server) -> None:
     @server.feature(types.INITIALIZE)
     def _(params: types.InitializeParams) -> None:
         session.initialize(params)
+        for method, features, options in feature.offered(session.client):
+            if features[0].is_command:
+                server.command(method)(_command(session, features[0]))
+            else:
+                server.feature(method, options)(_answer(session, features))
 
     @server.feature(types.INITIALIZED)
     def _(params: types.InitializedParams) -> None:
@@ -224,21 +236,29 @@ def _register(server: Server) -> None:
     def _(params: types.DidChangeWorkspaceFoldersParams) -> None:
         session.folders_changed(params.event)
 
-    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=list(KINDS)))
-    async def _(params: types.CodeActionParams) -> list[types.CodeAction] | None:
-        return await _guarded(code_actions, session, params)
 
-    @server.feature(types.TEXT_DOCUMENT_HOVER)
-    async def _(params: types.HoverParams) -> types.Hover | None:
-        return await _guarded(hover, session, params)
+def _answer(session: Session, features: tuple[Feature, ...]) -> Callable[[Any], Awaitable[Any]]:
+    async def answer(params: Any) -> Any:
+        return feature.joined([await _guarded(each, session, params) for each in features])
+
+    return answer
 
 
-async def _guarded(
-    handler: Callable[[Session, Any], Awaitable[_Result | None]], session: Session, params: Any
-) -> _Result | None:
+def _command(session: Session, command: Feature) -> Callable[..., Awaitable[Any]]:
+    async def run(*arguments: Any) -> Any:
+        return await _guarded(command, session, arguments)
+
+    return run
+
+
+async def _guarded(answering: Feature, session: Session, params: Any) -> Any:
     """A handler's own fault is nothing that the user should be shown."""
     try:
-        return await handler(session, params)
+        return await answering.handler(session, params)
+    except JsonRpcException:
+        raise
+    except Overtaken:
+        raise JsonRpcContentModified("the document has changed") from None
     except Exception:
-        _log.exception("%s failed", handler.__name__)
+        _log.exception("%s failed", answering.method)
         return None

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from lsprotocol import types
 
 from understudy.lsp import capabilities
 from understudy.lsp.capabilities import Client
 from understudy.lsp.documents import Document, Documents, path_of
-from understudy.lsp.projects import Settings
-from understudy.lsp.worker import Change, Report, Worker
+from understudy.lsp.projects import OpenProject, Settings
+from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
 
 SECTION: Final = "understudy"
 CONFIGURATION_FILES: Final = (
@@ -35,12 +35,18 @@ CONFIGURATION_FILES: Final = (
 )
 WATCHED: Final = ("**/*.py", "**/.gitignore", *(f"**/{name}" for name in CONFIGURATION_FILES))
 
+_T = TypeVar("_T")
+
 _log = logging.getLogger(__name__)
 _CONFIGURATION_DEADLINE = 2.0
 """Seconds to wait for the client's settings before analysing without them."""
 _REPORT_DEADLINE = 10.0
 _CLIENTS_OWN_KEYS = frozenset({"trace", "server"})
 """Keys under our section that an editor's extension reads, not the server."""
+
+
+class Overtaken(Exception):
+    """The document was changed or closed before the answer was there."""
 
 
 class Connection(Protocol):
@@ -273,6 +279,27 @@ class Session:
         """The report on the current version of a document, if it is there."""
         report = self._reports.get(uri)
         return report if report is not None and report.document is self.documents.get(uri) else None
+
+    async def ask(self, uri: str, work: Callable[[OpenProject, Document], _T]) -> _T | None:
+        """Run something on the analysis thread, on the version of a document that is current at the call.
+
+        ``work`` may use the project's engine as it likes, but must not keep anything of it. It comes before all
+        analyses. None when the document is no Python file or not open.
+
+        :raises Overtaken: the document was changed or closed meanwhile.
+        """
+        document = self.documents.get(uri)
+        if document is None or not document.is_python or self._stopped or self._worker is None:
+            return None
+        question = Question(document, work)
+        self._worker.ask(question)
+        try:
+            return cast("_T", await asyncio.wrap_future(question.answer))
+        except Withdrawn:
+            raise Overtaken from None
+        finally:
+            # The client may have cancelled the request: nobody waits any longer.
+            question.withdrawn = True
 
     async def report(self, uri: str) -> Report | None:
         """The report on the version of a document that is current at the call. None when there is none, or

@@ -11,13 +11,17 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from understudy.engine import Analysis
 from understudy.finding import Finding
+from understudy.index.workspace import Interrupted
 from understudy.lsp.documents import Document
 from understudy.lsp.moving import moved_finding
 from understudy.lsp.projects import Done, OpenProject, Projects, Settings
@@ -59,6 +63,10 @@ class Change:
         happened = self.opened or self.closed or self.on_disk or self.moved or self.recheck
         return bool(happened) or self.settings is not None
 
+    def concerns(self, path: Path) -> bool:
+        """Will an analysis of the file have to be repeated for certain?"""
+        return path in self.opened or path in self.closed or self.settings is not None
+
     def open(self, path: Path, document: Document) -> None:
         self.closed.pop(path, None)
         self.opened.pop(path, None)
@@ -67,6 +75,36 @@ class Change:
     def close(self, path: Path) -> None:
         self.opened.pop(path, None)
         self.closed[path] = None
+
+
+class Withdrawn(Exception):
+    """The answer to a question that rests on a version of a document which is no longer current."""
+
+
+@dataclass(eq=False)
+class Question:
+    """Something to be run on the analysis thread, with the project that a document belongs to."""
+
+    document: Document
+    work: Callable[[OpenProject, Document], object]
+    answer: Future[object] = field(default_factory=Future)
+    withdrawn: bool = False
+    """Set by whoever asked when nobody waits for the answer any longer."""
+
+
+@dataclass(eq=False)
+class _Activity:
+    """What the thread is busy with."""
+
+    path: Path
+    question: Question | None = None
+    background: bool = False
+    """Nobody waits for it: it gives way to everything else."""
+    overtaken: bool = False
+
+    def checkpoint(self) -> None:
+        if self.overtaken or (self.question is not None and self.question.withdrawn):
+            raise Interrupted
 
 
 class Worker(threading.Thread):
@@ -81,6 +119,8 @@ class Worker(threading.Thread):
         self._report_problems = problems
         self._news = threading.Condition()
         self._change = Change()
+        self._questions: deque[Question] = deque()
+        self._activity: _Activity | None = None
         self._stopped = False
 
         # Below: this thread's own.
@@ -106,11 +146,29 @@ class Worker(threading.Thread):
         """Add to what happened."""
         with self._news:
             note(self._change)
+            active = self._activity
+            if active is not None and (active.background or self._change.concerns(active.path)):
+                active.overtaken = True
+            self._news.notify()
+
+    def ask(self, question: Question) -> None:
+        """Its ``answer`` gets the result, or :class:`Withdrawn`."""
+        with self._news:
+            if self._stopped:
+                question.answer.cancel()
+                return
+            self._questions.append(question)
+            if self._activity is not None and self._activity.background:
+                self._activity.overtaken = True
             self._news.notify()
 
     def stop(self) -> None:
         with self._news:
             self._stopped = True
+            if self._activity is not None:
+                self._activity.overtaken = True
+            while self._questions:
+                self._questions.popleft().answer.cancel()
             self._news.notify()
 
     # --- the thread
@@ -126,9 +184,15 @@ class Worker(threading.Thread):
             try:
                 if change:
                     self._apply(change)
+                if self._answer_one():
+                    continue
                 path = self._pick()
                 if path is not None:
-                    self._analyse(path)
+                    with self._busy(_Activity(path)):
+                        self._analyse(path)
+            except Interrupted:
+                # By an edit that is waiting to be applied: the file is analysed again after it.
+                continue
             except Exception:
                 _log.exception("the analysis failed")
                 for opened in self._projects:
@@ -138,7 +202,7 @@ class Worker(threading.Thread):
     def _next_change(self) -> Change | None:
         """What happened meanwhile. Waits when there is nothing to do; None to end."""
         with self._news:
-            while not self._stopped and not self._change and not self._urgent:
+            while not self._stopped and not self._change and not self._urgent and not self._questions:
                 if not any(opened.waiting for opened in self._projects):
                     self._settle()
                     self._news.wait()
@@ -234,6 +298,45 @@ class Worker(threading.Thread):
         self._told = dict(self._projects.problems)
         if new:
             self._report_problems(new)
+
+    # --- questions
+
+    def _answer_one(self) -> bool:
+        """Answer a question that waits; False when none does."""
+        with self._news:
+            if not self._questions:
+                return False
+            question = self._questions.popleft()
+        path = question.document.path
+        if question.withdrawn or not question.answer.set_running_or_notify_cancel():
+            return True
+        if path is None or self._documents.get(path) is not question.document:
+            question.answer.set_exception(Withdrawn())
+            return True
+        try:
+            with self._busy(_Activity(path, question)):
+                question.answer.set_result(question.work(self._home(path), question.document))
+        except Interrupted:
+            question.answer.set_exception(Withdrawn())
+        except Exception as error:
+            question.answer.set_exception(error)
+        return True
+
+    @contextmanager
+    def _busy(self, activity: _Activity) -> Iterator[None]:
+        """While it is worked on, news may end it early, with :class:`Interrupted`."""
+        workspace = self._home(activity.path).project.workspace
+        idle = workspace.checkpoint
+        with self._news:
+            self._activity = activity
+            activity.overtaken = self._change.concerns(activity.path)
+        workspace.checkpoint = activity.checkpoint
+        try:
+            yield
+        finally:
+            workspace.checkpoint = idle
+            with self._news:
+                self._activity = None
 
     # --- analysis
 

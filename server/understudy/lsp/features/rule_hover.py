@@ -7,6 +7,7 @@ import re
 from lsprotocol import types
 
 from understudy.lsp import convert
+from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
 from understudy.rules import registry
 from understudy.rules.base import Rule
@@ -90,3 +91,6 @@ def _plain(page: str) -> str:
         line = f"{target[1]}: {target[2]}" if target is not None else _LINK.sub(r"\1", line)
         lines.append(line.replace("**", "").replace("`", ""))
     return "\n".join(lines)
+
+
+FEATURES = (Feature(types.TEXT_DOCUMENT_HOVER, hover),)

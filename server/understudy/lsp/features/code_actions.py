@@ -15,6 +15,7 @@ from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
 from understudy.lsp.diagnostics import SOURCE, diagnostic
 from understudy.lsp.documents import Documents
+from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
 from understudy.lsp.suppressing import suppression
 from understudy.lsp.worker import Report
@@ -26,8 +27,6 @@ KINDS = (types.CodeActionKind.QuickFix, FIX_ALL)
 
 
 async def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction] | None:
-    if not session.client.code_action_literals:
-        return None
     report = await session.report(params.text_document.uri)
     if report is None:
         return None
@@ -164,3 +163,14 @@ def _touch(first: Span, second: Span) -> bool:
 
 def _plain(title: str) -> str:
     return title.replace("`", "")
+
+
+FEATURES = (
+    Feature(
+        types.TEXT_DOCUMENT_CODE_ACTION,
+        code_actions,
+        lambda client: types.CodeActionOptions(code_action_kinds=list(KINDS)),
+        # Of what a client without literals understands, commands, we have none.
+        when=lambda client: client.code_action_literals,
+    ),
+)
