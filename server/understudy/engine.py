@@ -14,7 +14,7 @@ from pathlib import Path
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.workspace import Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
-from understudy.project import environment
+from understudy.project import environment, target
 from understudy.project.config import Config, load_pytest
 from understudy.project.discover import discover
 from understudy.rules import registry
@@ -61,6 +61,7 @@ class Project:
             tuple(config.source_roots),
             lambda: list(discover([root], config, root).files),
             _path_of_tests,
+            target.find(config.target_version, self.environment, root),
         )
 
     def relative(self, path: Path) -> str:

@@ -328,7 +328,7 @@ def test_a_configuration_that_is_not_utf_8_fails_the_run(tmp_path: Path) -> None
         ),
         (
             "target-version = 2020-01-01",
-            'target-version: expected a Python version from 3.8 on such as "3.12", got a date',
+            'target-version: expected a Python version from 3.10 to 3.14 such as "3.12", got a date',
         ),
         (
             'cache-url = "x"',

@@ -159,11 +159,15 @@ def test_all_keys(tmp_path: Path) -> None:
         ),
         (
             "target-version = 3.12",
-            'target-version: expected a Python version from 3.8 on such as "3.12", got a number',
+            'target-version: expected a Python version from 3.10 to 3.14 such as "3.12", got a number',
         ),
         (
-            'target-version = "3.7"',
-            "target-version: expected a Python version from 3.8 on such as \"3.12\", got '3.7'",
+            'target-version = "3.9"',
+            "target-version: expected a Python version from 3.10 to 3.14 such as \"3.12\", got '3.9'",
+        ),
+        (
+            'target-version = "3.15"',
+            "target-version: expected a Python version from 3.10 to 3.14 such as \"3.12\", got '3.15'",
         ),
         (
             'cache-url = "cache.db"',

@@ -382,7 +382,7 @@ class Machine(Expressions):
         if not supported:
             misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
             # Before 3.11 the error was AttributeError: __aenter__ (CPython bpo-12022).
-            modern = self.workspace.environment.version >= (3, 11)
+            modern = self.workspace.target_version >= (3, 11)
             error = _protocol(mock.kind.value, is_async=is_async) if modern else name
             return self.fail(
                 env, misuse, mock, node, error, mock.kind.value, "TypeError" if modern else "AttributeError"

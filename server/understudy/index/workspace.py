@@ -37,8 +37,14 @@ class Workspace:
         source_roots: tuple[Path, ...] = (),
         list_files: Callable[[], list[Path]] = list,
         path_of_tests: Callable[[Path], tuple[Path, ...]] = lambda folder: (),
+        target_version: tuple[int, int] | None = None,
     ) -> None:
+        """
+        :param target_version: None stands for the environment's.
+        """
         self.root = root
+        self.target_version = target_version or environment.version
+        """The version of Python that the tests run on. The environment's only says where libraries are."""
         self._list_files = list_files
         self._files: list[Path] | None = None
         self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}

@@ -30,11 +30,13 @@ else:
 
 ALL: Final = "ALL"
 OFF: Final = "off"
+OLDEST: Final = (3, 10)
+NEWEST: Final = (3, 14)
+"""The first and the last version of Python that Understudy knows the behaviour of."""
 DEFAULT_TEST_PATTERNS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 _ROOT_MARKERS = ("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini", ".git")
 _REPOSITORY_MARKERS = (".git", ".hg")
-_OLDEST = (3, 8)
 _VERSION = re.compile(r"(?:py)?3\.?(\d{1,2})")
 _TOML_PLACE = re.compile(r"\s*\((?:at line (\d+), column (\d+)|at end of document)\)$")
 
@@ -76,6 +78,7 @@ class Config:
     test_patterns: tuple[str, ...] = DEFAULT_TEST_PATTERNS
     python: Path | None = None
     target_version: tuple[int, int] | None = None
+    """None: :func:`understudy.project.target.find` finds it out."""
     cache_url: str | None = None
 
     def severity_of(self, code: str, default: Severity) -> Severity | None:
@@ -183,6 +186,20 @@ def merge(
         if key in values:
             values[key] = getattr(config, key) + values[key]
     return replace(config, **values), tuple(reader.problems)
+
+
+def load_requires_python(folder: Path) -> str | None:
+    """``requires-python`` of the nearest ``pyproject.toml`` with a ``[project]`` at or above a folder; None
+    without one. A file that cannot be read counts as without: :func:`load` tells of it."""
+    for candidate in _upwards(folder.absolute()):
+        file = candidate / "pyproject.toml"
+        if not file.is_file():
+            continue
+        project = _read_toml(file)[0].get("project")
+        if isinstance(project, Mapping):
+            value = project.get("requires-python")
+            return value if isinstance(value, str) else None
+    return None
 
 
 def load_pytest(folder: Path) -> PytestConfig:
@@ -390,9 +407,10 @@ class _Reader:
 
     def _target_version(self, key: str, value: Any) -> tuple[int, int]:
         match = _VERSION.fullmatch(value) if isinstance(value, str) else None
-        if match is None or (3, int(match[1])) < _OLDEST:
+        if match is None or not OLDEST <= (3, int(match[1])) <= NEWEST:
             raise _BadValueError(
-                f'expected a Python version from 3.{_OLDEST[1]} on such as "3.12", got {_shown(value)}'
+                f"expected a Python version from 3.{OLDEST[1]} to 3.{NEWEST[1]} "
+                f'such as "3.12", got {_shown(value)}'
             )
         return 3, int(match[1])
 

@@ -24,6 +24,8 @@ class Environment:
     site: tuple[Path, ...]
     origin: str
     """How it was found, for messages: ``VIRTUAL_ENV``, ``.venv``, ``python`` in the configuration…"""
+    running: bool = False
+    """True: the project has none that is known; this is the interpreter that runs Understudy."""
 
 
 def find(root: Path, configured: str | None, virtual_env: str | None) -> Environment:
@@ -61,6 +63,7 @@ def own() -> Environment:
         tuple(dict.fromkeys(Path(paths[key]) for key in ("stdlib", "platstdlib"))),
         _with_pth(tuple(site)),
         "the interpreter that runs Understudy",
+        running=True,
     )
 
 
