@@ -114,9 +114,7 @@ def _methods(node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver)
     if not isinstance(declaration, model.Class):
         return
     entity = ClassEntity(module, declaration, unit.row, node.name)
-    ancestry = resolver.ancestry(entity)
-    is_unittest = any(external.name.endswith("TestCase") for external in ancestry.externals)
-    if not is_unittest:
+    if not resolver.is_test_case(entity):
         if not node.name.startswith("Test"):
             return
         if isinstance(resolver.class_attribute(entity, "__init__"), FunctionEntity):

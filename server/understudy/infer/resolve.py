@@ -140,6 +140,23 @@ class Resolver:
             return ModuleEntity(submodule) if submodule is not None else Absent.MISSING
         return Absent.UNKNOWN
 
+    def only_for_type_checkers(self, entity: Entity, name: str, importer: Module) -> bool:
+        """Is a module's name bound under ``TYPE_CHECKING`` and nowhere else? Then it is absent when code runs."""
+        if not isinstance(entity, ModuleEntity):
+            return False
+        file = entity.file
+        if not file.workspace or file.kind is not Kind.SOURCE:
+            return False
+        module = self.workspace.load(file)
+        if module is None or module.dynamic or module.stars or "__getattr__" in module.bindings:
+            return False
+        bindings = module.bindings.get(name, ())
+        if not bindings or name in module.set_by_functions or name in _BUILTINS:
+            return False
+        if file.is_package and self.workspace.find(f"{file.name}.{name}", importer.path) is not None:
+            return False
+        return all(Guard.TYPE_CHECKING in binding.guards for binding in bindings)
+
     def module_attribute(self, module: Module, name: str) -> Lookup:
         """A name that the module's own statements bind."""
         self._refresh()
@@ -339,6 +356,13 @@ class Resolver:
                     if not isinstance(key, model.Const) or key.value == name:
                         return True
         return False
+
+    def is_test_case(self, entity: ClassEntity) -> bool:
+        """Does the class derive from :class:`unittest.TestCase`, or a library's class named like it?"""
+        ancestry = self.ancestry(entity)
+        above = [external.name for external in ancestry.externals]
+        above.extend(cls.name for cls in ancestry.classes if not cls.module.workspace)
+        return any(name.endswith("TestCase") for name in above)
 
     def ancestry(self, entity: ClassEntity) -> Ancestry:
         self._refresh()

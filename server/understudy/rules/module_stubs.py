@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.doubles.state import last_name
+from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import FunctionNode
+from understudy.rules.base import Context
 from understudy.source.parse import Parsed, Unit
 
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})
@@ -128,6 +130,14 @@ def names(parsed: Parsed) -> set[str]:
                         if isinstance(child, ast.Constant) and isinstance(child.value, str)
                     )
     return found
+
+
+def around(context: Context) -> frozenset[str]:
+    """Modules that the test run of a file replaces in ``sys.modules``: a mock has every attribute."""
+    found: set[str] = set()
+    for module in Fixtures(context.resolver).chain(context.module):
+        found.update(names(context.workspace.parsed(module.path)))
+    return frozenset(found)
 
 
 def _computed(node: ast.AST) -> bool:

@@ -39,6 +39,40 @@ class PatchCall:
     attribute: ast.Constant | None
 
     @property
+    def form(self) -> str:
+        """``patch``, ``object``, ``setattr``, ``delattr`` or ``spy``."""
+        return self.spelling.rpartition(".")[2]
+
+    @property
+    def creates(self) -> bool:
+        """May it make an attribute that does not exist?"""
+        return _may_create(self.call, self.form)
+
+    @property
+    def name(self) -> str:
+        """The attribute that it replaces."""
+        if self.attribute is not None:
+            return str(self.attribute.value)
+        return self.names[-1]
+
+    def argument(self, name: str) -> ast.expr | None:
+        """``new`` (for ``setattr``, the value) or an option, by position or keyword."""
+        positions = {
+            ("patch", "new"): 1,
+            ("object", "new"): 2,
+            ("setattr", "new"): 1 if self.target is not None else 2,
+        }
+        index = positions.get((self.form, name), len(self.call.args))
+        return _argument(self.call, index, "value" if self.form == "setattr" and name == "new" else name)
+
+    @property
+    def is_open(self) -> bool:
+        """``*args`` or ``**options`` hide what is given."""
+        return any(isinstance(arg, ast.Starred) for arg in self.call.args) or any(
+            keyword.arg is None for keyword in self.call.keywords
+        )
+
+    @property
     def path(self) -> str:
         assert self.target is not None
         return str(self.target.value)
@@ -58,28 +92,54 @@ class PatchCall:
 
 def patch_calls(context: Context) -> Iterator[PatchCall]:
     """The patches of the file whose target must exist, and is not expected to be missing."""
-    if not any(word in context.source for word in ("patch", "mocker")) or excused(
-        context.parsed, context.workspace
-    ):
+    if excused(context.parsed, context.workspace):
         return
+    for call in certain_patches(context, *_MISSING_ERRORS):
+        if not call.creates:
+            yield call
+
+
+def certain_patches(context: Context, *exceptions: str) -> Iterator[PatchCall]:
+    """The patches that are entered for certain, where none of these exceptions is expected."""
     started = cache(lambda: _started(context))
+    for call in all_patches(context):
+        if not expected(call.site, *exceptions) and not _on_condition(call.site):
+            if _entered(call.site, call.spelling, started):
+                yield call
+
+
+def all_patches(context: Context) -> Iterator[PatchCall]:
+    """Every call of the file that replaces one attribute, named by constants."""
+    if not any(word in context.source for word in ("patch", "mocker")):
+        return
     for site in context.scopes.calls:
-        call = site.node
-        assert isinstance(call, ast.Call)
-        spelling = _spelling(context, site, call)
-        if spelling is None or expected(site, *_MISSING_ERRORS) or _on_condition(site):
-            continue
-        name = spelling.rpartition(".")[2]
-        if _may_create(call, name) or not _entered(site, spelling, started):
-            continue
-        first = _argument(call, 0, "obj" if name == "spy" else "target")
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            if name in ("patch", "setattr", "delattr"):
-                yield PatchCall(site, call, spelling, first, None, None)
-        elif name in ("object", "setattr", "delattr", "spy") and first is not None:
-            attribute = _argument(call, 1, "attribute" if name == "object" else "name")
-            if isinstance(attribute, ast.Constant) and isinstance(attribute.value, str):
-                yield PatchCall(site, call, spelling, None, first, attribute)
+        found = patch_call(context, site)
+        if found is not None:
+            yield found
+
+
+def patch_call(context: Context, site: Site) -> PatchCall | None:
+    """A call as a patch of one attribute; None for every other call."""
+    call = site.node
+    assert isinstance(call, ast.Call)
+    spelling = _spelling(context, site, call)
+    if spelling is None:
+        return None
+    name = spelling.rpartition(".")[2]
+    first = _argument(call, 0, "obj" if name == "spy" else "target")
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        if name in ("patch", "setattr", "delattr"):
+            return PatchCall(site, call, spelling, first, None, None)
+    elif name in ("object", "setattr", "delattr", "spy") and first is not None:
+        attribute = _argument(call, 1, "attribute" if name == "object" else "name")
+        if isinstance(attribute, ast.Constant) and isinstance(attribute.value, str):
+            return PatchCall(site, call, spelling, None, first, attribute)
+    return None
+
+
+def is_patch(entity: External) -> bool:
+    """Is this one of the functions of :mod:`unittest.mock` that make a patch?"""
+    return mock_name(entity) in ("patch", "patch.object", "patch.dict", "patch.multiple")
 
 
 def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.facts import model
-from understudy.facts.model import Guard
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
@@ -59,7 +58,7 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
     parts = call.path.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         return None
-    if any(".".join(parts[:count]) in _stubbed(context) for count in range(1, len(parts))):
+    if any(".".join(parts[:count]) in module_stubs.around(context) for count in range(1, len(parts))):
         return None
     file = context.workspace.find(parts[0], context.path)
     if file is None or not file.workspace:
@@ -67,7 +66,7 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
     entity: Entity = ModuleEntity(file)
     for index, part in enumerate(parts[1:], 1):
         is_last = index == len(parts) - 1
-        if _only_for_type_checkers(context, entity, part):
+        if context.resolver.only_for_type_checkers(entity, part, context.module):
             return _Missing(entity, index, part, is_last)
         found = context.resolver.attribute(entity, part, context.module)
         if found is Absent.MISSING:
@@ -91,39 +90,13 @@ def _by_object(context: Context, call: PatchCall) -> _Missing | None:
     if not isinstance(owner, (ModuleEntity, ClassEntity)):
         return None
     if isinstance(owner, ModuleEntity) and (
-        not owner.file.workspace or owner.file.name in _stubbed(context) or hasattr(builtins, name)
+        not owner.file.workspace or owner.file.name in module_stubs.around(context) or hasattr(builtins, name)
     ):
         return None
     if context.resolver.attribute(owner, name, context.module) is not Absent.MISSING:
-        if not _only_for_type_checkers(context, owner, name):
+        if not context.resolver.only_for_type_checkers(owner, name, context.module):
             return None
     return _Missing(owner, 0, name, True)
-
-
-def _only_for_type_checkers(context: Context, owner: Entity, name: str) -> bool:
-    """Is the name bound under ``TYPE_CHECKING`` and nowhere else? Then it is absent when the code runs."""
-    if not isinstance(owner, ModuleEntity) or not owner.file.workspace or owner.file.kind is not Kind.SOURCE:
-        return False
-    module = context.workspace.load(owner.file)
-    if module is None or module.dynamic or module.stars or "__getattr__" in module.bindings:
-        return False
-    bindings = module.bindings.get(name, ())
-    if not bindings or name in module.set_by_functions or hasattr(builtins, name):
-        return False
-    if (
-        owner.file.is_package
-        and context.workspace.find(f"{owner.file.name}.{name}", context.path) is not None
-    ):
-        return False
-    return all(Guard.TYPE_CHECKING in binding.guards for binding in bindings)
-
-
-def _stubbed(context: Context) -> frozenset[str]:
-    """Modules that the test run replaces in ``sys.modules``: a mock has every attribute."""
-    names: set[str] = set()
-    for module in Fixtures(context.resolver).chain(context.module):
-        names.update(module_stubs.names(context.workspace.parsed(module.path)))
-    return frozenset(names)
 
 
 def _set_elsewhere(context: Context, found: _Missing) -> bool:
@@ -182,7 +155,7 @@ def _message(context: Context, call: PatchCall, found: _Missing, fix: tuple[Fix,
     elif isinstance(found.owner, ModuleEntity):
         kind = "package" if found.owner.file.is_package else "module"
         problem = f"{kind} `{found.owner.file.name}` does not have the attribute `{found.name}`"
-        if _only_for_type_checkers(context, found.owner, found.name):
+        if context.resolver.only_for_type_checkers(found.owner, found.name, context.module):
             problem = (
                 f"`{found.owner.file.name}` has `{found.name}` only under `TYPE_CHECKING`, not when it runs"
             )
@@ -254,7 +227,11 @@ def _names(context: Context, found: _Missing) -> list[str]:
     if isinstance(found.owner, ModuleEntity):
         module = context.workspace.load(found.owner.file)
         known = (
-            [name for name in module.bindings if not _only_for_type_checkers(context, found.owner, name)]
+            [
+                name
+                for name in module.bindings
+                if not context.resolver.only_for_type_checkers(found.owner, name, context.module)
+            ]
             if module is not None
             else []
         )

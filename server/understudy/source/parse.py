@@ -94,7 +94,7 @@ class Unit:
         origin = self.text.offset(whole.row, whole.column) + match.start(2)
         return self.text.span(origin + start, origin + end)
 
-    def source(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> str:
+    def source(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> str:
         """The text of a node."""
         return self.text.slice(self.span(node))
 

@@ -120,5 +120,4 @@ def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool
     """``self.assertEqual`` and its kin of :class:`unittest.TestCase`."""
     if not name.startswith("assert") and name not in _TEST_CASE_METHODS:
         return False
-    externals = machine.resolver.ancestry(instance.entity).externals
-    return any(external.name.endswith("TestCase") for external in externals)
+    return machine.resolver.is_test_case(instance.entity)

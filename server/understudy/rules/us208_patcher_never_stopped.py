@@ -1,0 +1,245 @@
+"""US208: a patch is started and never stopped."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from understudy.finding import Applicability, Edit, Finding, Fix, Severity
+from understudy.infer.entities import ClassEntity, External
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.imports import ImportGraph
+from understudy.infer.scopes import FunctionNode, Site
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import expected
+from understudy.rules.patch_calls import is_patch
+from understudy.source.span import Span
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test or ".start" not in context.source or "patch" not in context.source:
+        return
+    if _stopped_by_helpers(context):
+        return
+    for site in context.scopes.calls:
+        call = site.node
+        assert isinstance(call, ast.Call)
+        func = call.func
+        if not isinstance(func, ast.Attribute) or func.attr != "start" or call.args or call.keywords:
+            continue
+        if expected(site, "AttributeError", "ModuleNotFoundError", "TypeError"):
+            continue
+        if site.scope.node is None and context.path.name == "conftest.py":
+            # Started for the whole test run.
+            continue
+        if _made_here(context, site, func.value) or _made_above(context, site, func.value):
+            yield _finding(rule, context, site, func)
+
+
+def _stopped_by_helpers(context: Context) -> bool:
+    """Is there a ``stopall`` around: in the file, a conftest above it, a module that it imports?"""
+    places: list[Path] = [module.path for module in Fixtures(context.resolver).chain(context.module)]
+    for edge in ImportGraph(context.resolver).edges(context.module):
+        places.extend(node for node in edge.targets if isinstance(node, Path))
+    for site in context.scopes.classes:
+        assert isinstance(site.node, ast.ClassDef)
+        found = context.resolver.name(context.module, site.node.name)
+        if isinstance(found, ClassEntity):
+            places.extend(
+                cls.path for cls in context.resolver.ancestry(found).classes if cls.module.workspace
+            )
+    return any("stopall" in context.workspace.text(path).content for path in places)
+
+
+def _made_here(context: Context, site: Site, node: ast.expr) -> bool:
+    """``patch(…).start()``: there is nothing left to stop it with."""
+    return isinstance(node, ast.Call) and _is_patch(context, site, node)
+
+
+def _is_patch(context: Context, site: Site, call: ast.Call) -> bool:
+    found = context.scopes.resolve(call.func, site.scope)
+    return isinstance(found, External) and is_patch(found)
+
+
+def _made_above(context: Context, site: Site, node: ast.expr) -> bool:
+    """``patcher.start()``, where ``patcher`` is made in the same function (an attribute of ``self``: in the same
+    class), and nothing else is ever done with it."""
+    if isinstance(node, ast.Name):
+        where: ast.AST | None = site.scope.function
+        body: list[ast.AST] = [where] if where is not None else [unit.node for unit in context.parsed.units]
+    elif (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    ):
+        where = next((n for n in site.chain if isinstance(n, ast.ClassDef)), None)
+        if where is None or _has_heirs(context, where):
+            return False
+        body = [where]
+    else:
+        return False
+    wanted = _key(node)
+    made, other = False, False
+    for root in body:
+        for child, parent in _with_parents(root):
+            if _key(child) != wanted:
+                continue
+            if isinstance(parent, ast.Attribute) and parent.attr == "start":
+                continue
+            if isinstance(parent, ast.Assign) and child in parent.targets:
+                value = parent.value
+                if not isinstance(value, ast.Call) or not _is_patch(context, site, value):
+                    return False
+                made = True
+            else:
+                other = True
+    return made and not other
+
+
+def _key(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    ):
+        return f"self.{node.attr}"
+    return None
+
+
+def _with_parents(root: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    for parent in ast.walk(root):
+        for child in ast.iter_child_nodes(parent):
+            yield child, parent
+
+
+def _has_heirs(context: Context, cls: ast.ClassDef) -> bool:
+    """May a base or a class that derives from it stop the patch?"""
+    found = context.resolver.name(context.module, cls.name)
+    if not isinstance(found, ClassEntity):
+        return True
+    if any(other.module.workspace for other in context.resolver.ancestry(found).classes[1:]):
+        return True
+    return any(
+        isinstance(base, ast.Name) and base.id == cls.name
+        for _, node in context.parsed.walk()
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    )
+
+
+# --- the finding and its fixes
+
+
+def _finding(rule: Rule, context: Context, site: Site, func: ast.Attribute) -> Finding:
+    unit = site.unit
+    whole = unit.span(site.node)  # type: ignore[arg-type]
+    value = unit.span(func.value)
+    span = Span(value.end_row, value.end_column, whole.end_row, whole.end_column)
+    rest = unit.text.line(value.end_row)[value.end_column :]
+    if value.end_row == whole.end_row and rest.startswith(".start"):
+        span = Span(value.end_row, value.end_column + 1, whole.end_row, whole.end_column)
+    function = site.scope.function
+    what = f"`{ast.unparse(func.value)}`" if not isinstance(func.value, ast.Call) else "this patch"
+    fix = _fix(context, site, func, function) if function is not None else None
+    return rule.finding(
+        context.path,
+        span,
+        f"{what} is started and never stopped, so it stays in place for every later test; stop it with "
+        "`addCleanup`, use it in a `with`, or use `mocker`",
+        fixes=(fix,) if fix is not None else (),
+    )
+
+
+def _fix(context: Context, site: Site, func: ast.Attribute, function: FunctionNode) -> Fix | None:
+    chain = site.chain.parent
+    statement = chain.node if chain is not None else None
+    target: ast.expr | None = None
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and statement.value is site.node:
+        target = statement.targets[0]
+    elif not isinstance(statement, ast.Expr):
+        return None
+    assert isinstance(statement, ast.stmt)
+    unit = site.unit
+    span = unit.span(statement)
+    line = context.parsed.text.line(span.row)
+    if line[: span.column].strip() or context.parsed.text.line(span.end_row)[span.end_column :].strip():
+        return None
+    cls = next((node for node in site.chain if isinstance(node, ast.ClassDef)), None)
+    if cls is not None and function.name != "setUpClass" and _is_unittest(context, cls):
+        return _clean_up(context, site, func, statement)
+    return _with(context, site, func, function, statement, target)
+
+
+def _is_unittest(context: Context, cls: ast.ClassDef) -> bool:
+    found = context.resolver.name(context.module, cls.name)
+    return isinstance(found, ClassEntity) and context.resolver.is_test_case(found)
+
+
+def _clean_up(context: Context, site: Site, func: ast.Attribute, statement: ast.stmt) -> Fix:
+    """``self.addCleanup(patcher.stop)`` below; a patch without a name is stopped with all others."""
+    unit, newline = site.unit, context.parsed.text.newline
+    span = unit.span(statement)
+    if isinstance(func.value, ast.Call):
+        maker = func.value.func
+        while isinstance(maker, ast.Attribute) and maker.attr in ("object", "dict", "multiple"):
+            maker = maker.value
+        stop = f"{unit.source(maker)}.stopall"
+    else:
+        stop = f"{unit.source(func.value)}.stop"
+    added = f"{newline}{' ' * span.column}self.addCleanup({stop})"
+    return Fix(
+        f"Add `self.addCleanup({stop})`",
+        Applicability.SAFE,
+        (Edit(context.path, Span.at(span.end_row, span.end_column), added),),
+    )
+
+
+def _with(
+    context: Context,
+    site: Site,
+    func: ast.Attribute,
+    function: FunctionNode,
+    statement: ast.stmt,
+    target: ast.expr | None,
+) -> Fix | None:
+    """``with`` around the rest of a test or fixture."""
+    if statement not in function.body or not (function.name.startswith("test") or _is_fixture(function)):
+        return None
+    rest = function.body[function.body.index(statement) + 1 :]
+    if not rest:
+        return None
+    for later in rest:
+        for node in ast.walk(later):
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno != node.lineno:
+                # Indenting would change the text.
+                return None
+    if not function.name.startswith("test") and not any(
+        isinstance(node, (ast.Yield, ast.YieldFrom)) for later in rest for node in ast.walk(later)
+    ):
+        # A fixture that returns would leave the ``with`` before the test.
+        return None
+    unit, text = site.unit, context.parsed.text
+    name = f" as {unit.source(target)}" if target is not None else ""
+    edits = [Edit(context.path, unit.span(statement), f"with {unit.source(func.value)}{name}:")]
+    last = unit.span(rest[-1]).end_row
+    for row in range(unit.span(statement).end_row + 1, last + 1):
+        if text.line(row).strip():
+            edits.append(Edit(context.path, Span.at(row, 0), "    "))
+    return Fix("Use the patch in a `with`", Applicability.UNSAFE, tuple(edits))
+
+
+def _is_fixture(function: FunctionNode) -> bool:
+    return any("fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+RULE = Rule(
+    "US208",
+    "patcher-never-stopped",
+    Severity.WARNING,
+    "`.start()` without `.stop()`, `addCleanup`, `stopall`",
+    check,
+    __name__,
+)
