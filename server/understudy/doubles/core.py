@@ -97,6 +97,8 @@ class Core(State):
         self.failures: list[Failure] = []
         self.possible: list[tuple[frozenset[int], Failure]] = []
         """Failures on paths that may not be taken, with the doubts."""
+        self.notes: list[Failure] = []
+        """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
@@ -179,6 +181,27 @@ class Core(State):
         self.report(failure)
         return UNKNOWN
 
+    def note(
+        self, env: Environment, misuse: Misuse, subject: Value, node: Node, error: str, detail: str = ""
+    ) -> None:
+        """Something that raises nothing here and is not what its author means; ``error`` says what it does."""
+        if self.certain and not (
+            isinstance(subject, Coroutine) and subject.mock and not subject.mock.certain
+        ):
+            self.notes.append(
+                Failure(
+                    misuse,
+                    "",
+                    subject,
+                    Place(env.unit, node),
+                    tuple(self.calls),
+                    self.is_test(env.unit.path),
+                    error,
+                    detail,
+                    handed_place(subject),
+                )
+            )
+
     def report(self, failure: Failure) -> None:
         subject = failure.subject
         if isinstance(subject, Coroutine) and subject.mock is not None:
@@ -238,6 +261,7 @@ class Core(State):
         """Start a test or fixture, whose changes are noted so that they can be taken back."""
         self.journal = journal
         self.failures, self.possible, self.settled = [], [], frozenset()
+        self.notes = []
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]
         self.steps, self.plain_limit = 0, None

@@ -107,12 +107,22 @@ class Expressions(Objects):
                 return self._operation(env, value, side, "unsupported operand type(s): 'coroutine'")
         return UNKNOWN
 
+    def decide(self, node: ast.expr, env: Environment) -> bool | None:
+        """The truth of a condition; None when it is not known."""
+        return self._truth_of(self.eval(node, env), node, env)
+
+    def _truth_of(self, value: Value, node: ast.expr, env: Environment) -> bool | None:
+        if isinstance(value, Coroutine):
+            self.note(env, Misuse.COROUTINE_TRUTH, value, node, "a coroutine is always true")
+        return self.truth(value)
+
     def _boolean(self, node: ast.BoolOp, env: Environment) -> Value:
         last: Value = UNKNOWN
         stop_at = isinstance(node.op, ast.Or)
         for index, operand in enumerate(node.values):
             last = self.eval(operand, env)
-            truth = self.truth(last)
+            is_last = index == len(node.values) - 1
+            truth = self.truth(last) if is_last else self._truth_of(last, operand, env)
             if truth is stop_at:
                 return last
             if truth is None:
@@ -129,7 +139,7 @@ class Expressions(Objects):
     def _unary(self, node: ast.UnaryOp, env: Environment) -> Value:
         value = self.eval(node.operand, env)
         if isinstance(node.op, ast.Not):
-            truth = self.truth(value)
+            truth = self._truth_of(value, node.operand, env)
             return UNKNOWN if truth is None else Literal(not truth)
         if isinstance(value, Coroutine):
             return self._operation(
@@ -146,6 +156,13 @@ class Expressions(Objects):
             return UNKNOWN
         left, right = values
         op = node.ops[0]
+        if isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
+            for value, other in ((left, right), (right, left)):
+                if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
+                    negative = isinstance(op, (ast.IsNot, ast.NotEq))
+                    error = "a coroutine is never the value that it gives"
+                    self.note(env, Misuse.COROUTINE_COMPARISON, value, node, error)
+                    return Literal(negative)
         if isinstance(op, (ast.Is, ast.IsNot)):
             same = _identical(left, right)
             return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Is))
@@ -160,7 +177,7 @@ class Expressions(Objects):
         return UNKNOWN
 
     def _conditional(self, node: ast.IfExp, env: Environment) -> Value:
-        truth = self.truth(self.eval(node.test, env))
+        truth = self.decide(node.test, env)
         if truth is not None:
             return self.eval(node.body if truth else node.orelse, env)
         values: list[Value] = []

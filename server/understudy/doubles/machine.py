@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, Yielded, kind_of
@@ -67,7 +68,10 @@ class Machine(Expressions):
         return method(self, node, env) if method is not None else Status.NEXT
 
     def _expression_statement(self, node: ast.Expr, env: Environment) -> Status:
-        self.eval(node.value, env)
+        value = self.eval(node.value, env)
+        if isinstance(node.value, ast.Call) and isinstance(value, Coroutine):
+            error = "the coroutine is made and never awaited"
+            self.note(env, Misuse.COROUTINE_DISCARDED, value, node.value, error)
         return Status.NEXT
 
     def _assign(self, node: ast.Assign, env: Environment) -> Status:
@@ -153,7 +157,7 @@ class Machine(Expressions):
         return Status.RETURN
 
     def _if(self, node: ast.If, env: Environment) -> Status:
-        truth = self.truth(self.eval(node.test, env))
+        truth = self.decide(node.test, env)
         if truth is not None:
             return self.block(node.body if truth else node.orelse, env)
         return self.fork([lambda: self.block(node.body, env), lambda: self.block(node.orelse, env)])
@@ -176,7 +180,7 @@ class Machine(Expressions):
         return self._maybe_loop(node.body, env, node.target)
 
     def _while(self, node: ast.While, env: Environment) -> Status:
-        truth = self.truth(self.eval(node.test, env))
+        truth = self.decide(node.test, env)
         if truth is False:
             return self.block(node.orelse, env)
         if truth is True:
@@ -414,7 +418,15 @@ class Machine(Expressions):
         return entered, guard, _nothing
 
     def _assert(self, node: ast.Assert, env: Environment) -> Status:
-        if self.truth(self.eval(node.test, env)) is not True:
+        before = len(self.notes)
+        truth = self.decide(node.test, env)
+        if truth is False:
+            # What the assertion compares decides that it fails.
+            self.notes[before:] = [
+                replace(note, exception="AssertionError") if note.place.node is node.test else note
+                for note in self.notes[before:]
+            ]
+        if truth is not True:
             self.may_fail()
         return Status.NEXT
 

@@ -58,6 +58,8 @@ class Outcome:
     failures: tuple[Failure, ...]
     unmet: frozenset[tuple[str, Span]]
     """Places where the test expects an exception and nothing raises one."""
+    notes: tuple[Failure, ...] = ()
+    """What raises nothing and is not what its author means: a coroutine that is discarded, or tested for truth."""
 
 
 class Simulation:
@@ -168,6 +170,7 @@ class _Layer:
 
     key: object
     failures: tuple[Failure, ...] = ()
+    notes: tuple[Failure, ...] = ()
     broken: bool = False
     """It raised or took too long: what it left behind is not known, so no test runs on it."""
     journal: list[tuple[dict[Any, Any], Hashable, Any]] = field(default_factory=list)
@@ -203,6 +206,7 @@ class _Session:
             if self.layers[-1].broken:
                 break
         failures = [failure for layer in self.layers for failure in layer.failures]
+        notes = [note for layer in self.layers for note in layer.notes]
         unmet: frozenset[tuple[str, Span]] = frozenset()
         if not any(layer.broken for layer in self.layers):
             started = len(self.machine.cleanups)
@@ -210,8 +214,9 @@ class _Session:
             self.machine.roll_back(body.journal)
             del self.machine.cleanups[started:]
             failures.extend(body.failures)
+            notes.extend(body.notes)
             unmet = frozenset(self.machine.unmet)
-        return Outcome(test, tuple(failures), unmet)
+        return Outcome(test, tuple(failures), unmet, tuple(notes))
 
     def _decorated_by_workspace(self, test: Test) -> bool:
         """A decorator of the workspace may run the test as it likes, or catch what it raises."""
@@ -237,6 +242,7 @@ class _Session:
         except Yielded:
             pass
         layer.failures = machine.end()
+        layer.notes = tuple(machine.notes)
         return layer
 
     # --- what a test needs

@@ -39,6 +39,9 @@ class Misuse(str, Enum):
     NOT_SUBSCRIPTABLE = "not subscriptable"
     NOT_ITERABLE = "not iterable"
     AWAIT_ASSERTION = "await assertion"
+    COROUTINE_DISCARDED = "coroutine discarded"
+    COROUTINE_TRUTH = "coroutine truth"
+    COROUTINE_COMPARISON = "coroutine comparison"
 
 
 @dataclass(frozen=True)
