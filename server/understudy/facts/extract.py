@@ -224,7 +224,20 @@ class _Reader:
             tuple(imports),
             tuple(global_names),
             tuple(attributes),
+            self.declared(node),
         )
+
+    def declared(self, node: _FunctionNode) -> model.Term | None:
+        """The value of a ``declared_attr``: SQLAlchemy calls it while the class is made, so it belongs to the
+        class, not to a body."""
+        if not any(_is_declared_attr(decorator) for decorator in node.decorator_list):
+            return None
+        body = node.body
+        if len(body) > 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body = body[1:]
+        if len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None:
+            return None
+        return self.term(body[0].value)
 
     def parameters(self, arguments: ast.arguments) -> Iterator[model.Parameter]:
         positional = [*arguments.posonlyargs, *arguments.args]
@@ -323,6 +336,17 @@ def _yields(function: _FunctionNode) -> bool:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             stack.extend(ast.iter_child_nodes(node))
     return False
+
+
+def _is_declared_attr(decorator: ast.expr) -> bool:
+    """``declared_attr``, ``orm.declared_attr``, ``declared_attr.directive``."""
+    if isinstance(decorator, ast.Call):
+        decorator = decorator.func
+    while isinstance(decorator, ast.Attribute):
+        if decorator.attr == "declared_attr":
+            return True
+        decorator = decorator.value
+    return isinstance(decorator, ast.Name) and decorator.id == "declared_attr"
 
 
 def _is_type_checking(test: ast.expr) -> bool:

@@ -196,6 +196,8 @@ class Function:
     globals: tuple[str, ...]
     self_attributes: tuple[str, ...]
     """Attributes that the body sets on its first parameter."""
+    returned: Term | None = None
+    """What a ``declared_attr`` returns, where the body is that one statement (and a docstring)."""
 
 
 @dataclass(frozen=True, slots=True)

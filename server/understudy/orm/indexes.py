@@ -13,6 +13,7 @@ from pathlib import Path
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, ValueEntity
+from understudy.orm.attributes import column_name
 from understudy.orm.models import Member, Model, Models, Registry, call_name
 from understudy.source.span import Span
 
@@ -116,16 +117,6 @@ def create_all_fails(one: TableIndex, other: TableIndex) -> bool:
     finally:
         engine.dispose()
     return False
-
-
-def column_name(member: Member) -> str:
-    """A column's name in the database."""
-    call = member.call
-    if call is not None:
-        for term in (call.args[0] if call.args else None, call.keyword("name")):
-            if isinstance(term, model.Const) and isinstance(term.value, str):
-                return term.value
-    return member.name
 
 
 def _of_model(models: Models, mapped: Model) -> Iterator[TableIndex]:
@@ -234,7 +225,7 @@ def _index_columns(term: model.CallTerm, names: dict[str, str]) -> tuple[str, ..
 
 def _inherited_table(models: Models, mapped: Model) -> str | None:
     """Single-table inheritance: the table of the nearest mapped base."""
-    for cls in models.resolver.ancestry(mapped.entity).classes[1:]:
+    for cls in mapped.lineage.classes[1:]:
         above = models.mapped(cls)
         if above is not None and above.table is not None:
             return above.table
@@ -245,7 +236,7 @@ def _table_arguments(
     models: Models, mapped: Model
 ) -> tuple[tuple[model.Term, ...], str | None, int, Path] | None:
     """``__table_args__``: its positional terms, the schema, and where. None when it is computed."""
-    for cls in models.resolver.ancestry(mapped.entity).classes:
+    for cls in mapped.lineage.classes:
         for declaration in cls.declaration.body:
             if isinstance(declaration, model.Function) and declaration.name in (
                 "__table_args__",
@@ -307,7 +298,7 @@ def _conventional(
 def _metadata(models: Models, mapped: Model) -> _MetaData | None:
     """The ``MetaData`` of a model's table: its class's own or that of the nearest base, else the registry's."""
     path, name = mapped.registry
-    for cls in models.resolver.ancestry(mapped.entity).classes:
+    for cls in mapped.lineage.classes:
         for inner in cls.declaration.body:
             if isinstance(inner, model.Assign) and inner.target in ("metadata", "registry"):
                 if inner.value is None:

@@ -1,8 +1,7 @@
-"""Declarative models as their source declares them: registries, columns, relationships, indexes.
+"""Mapped classes as their source declares them: registries, columns, relationships, tables.
 
-A model is a class below a declarative base of SQLAlchemy. What the default constructor accepts is what
-``hasattr(cls, key)`` says (``sqlalchemy.orm.decl_base._declarative_constructor``); where a base, a decorator or
-a constructor is not understood, nothing is said.
+A model is a class below a declarative base of SQLAlchemy, Flask-SQLAlchemy or SQLModel, or one that is mapped
+imperatively. What is not understood is marked so; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -15,36 +14,39 @@ from pathlib import Path
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
-from understudy.infer.assigned import set_on_class
-from understudy.infer.entities import Absent, ClassEntity, External, ValueEntity
+from understudy.infer.entities import ClassEntity, ValueEntity
 from understudy.infer.resolve import Resolver
+from understudy.orm.lineage import SQLMODEL, Lineage, Lineages, RegistryKey, own, registry_key, tail
 from understudy.source.span import Span
 
-_INSTRUMENTED = frozenset(
-    {
-        "metadata",
-        "registry",
-        "__table__",
-        "__mapper__",
-        "__tablename__",
-        "__table_args__",
-        "__mapper_args__",
-        "_sa_class_manager",
-    }
+_RELATIONSHIPS = frozenset({"relationship", "dynamic_loader", "relation", "Relationship"})
+_MAPPED = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped"})
+_PLAIN_MAPPER_ARGUMENTS = frozenset(
+    (
+        "polymorphic_on",
+        "polymorphic_identity",
+        "polymorphic_abstract",
+        "polymorphic_load",
+        "with_polymorphic",
+        "concrete",
+        "order_by",
+        "eager_defaults",
+        "version_id_col",
+        "version_id_generator",
+        "confirm_deleted_rows",
+        "passive_updates",
+        "passive_deletes",
+        "batch",
+        "inherit_condition",
+        "always_refresh",
+        "allow_partial_pks",
+    )
 )
-_OTHER_BASES = frozenset(
-    {"AutomapBase", "DeferredReflection", "MappedAsDataclass", "SQLModel", "AbstractConcreteBase"}
-)
-_SQLALCHEMY_BASES = frozenset({"DeclarativeBase", "DeclarativeBaseNoMeta", "AsyncAttrs"})
-_HARMLESS_EXTERNALS = frozenset({"Generic", "Protocol", "object"})
-_CONSTRUCTION = frozenset({"__init__", "__new__", "__getattr__", "__init_subclass__"})
-
-RegistryKey = tuple[Path, str]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A mapped attribute: its name, the call that declares it, and where."""
+    """An attribute that a class body declares: its name, the call that makes it, and where."""
 
     name: str
     call: model.CallTerm | None
@@ -53,6 +55,13 @@ class Member:
     span: Span
     """The attribute's name, in ``owner.path``."""
     statement: Span
+    computed: bool = False
+    """Made by a ``declared_attr`` whose body could not be read."""
+
+    @property
+    def row(self) -> int:
+        """To add to the spans of ``call``."""
+        return self.owner.row
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,18 @@ class Relationship(Member):
     """The string that names the target; None when it is given otherwise."""
     target_span: Span | None = None
     """The string (with its quotes)."""
+    target_ref: model.Ref | None = None
+    """The name that is the target, where it is not a string."""
+
+
+@dataclass(frozen=True)
+class Imperative:
+    """``map_imperatively(Class, table, properties=…)``."""
+
+    registry: RegistryKey
+    module: Module
+    call: model.CallTerm
+    row: int
 
 
 @dataclass(frozen=True)
@@ -71,10 +92,17 @@ class Model:
 
     entity: ClassEntity
     registry: RegistryKey
+    lineage: Lineage
     columns: tuple[Member, ...]
     relationships: tuple[Relationship, ...]
     table: str | None
-    """``__tablename__``; None when it is inherited, computed or absent."""
+    """The name of its own table; None when it is inherited, computed or absent."""
+    table_span: Span | None
+    """Where the name of the table is written, in the class's file."""
+    known: bool
+    """False when it may have attributes or columns that are not seen."""
+    core: tuple[Module, model.CallTerm] | None = None
+    """The ``Table(…)`` call that it is mapped to, with the module where it stands."""
 
     @property
     def name(self) -> str:
@@ -88,8 +116,6 @@ class Registry:
     key: RegistryKey
     base: ClassEntity | None
     models: list[Model] = field(default_factory=list)
-    complete: bool = True
-    """False when the class registry may hold classes that were not seen."""
 
     def named(self, name: str) -> list[Model]:
         return [found for found in self.models if found.name == name]
@@ -101,6 +127,7 @@ class Models:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.resolver = Resolver(workspace)
+        self.lineages = Lineages(self.resolver)
         self._models: dict[ClassEntity, tuple[Model | None, set[Path]]] = {}
 
     @classmethod
@@ -120,166 +147,182 @@ class Models:
         return known[0]
 
     def _model(self, entity: ClassEntity) -> Model | None:
-        registry = self.registry_of(entity)
-        if registry is None or registry == (entity.path, entity.qualname):
-            return None
-        if self._own_constant(entity, "__abstract__") is True:
+        lineage = self.lineages.of(entity)
+        if lineage.registry is None or not lineage.mapped:
+            return self._imperative(entity, lineage)
+        if _constant(own(entity, "__abstract__")) is True:
             return None
         columns: list[Member] = []
         relationships: list[Relationship] = []
         seen: set[str] = set()
-        for cls in self.resolver.ancestry(entity).classes:
-            for member in members(cls):
+        for cls in lineage.classes:
+            for member in self._members(cls):
                 if member.name in seen:
                     continue
                 seen.add(member.name)
                 if isinstance(member, Relationship):
                     relationships.append(member)
-                elif _is_column(member):
+                elif _is_column(member, lineage):
                     columns.append(member)
-        table = self._own_constant(entity, "__tablename__")
+        known = lineage.known
+        core = self._core_table(lineage)
+        if core is None and any(own(cls, "__table__") is not None for cls in lineage.classes):
+            known = False
+        if core is not None and not _plain_table(core[1]):
+            known = False
+        table, span, certain = self._table(entity, lineage, core)
+        known = known and certain and all(_plain_mapper(cls) for cls in lineage.classes)
         return Model(
-            entity, registry, tuple(columns), tuple(relationships), table if isinstance(table, str) else None
+            entity,
+            lineage.registry,
+            lineage,
+            tuple(columns),
+            tuple(relationships),
+            table,
+            span,
+            known,
+            core,
         )
 
-    def registry_of(self, entity: ClassEntity) -> RegistryKey | None:
-        """The declarative base that a class stands below."""
-        for cls in self.resolver.ancestry(entity).classes:
-            for base in cls.declaration.bases:
-                if isinstance(base, model.Ref) and base.parts[-1] == "Model" and len(base.parts) == 2:
-                    owner = self.resolver.name(cls.module, base.parts[0])
-                    if isinstance(owner, ValueEntity) and _made_by(owner, "SQLAlchemy"):
-                        return (owner.path, f"{owner.declaration.target}.Model")
-                found = self.resolver.base(cls, base)
-                if (
-                    isinstance(found, External)
-                    and found.root == "sqlalchemy"
-                    and found.name
-                    in (
-                        "DeclarativeBase",
-                        "DeclarativeBaseNoMeta",
+    def _members(self, cls: ClassEntity) -> Iterator[Member]:
+        yield from members(cls)
+        for row, declaration in cls.module.declarations():
+            # A column that is added below the class.
+            if isinstance(declaration, model.AttributeAssign) and declaration.owner.parts == (cls.name,):
+                if isinstance(declaration.value, model.CallTerm) and "." not in cls.qualname:
+                    shift = row - cls.row
+                    yield from _member(
+                        cls,
+                        declaration.name,
+                        _moved(declaration.value, shift),
+                        None,
+                        declaration.span.shifted(row),
+                        declaration.span.shifted(row),
                     )
-                ):
-                    return (cls.path, cls.qualname)
-                if isinstance(found, ValueEntity) and _made_by(found, "declarative_base", "generate_base"):
-                    return (found.path, found.declaration.target)
+
+    def _core_table(self, lineage: Lineage) -> tuple[Module, model.CallTerm] | None:
+        for cls in lineage.classes:
+            declared = own(cls, "__table__")
+            if isinstance(declared, model.Assign) and declared.value is not None:
+                return self.table_call(cls.module, declared.value)
         return None
 
-    def _own_constant(self, entity: ClassEntity, name: str) -> object:
-        for declaration in entity.declaration.body:
-            if isinstance(declaration, model.Assign) and declaration.target == name:
-                if isinstance(declaration.value, model.Const):
-                    return declaration.value.value
+    def table_call(self, module: Module, term: model.Term) -> tuple[Module, model.CallTerm] | None:
+        """The ``Table(…)`` call that an expression is or names."""
+        if isinstance(term, model.Ref):
+            found = self.resolver.ref(module, term.parts)
+            if not isinstance(found, ValueEntity) or found.declaration.value is None:
+                return None
+            module, term = found.module, found.declaration.value
+        if isinstance(term, model.CallTerm) and tail(term) == "Table":
+            return module, term
         return None
 
-    # --- what the constructor accepts
+    def _table(
+        self, entity: ClassEntity, lineage: Lineage, core: tuple[Module, model.CallTerm] | None
+    ) -> tuple[str | None, Span | None, bool]:
+        """The model's own table, where its name is written, and whether that is certain."""
+        if core is not None:
+            first = core[1].args[0] if core[1].args else None
+            if isinstance(first, model.Const) and isinstance(first.value, str):
+                return first.value, None, True
+            return None, None, False
+        for cls in lineage.classes:
+            if cls != entity and self._is_mapped_class(cls):
+                break
+            declared = own(cls, "__tablename__")
+            if isinstance(declared, model.Assign):
+                value = declared.value
+                if isinstance(value, model.Const):
+                    if not isinstance(value.value, str):
+                        return None, None, True
+                    span = value.span.shifted(cls.row) if cls == entity else None
+                    return value.value, span, True
+                return None, None, False
+            if isinstance(declared, model.Function):
+                name = _class_name_term(declared.returned, entity.name)
+                return name, None, name is not None
+        if lineage.registry == SQLMODEL:
+            return entity.name.lower(), None, True
+        if "query_class" in lineage.extra and not any(
+            self._is_mapped_class(cls) for cls in lineage.classes[1:]
+        ):
+            return _snake(entity.name), None, True
+        return None, None, True
 
-    def understood(self, entity: ClassEntity) -> bool:
-        """True when every base and decorator of the class is known, and its constructor is the default one."""
-        return self._understood(entity, set())
+    def _is_mapped_class(self, cls: ClassEntity) -> bool:
+        lineage = self.lineages.of(cls)
+        return lineage.mapped and _constant(own(cls, "__abstract__")) is not True
 
-    def _understood(self, cls: ClassEntity, seen: set[ClassEntity]) -> bool:
-        if cls in seen:
-            return True
-        seen.add(cls)
-        header = cls.declaration
-        if header.decorators or header.keywords or cls.module.dynamic:
-            return False
-        if any(isinstance(d, model.Function) and d.name in _CONSTRUCTION for d in header.body):
-            return False
-        return all(self._base_understood(cls, base, seen) for base in header.bases)
+    def above(self, found: Model) -> Model | None:
+        """The nearest mapped class that a model inherits from."""
+        for cls in found.lineage.classes[1:]:
+            mapped = self.mapped(cls)
+            if mapped is not None:
+                return mapped
+        return None
 
-    def _base_understood(self, cls: ClassEntity, base: model.Term, seen: set[ClassEntity]) -> bool:
-        found = self.resolver.base(cls, base)
-        if isinstance(found, Absent):
-            return self._is_flask_model(cls, base)
-        if isinstance(found, ValueEntity):
-            return self._plain_base(found)
-        if isinstance(found, External):
-            if found.root == "sqlalchemy" or found.name in _OTHER_BASES:
-                return found.name in _SQLALCHEMY_BASES
-            if found.name in _HARMLESS_EXTERNALS:
-                return True
-            found = self.resolver.open(found)
-        return isinstance(found, ClassEntity) and self._understood(found, seen)
+    # --- imperative mapping
 
-    def _plain_base(self, found: ValueEntity) -> bool:
-        """``declarative_base()`` without a class or constructor of its own."""
-        value = found.declaration.value
-        if not isinstance(value, model.CallTerm):
-            return False
-        allowed = {"metadata", "name", "type_annotation_map", "bind"}
-        return not value.args and all(keyword.name in allowed for keyword in value.keywords)
-
-    def _is_flask_model(self, cls: ClassEntity, base: model.Term) -> bool:
-        if not isinstance(base, model.Ref) or base.parts[-1] != "Model" or len(base.parts) != 2:
-            return False
-        owner = self.resolver.name(cls.module, base.parts[0])
-        if not isinstance(owner, ValueEntity) or not _made_by(owner, "SQLAlchemy"):
-            return False
-        value = owner.declaration.value
-        return isinstance(value, model.CallTerm) and value.keyword("model_class") is None
-
-    def accepts(self, found: Model, keyword: str) -> bool | None:
-        """Will the default constructor take this keyword? None when not known."""
-        if not self.understood(found.entity):
+    def _imperative(self, entity: ClassEntity, lineage: Lineage) -> Model | None:
+        mapping = self._imperatives().get(entity.key)
+        if mapping is None:
             return None
-        if self.has_attribute(found.entity, keyword):
-            return True
-        if keyword in _INSTRUMENTED or keyword.startswith("__"):
-            return None
-        added = self.added_later(found, keyword)
-        return None if added is None else added
+        core = self.table_call(mapping.module, mapping.call.args[1]) if len(mapping.call.args) > 1 else None
+        given = mapping.call.keyword("properties")
+        columns: list[Member] = []
+        relationships: list[Relationship] = []
+        known = lineage.known and core is not None and _plain_table(core[1])
+        known = known and all(k.name in ("properties", "polymorphic_identity") for k in mapping.call.keywords)
+        if isinstance(given, model.DictTerm) and mapping.module.path == entity.path:
+            shift = mapping.row - entity.row
+            for key, value in given.items:
+                if not isinstance(key, model.Const) or not isinstance(key.value, str):
+                    known = False
+                    continue
+                span = key.span.shifted(mapping.row)
+                if isinstance(value, model.CallTerm):
+                    call = _moved(value, shift)
+                    for member in _member(entity, key.value, call, None, span, span):
+                        if isinstance(member, Relationship):
+                            relationships.append(member)
+                        else:
+                            columns.append(member)
+                else:
+                    columns.append(Member(key.value, None, None, entity, span, span, True))
+        elif given is not None:
+            known = False
+        name = core[1].args[0] if core is not None and core[1].args else None
+        table = name.value if isinstance(name, model.Const) and isinstance(name.value, str) else None
+        return Model(
+            entity, mapping.registry, lineage, tuple(columns), tuple(relationships), table, None, known, core
+        )
 
-    def has_attribute(self, entity: ClassEntity, name: str) -> bool:
-        for cls in self.resolver.ancestry(entity).classes:
-            for declaration in cls.declaration.body:
-                if isinstance(declaration, (model.Function, model.Class)) and declaration.name == name:
-                    return True
-                if isinstance(declaration, model.Assign) and declaration.target == name:
-                    return True
-                if isinstance(declaration, model.Import):
-                    if any(imported.bound == name for imported in declaration.names):
-                        return True
-        return False
+    def _imperatives(self) -> dict[tuple[Path, str], Imperative]:
+        """Class to the call that maps it, for all calls at import time."""
 
-    def added_later(self, found: Model, name: str) -> bool | None:
-        """Is the attribute put on the class from elsewhere: a ``backref`` of another model, an assignment to
-        the class? None when that cannot be told."""
-        lineage = {cls.name for cls in self.resolver.ancestry(found.entity).classes}
-        if set_on_class(self.workspace, lineage, name):
-            return True
-        for path in self.workspace.files_with(_ADDED):
-            module = self.workspace.module(path)
-            if module is None:
-                continue
-            for declaration in _all_classes(module):
-                for inner in declaration.body:
-                    value = getattr(inner, "value", None)
-                    if isinstance(value, model.CallTerm):
-                        backref = _backref_name(value)
-                        if backref == name:
-                            return True
-                        if backref is _COMPUTED:
-                            return None
-            for _, top in module.declarations():
-                if isinstance(top, (model.Assign, model.AttributeAssign, model.Expression)):
-                    if isinstance(top.value, model.CallTerm) and _backref_name(top.value) == name:
-                        return True
-        return False
+        def make() -> dict[tuple[Path, str], Imperative]:
+            found: dict[tuple[Path, str], Imperative] = {}
+            for path in self.workspace.files_with(_IMPERATIVE):
+                module = self.workspace.module(path)
+                if module is None:
+                    continue
+                for row, declaration in module.declarations():
+                    call = getattr(declaration, "value", None)
+                    if not isinstance(call, model.CallTerm) or not isinstance(call.func, model.Ref):
+                        continue
+                    if tail(call) not in ("map_imperatively", "mapper") or len(call.args) < 2:
+                        continue
+                    target = call.args[0]
+                    entity = (
+                        self.resolver.ref(module, target.parts) if isinstance(target, model.Ref) else None
+                    )
+                    key = registry_key(self.resolver, module, call.func.parts[:-1]) or (path, tail(call))
+                    if isinstance(entity, ClassEntity):
+                        found[entity.key] = Imperative(key, module, call, row)
+            return found
 
-    def names(self, found: Model) -> dict[str, Span]:
-        """Every attribute that the constructor would take, with where it is declared."""
-        known: dict[str, Span] = {}
-        for cls in self.resolver.ancestry(found.entity).classes:
-            for declaration in cls.declaration.body:
-                if isinstance(declaration, model.Assign) and not declaration.target.startswith("_"):
-                    known.setdefault(declaration.target, declaration.span.shifted(cls.row))
-                elif isinstance(declaration, model.Function) and any(
-                    _term_tail(d) in ("hybrid_property", "synonym_for") for d in declaration.decorators
-                ):
-                    known.setdefault(declaration.name, declaration.span.shifted(cls.row))
-        return known
+        return self.workspace.derived("orm.imperative", make)
 
     # --- registries
 
@@ -290,7 +333,7 @@ class Models:
 
     @property
     def class_names(self) -> frozenset[str]:
-        """The names of all models: a file in which none of them is called makes no instance."""
+        """The names of all models: a file in which none of them is named has nothing to do with them."""
         return self.workspace.derived(
             "orm.class_names",
             lambda: frozenset(m.name for registry in self.registries.values() for m in registry.models),
@@ -298,14 +341,17 @@ class Models:
 
     def _registries(self) -> dict[RegistryKey, Registry]:
         found: dict[RegistryKey, Registry] = {}
-        for path in self.workspace.files_with(_MODEL_FILE):
+        mapped_elsewhere = {path for path, _ in self._imperatives()}
+        for path in dict.fromkeys((*self.workspace.files_with(_MODEL_FILE), *sorted(mapped_elsewhere))):
             module = self.workspace.module(path)
             if module is None:
                 continue
             for entity in classes_of(module):
                 mapped = self.mapped(entity)
                 if mapped is not None:
-                    registry = found.setdefault(mapped.registry, Registry(mapped.registry, None))
+                    registry = found.setdefault(
+                        mapped.registry, Registry(mapped.registry, mapped.lineage.root)
+                    )
                     registry.models.append(mapped)
         return found
 
@@ -314,14 +360,29 @@ class Models:
         made = (self.mapped(entity) for entity in classes_of(module))
         return [found for found in made if found is not None]
 
+    def target(self, found: Model, relationship: Relationship) -> Model | None:
+        """The model at the other end of a relationship, when there is exactly one that can be it."""
+        if relationship.target_ref is not None:
+            entity = self.resolver.ref(relationship.owner.module, relationship.target_ref.parts)
+            return self.mapped(entity) if isinstance(entity, ClassEntity) else None
+        registry = self.registries.get(found.registry)
+        if relationship.target is None or registry is None:
+            return None
+        *path, name = relationship.target.split(".")
+        named = [
+            other
+            for other in registry.named(name)
+            if not path or other.entity.module.name.split(".")[-len(path) :] == path
+        ]
+        return named[0] if len(named) == 1 else None
 
-_ADDED = re.compile(rb"\bbackref\b")
+
+_IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\bmapper\(")
 _MODEL_FILE = re.compile(
     rb"\b(?:mapped_column|Column|relationship|__tablename__|DeclarativeBase|declarative_base|Mapped)\b"
     rb"|^class \w+\([^)]*(?:Base|Model|Mixin)\b",
     re.MULTILINE,
 )
-_COMPUTED = object()
 
 
 def classes_of(module: Module) -> Iterator[ClassEntity]:
@@ -331,95 +392,173 @@ def classes_of(module: Module) -> Iterator[ClassEntity]:
             yield ClassEntity(module, declaration, row, declaration.name)
 
 
-def _all_classes(module: Module) -> Iterator[model.Class]:
-    for _, declaration in module.declarations():
-        if isinstance(declaration, model.Class):
-            yield declaration
-
-
 def members(cls: ClassEntity) -> Iterator[Member]:
-    """The attributes that a class body declares, ``declared_attr`` left out."""
+    """The attributes that a class body declares, those of a ``declared_attr`` included."""
     for declaration in cls.declaration.body:
-        if not isinstance(declaration, model.Assign):
-            continue
-        value = declaration.value
-        call = value if isinstance(value, model.CallTerm) else None
-        span = declaration.span.shifted(cls.row)
-        statement = declaration.statement.shifted(cls.row)
-        if call is not None and call_name(call) in ("relationship", "dynamic_loader", "relation"):
-            target, where = _target(call, declaration.annotation)
-            yield Relationship(
-                declaration.target,
-                call,
-                declaration.annotation,
-                cls,
-                span,
-                statement,
-                target,
-                where.shifted(cls.row) if where is not None else None,
-            )
-        else:
-            yield Member(declaration.target, call, declaration.annotation, cls, span, statement)
+        if isinstance(declaration, model.Assign):
+            value = declaration.value
+            call = value if isinstance(value, model.CallTerm) else None
+            span = declaration.span.shifted(cls.row)
+            statement = declaration.statement.shifted(cls.row)
+            yield from _member(cls, declaration.target, call, declaration.annotation, span, statement)
+        elif isinstance(declaration, model.Function) and _is_declared_attr(declaration):
+            span = declaration.span.shifted(cls.row)
+            returned = declaration.returned
+            call = returned if isinstance(returned, model.CallTerm) else None
+            if call is None:
+                yield Member(declaration.name, None, declaration.returns, cls, span, span, True)
+            else:
+                yield from _member(cls, declaration.name, call, declaration.returns, span, span)
 
 
-def _target(call: model.CallTerm, annotation: model.Term | None) -> tuple[str | None, Span | None]:
-    """The name of a relationship's target class when it is written as a string."""
+def _member(
+    cls: ClassEntity,
+    name: str,
+    call: model.CallTerm | None,
+    annotation: model.Term | None,
+    span: Span,
+    statement: Span,
+) -> Iterator[Member]:
+    while call is not None and tail(call) == "deferred" and call.args:
+        inner = call.args[0]
+        call = inner if isinstance(inner, model.CallTerm) else None
+    if call is None or tail(call) not in _RELATIONSHIPS:
+        yield Member(name, call, annotation, cls, span, statement)
+        return
+    term = _target(call, annotation)
+    target = term.value if isinstance(term, model.Const) and isinstance(term.value, str) else None
+    yield Relationship(
+        name,
+        call,
+        annotation,
+        cls,
+        span,
+        statement,
+        target=target,
+        target_span=term.span.shifted(cls.row) if term is not None and target is not None else None,
+        target_ref=term if isinstance(term, model.Ref) else None,
+    )
+
+
+def _target(call: model.CallTerm, annotation: model.Term | None) -> model.Term | None:
+    """What names a relationship's target: a string, or a name."""
     argument = call.args[0] if call.args else call.keyword("argument")
     if argument is not None:
-        if isinstance(argument, model.Const) and isinstance(argument.value, str):
-            return argument.value, argument.span
-        return None, None
-    if annotation is None or not is_mapped(annotation):
-        return None, None
-    assert isinstance(annotation, model.SubscriptTerm)
-    inner = annotation.index
+        return argument.body if isinstance(argument, model.LambdaTerm) else argument
+    inner = annotation
+    if inner is None or not (is_mapped(inner) or tail(call) == "Relationship"):
+        return None
     while isinstance(inner, model.SubscriptTerm):
         inner = inner.index
     if isinstance(inner, model.UnionTerm):
         sides = [s for s in (inner.left, inner.right) if not (isinstance(s, model.Const) and s.value is None)]
         inner = sides[0] if len(sides) == 1 else inner
-    if isinstance(inner, model.Const) and isinstance(inner.value, str):
-        return inner.value, inner.span
-    return None, None
+    return inner
 
 
 def call_name(call: model.CallTerm) -> str:
     """The last part of what is called: ``Column`` for ``sa.Column(…)``."""
-    return call.func.parts[-1] if isinstance(call.func, model.Ref) else ""
+    return tail(call)
 
 
 def is_mapped(annotation: model.Term) -> bool:
-    return isinstance(annotation, model.SubscriptTerm) and _term_tail(annotation.value) in (
-        "Mapped",
-        "DynamicMapped",
-        "WriteOnlyMapped",
-    )
+    return isinstance(annotation, model.SubscriptTerm) and tail(annotation.value) in _MAPPED
 
 
-def _is_column(member: Member) -> bool:
-    if member.call is not None and call_name(member.call) in ("Column", "mapped_column"):
-        return True
+def _is_column(member: Member, lineage: Lineage) -> bool:
+    if member.call is not None:
+        name = tail(member.call)
+        if name in ("Column", "mapped_column"):
+            return True
+        if lineage.registry == SQLMODEL and name == "Field":
+            return True
+    if lineage.registry == SQLMODEL and member.annotation is not None:
+        return tail(_unsubscripted(member.annotation)) != "ClassVar" and not member.name.startswith("_")
     return member.annotation is not None and is_mapped(member.annotation)
 
 
-def _term_tail(term: model.Term) -> str:
-    if isinstance(term, model.CallTerm):
-        term = term.func
-    return term.parts[-1] if isinstance(term, model.Ref) else ""
+def _unsubscripted(term: model.Term) -> model.Term:
+    while isinstance(term, model.SubscriptTerm):
+        term = term.value
+    return term
 
 
-def _made_by(entity: ValueEntity, *names: str) -> bool:
-    value = entity.declaration.value
-    return isinstance(value, model.CallTerm) and call_name(value) in names
+def _is_declared_attr(function: model.Function) -> bool:
+    return any(
+        isinstance(d := (decorator.func if isinstance(decorator, model.CallTerm) else decorator), model.Ref)
+        and "declared_attr" in d.parts
+        for decorator in function.decorators
+    )
 
 
-def _backref_name(call: model.CallTerm) -> object:
-    """The name of a relationship's ``backref``; ``_COMPUTED`` when it is not a plain string."""
-    value = call.keyword("backref")
-    if value is None:
-        return None
-    if isinstance(value, model.CallTerm) and value.args:
-        value = value.args[0]
-    if isinstance(value, model.Const):
-        return value.value
-    return _COMPUTED
+def _constant(declaration: model.Declaration | None) -> object:
+    if isinstance(declaration, model.Assign) and isinstance(declaration.value, model.Const):
+        return declaration.value.value
+    return None
+
+
+def _class_name_term(term: model.Term | None, name: str) -> str | None:
+    """``cls.__name__`` and ``cls.__name__.lower()``."""
+    if isinstance(term, model.Const) and isinstance(term.value, str):
+        return term.value
+    if isinstance(term, model.CallTerm) and not term.args and not term.keywords:
+        if isinstance(term.func, model.Ref) and term.func.parts[1:] == ("__name__", "lower"):
+            return name.lower()
+    if isinstance(term, model.Ref) and term.parts[1:] == ("__name__",):
+        return name
+    return None
+
+
+def _snake(name: str) -> str:
+    """The table that Flask-SQLAlchemy gives a class (``flask_sqlalchemy.model.camel_to_snake_case``)."""
+    return re.sub(r"((?<=[a-z0-9])[A-Z]|(?!^)[A-Z](?=[a-z]))", r"_\1", name).lower()
+
+
+def _plain_table(call: model.CallTerm) -> bool:
+    """Are all columns of a ``Table(…)`` written down?"""
+    if any(keyword.name in (None, "autoload", "autoload_with") for keyword in call.keywords):
+        return False
+    return all(
+        isinstance(argument, model.CallTerm)
+        and (tail(argument) != "Column" or (argument.args and isinstance(argument.args[0], model.Const)))
+        for argument in call.args[2:]
+    )
+
+
+def _plain_mapper(cls: ClassEntity) -> bool:
+    """Does ``__mapper_args__`` leave the attributes as they are declared?"""
+    declared = own(cls, "__mapper_args__")
+    term = declared.value if isinstance(declared, model.Assign) else None
+    if isinstance(declared, model.Function):
+        term = declared.returned
+    if declared is None:
+        return True
+    return isinstance(term, model.DictTerm) and all(
+        isinstance(key, model.Const) and key.value in _PLAIN_MAPPER_ARGUMENTS for key, _ in term.items
+    )
+
+
+def _moved(call: model.CallTerm, rows: int) -> model.CallTerm:
+    """A call of another top-level statement, with spans as if it stood in the class's."""
+
+    def move(term: model.Term) -> model.Term:
+        if isinstance(term, model.CallTerm):
+            return model.CallTerm(
+                move(term.func),
+                tuple(move(argument) for argument in term.args),
+                tuple(model.KeywordTerm(k.name, move(k.value), k.span.shifted(rows)) for k in term.keywords),
+                term.span.shifted(rows),
+            )
+        if isinstance(term, model.Const):
+            return model.Const(term.value, term.span.shifted(rows))
+        if isinstance(term, model.Ref):
+            return model.Ref(term.parts, term.span.shifted(rows))
+        if isinstance(term, model.SequenceTerm):
+            return model.SequenceTerm(tuple(move(item) for item in term.items), term.span.shifted(rows))
+        if isinstance(term, model.LambdaTerm):
+            return model.LambdaTerm(move(term.body), term.span.shifted(rows))
+        return model.Opaque(term.span.shifted(rows))
+
+    moved = move(call)
+    assert isinstance(moved, model.CallTerm)
+    return moved

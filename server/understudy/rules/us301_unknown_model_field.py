@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from understudy.doubles.state import last_name
 from understudy.facts.model import CallTerm, Ref, Term
@@ -13,10 +12,12 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
 from understudy.infer.scopes import Site
-from understudy.orm.indexes import column_name
+from understudy.orm import attributes
+from understudy.orm.lineage import Constructor
 from understudy.orm.models import Model
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
+from understudy.rules.keywords import Given, keywords
 from understudy.rules.patch_calls import replaced_around
 
 _CALLED = re.compile(r"\b([^\W\d]\w*)\(")
@@ -36,40 +37,52 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         model = context.models.mapped(entity)
         if model is None or expected(site, "TypeError"):
             continue
-        for keyword, value_node in _keywords(call):
-            if context.models.accepts(model, keyword) is not False:
+        listed = keywords(context, site, call)
+        for given in listed.given:
+            if attributes.accepts(context.models, model, given.name) is not False:
                 continue
             if _replaced(context, site, call, model) or excused(context.parsed, context.workspace):
                 break
-            span = (
-                site.unit.keyword_span(value_node)
-                if isinstance(value_node, ast.keyword)
-                else site.unit.span(value_node)
-            )
-            names = context.models.names(model)
-            given = {name for name, _ in _keywords(call)}
-            free = [name for name in names if name not in given]
-            stored = [c.name for c in model.columns if column_name(c) == keyword and c.name in free]
-            near = stored[0] if len(stored) == 1 else nearest(keyword, free)
-            related = [Related(entity.path, entity.span, f"`{entity.name}` is declared here")]
-            advice = _advice(model, near)
-            if stored:
-                advice = f"that is the column's name in the database, the attribute is `{stored[0]}`"
-            fixes: tuple[Fix, ...] = ()
-            if near is not None:
-                cls_path = _declared_in(context, model, near)
-                related = [Related(cls_path, names[near], f"`{near}` is declared here")]
-                content = near if isinstance(value_node, ast.keyword) else f'"{near}"'
-                applicability = Applicability.SAFE if stored else Applicability.UNSAFE
-                fixes = (Fix(f"Change to `{near}`", applicability, (Edit(context.path, span, content),)),)
-            yield rule.finding(
-                context.path,
-                span,
-                f"`{entity.name}({keyword}=…)` raises TypeError: '{keyword}' is an invalid keyword argument for "
-                f"{entity.name}; {advice}",
-                related=tuple(related),
-                fixes=fixes,
-            )
+            yield _finding(rule, context, model, given, listed.names)
+
+
+def _finding(rule: Rule, context: Context, model: Model, given: Given, others: set[str]) -> Finding:
+    entity, keyword = model.entity, given.name
+    names = attributes.names(model)
+    constructor = model.lineage.constructor
+    initializer = model.lineage.initializer
+    candidates = list(names)
+    if constructor is Constructor.CUSTOM and initializer is not None:
+        candidates = [parameter.name for parameter in initializer.parameters[1:]]
+    free = [name for name in candidates if name not in others]
+    stored = [c.name for c in model.columns if attributes.column_name(c) == keyword and c.name in free]
+    near = stored[0] if len(stored) == 1 else nearest(keyword, free)
+    related = [Related(entity.path, entity.span, f"`{entity.name}` is declared here")]
+    advice = advice_for(model, near)
+    if stored:
+        advice = f"that is the column's name in the database, the attribute is `{stored[0]}`"
+    fixes: tuple[Fix, ...] = ()
+    if near is not None:
+        if near in names:
+            path, where = names[near]
+            related = [Related(path, where, f"`{near}` is declared here")]
+        applicability = Applicability.SAFE if stored else Applicability.UNSAFE
+        edit = Edit(context.path, given.span, given.spelled(near))
+        fixes = (Fix(f"Change to `{near}`", applicability, (edit,)),)
+    if constructor is Constructor.DEFAULT:
+        reason = f"'{keyword}' is an invalid keyword argument for {entity.name}"
+    else:
+        reason = f"{entity.name}.__init__() got an unexpected keyword argument '{keyword}'"
+    if constructor is Constructor.DATACLASS and keyword in names:
+        advice, fixes = f"`{keyword}` is declared with `init=False`", ()
+        related = [Related(*names[keyword], f"`{keyword}` is declared here")]
+    return rule.finding(
+        context.path,
+        given.span,
+        f"`{entity.name}({keyword}=…)` raises TypeError: {reason}; {advice}",
+        related=tuple(related),
+        fixes=fixes,
+    )
 
 
 def _replaced(context: Context, site: Site, call: ast.Call, model: Model) -> bool:
@@ -80,28 +93,8 @@ def _replaced(context: Context, site: Site, call: ast.Call, model: Model) -> boo
     return replaced_around(context, site, names)
 
 
-def _keywords(call: ast.Call) -> list[tuple[str, ast.keyword | ast.Constant]]:
-    """The keywords of a call, those of ``**{"name": value}`` included."""
-    found: list[tuple[str, ast.keyword | ast.Constant]] = []
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            found.append((keyword.arg, keyword))
-        elif isinstance(keyword.value, ast.Dict):
-            for key in keyword.value.keys:
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    found.append((key.value, key))
-    return found
-
-
-def _declared_in(context: Context, model: Model, name: str) -> Path:
-    for cls in context.resolver.ancestry(model.entity).classes:
-        for declaration in cls.declaration.body:
-            if getattr(declaration, "target", getattr(declaration, "name", None)) == name:
-                return cls.path
-    return model.entity.path
-
-
-def _advice(model: Model, near: str | None) -> str:
+def advice_for(model: Model, near: str | None) -> str:
+    """What to say about a name that the model has not: the near one, or its JSON column."""
     if near is not None:
         return f"did you mean `{near}`?"
     json = [
