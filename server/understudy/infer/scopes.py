@@ -128,6 +128,8 @@ class FileScopes:
     statements: list[Site] = field(default_factory=list)
     functions: list[Site] = field(default_factory=list)
     classes: list[Site] = field(default_factory=list)
+    reads: list[Site] = field(default_factory=list)
+    """Attributes that are read: ``value.name``."""
 
     def __post_init__(self) -> None:
         top = Scope(None, None)
@@ -138,6 +140,9 @@ class FileScopes:
         inner = scope
         if isinstance(node, ast.Call):
             self.calls.append(Site(unit, node, scope, chain))
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
+                self.reads.append(Site(unit, node, scope, chain))
         elif isinstance(node, ast.stmt):
             site = Site(unit, node, scope, chain)
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

@@ -36,6 +36,7 @@ class Context:
         self.is_test_path = is_test
         self.tier2 = tier2
         self.resolver = Resolver(workspace)
+        self._others: dict[Path, Context | None] = {}
 
     @property
     def path(self) -> Path:
@@ -58,6 +59,19 @@ class Context:
         return Simulation(
             self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2
         )
+
+    def other(self, path: Path) -> Context | None:
+        """Another file of the same analysis; None when it cannot be read."""
+        if path == self.path:
+            return self
+        if path not in self._others:
+            module = self.workspace.module(path)
+            self._others[path] = (
+                Context(self.workspace.parsed(path), module, self.workspace, self.is_test_path, self.tier2)
+                if module is not None
+                else None
+            )
+        return self._others[path]
 
     @cached_property
     def models(self) -> Models:

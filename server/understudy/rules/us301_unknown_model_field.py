@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from understudy.doubles.state import last_name
-from understudy.facts.model import CallTerm, Ref, Term
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
@@ -18,6 +17,7 @@ from understudy.orm.models import Model
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import Given, keywords
+from understudy.rules.model_advice import advice_for
 from understudy.rules.patch_calls import replaced_around
 
 _CALLED = re.compile(r"\b([^\W\d]\w*)\(")
@@ -91,27 +91,6 @@ def _replaced(context: Context, site: Site, call: ast.Call, model: Model) -> boo
         return False
     names = {model.name, last_name(call) or model.name, "__init__", "__new__"}
     return replaced_around(context, site, names)
-
-
-def advice_for(model: Model, near: str | None) -> str:
-    """What to say about a name that the model has not: the near one, or its JSON column."""
-    if near is not None:
-        return f"did you mean `{near}`?"
-    json = [
-        column.name
-        for column in model.columns
-        if column.call is not None
-        and any(_is_json(term) for term in (*column.call.args, column.annotation) if term is not None)
-    ]
-    if len(json) == 1:
-        return f"the model has no such field; does it belong into the JSON column `{json[0]}`?"
-    return "the model has no such field"
-
-
-def _is_json(term: Term) -> bool:
-    if isinstance(term, CallTerm):
-        term = term.func
-    return isinstance(term, Ref) and term.parts[-1] in ("JSON", "JSONB")
 
 
 RULE = Rule(

@@ -1,0 +1,177 @@
+"""Expressions that are known to be an instance of a model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from understudy.infer.entities import ClassEntity, FunctionEntity
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.scopes import Scope, Site
+from understudy.orm.factories import Factories
+from understudy.orm.models import Model
+from understudy.rules.base import Context
+from understudy.rules.sessions import is_real_session
+from understudy.rules.statements import Kind, Statement, bound_once, model_of, statement
+
+_ONE = frozenset({"one", "first", "one_or_none", "get"})
+_SCALAR = frozenset({"scalar_one", "scalar_one_or_none", "scalar"})
+_DEPTH = 6
+
+
+def instance_of(context: Context, site: Site, node: ast.expr, depth: int = 0) -> Model | None:
+    """The model that an expression is an instance of (or None at run time); None when that is not known."""
+    if depth > _DEPTH:
+        return None
+    if isinstance(node, ast.Await):
+        node = node.value
+    if isinstance(node, ast.Name):
+        return _named(context, site, node.id, depth)
+    if not isinstance(node, ast.Call):
+        return None
+    made = model_of(context, site, node.func)
+    if made is not None:
+        return made
+    if isinstance(node.func, (ast.Name, ast.Attribute)):
+        built = _built(context, site, node.func)
+        if built is not None:
+            return built
+    if not isinstance(node.func, ast.Attribute):
+        return None
+    return _fetched(context, site, node, node.func)
+
+
+def _fetched(context: Context, site: Site, call: ast.Call, func: ast.Attribute) -> Model | None:
+    """``session.get(Model, 1)``, ``session.scalar(select(Model))``, ``session.query(Model).first()``…"""
+    receiver, method = func.value, func.attr
+    if method in ("get", "get_one") and call.args:
+        found = model_of(context, site, call.args[0])
+        if found is not None:
+            return found if _real(context, site, receiver) else None
+    if method == "scalar" and call.args:
+        return _whole(statement(context, site, call.args[0])) if _real(context, site, receiver) else None
+    if method in _SCALAR:
+        return _executed(context, site, receiver, "execute")
+    if method in _ONE:
+        query = statement(context, site, receiver)
+        if query is not None and query.kind is Kind.QUERY:
+            return _whole(query)
+        inner = _unawaited(receiver)
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            if inner.func.attr == "scalars" and inner.args:
+                return _executed(context, site, inner, "scalars")
+            if inner.func.attr == "scalars":
+                return _executed(context, site, inner.func.value, "execute")
+    return None
+
+
+def _executed(context: Context, site: Site, node: ast.expr, method: str) -> Model | None:
+    """The model whose rows ``session.execute(select(Model))`` gives."""
+    node = _unawaited(node)
+    if isinstance(node, ast.Name):
+        value = bound_once(site.scope, node.id)
+        node = _unawaited(value) if value is not None else node
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return None
+    if node.func.attr != method or not _real(context, site, node.func.value):
+        return None
+    return _whole(statement(context, site, node.args[0]))
+
+
+def _whole(found: Statement | None) -> Model | None:
+    return found.models[0] if found is not None and found.whole and found.kind is not Kind.INSERT else None
+
+
+def _real(context: Context, site: Site, session: ast.expr) -> bool:
+    """In a test, a session may be a double whose rows are anything."""
+    return not context.is_test or is_real_session(context, site, session)
+
+
+def _unawaited(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Await) else node
+
+
+def _built(context: Context, site: Site, func: ast.Name | ast.Attribute) -> Model | None:
+    """``UserFactory()``, ``UserFactory.build()``, ``UserFactory.create()``."""
+    node: ast.expr = func
+    if isinstance(func, ast.Attribute) and func.attr in ("build", "create"):
+        node = func.value
+    entity = context.scopes.resolve(node, site.scope)
+    if not isinstance(entity, ClassEntity) or not entity.module.workspace:
+        return None
+    found = Factories(context.models).of(entity)
+    return found.target if found is not None and found.plain else None
+
+
+def _named(context: Context, site: Site, name: str, depth: int) -> Model | None:
+    scope: Scope | None = site.scope
+    while scope is not None and scope.node is not None:
+        binders = scope.names.get(name) if not scope.is_class or scope is site.scope else None
+        if binders:
+            if len(binders) == 1 and isinstance(binders[0], ast.arg):
+                return _of_fixture(context, site, name, depth) if context.is_test else None
+            if len(binders) == 2 and isinstance(binders[0], ast.Assign):
+                return instance_of(context, site, binders[0].value, depth + 1)
+            return None
+        scope = scope.parent
+    return None
+
+
+def _of_fixture(context: Context, site: Site, name: str, depth: int) -> Model | None:
+    """What a fixture that a test asks for gives it."""
+    function = site.scope.function
+    if function is None or not any(arg.arg == name for arg in function.args.args):
+        return None
+    if not function.name.startswith("test") and not _is_fixture_node(function):
+        return None
+    for decorator in function.decorator_list:
+        # What is parametrised or injected is no fixture.
+        if not _is_fixture_node(function) and not _is_plain_mark(decorator):
+            return None
+    owner = None
+    for cls in site.chain:
+        if isinstance(cls, ast.ClassDef):
+            entity = context.resolver.module_attribute(context.module, cls.name)
+            owner = entity if isinstance(entity, ClassEntity) else None
+    fixture = next(iter(Fixtures(context.resolver).find(name, context.module, owner)), None)
+    if fixture is None or fixture.name == function.name:
+        return None
+    return _given(context, fixture, depth)
+
+
+def _given(context: Context, fixture: FunctionEntity, depth: int) -> Model | None:
+    other = context.other(fixture.path)
+    if other is None:
+        return None
+    for found in other.scopes.functions:
+        node = found.node
+        if (
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and found.unit.name_span(node) == fixture.span
+        ):
+            values = list(_results(node))
+            if len(values) != 1:
+                return None
+            inner = Site(found.unit, values[0], Scope(node, found.scope), found.chain)
+            return instance_of(other, inner, values[0], depth + 1)
+    return None
+
+
+def _results(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    stack: list[ast.AST] = list(node.body)
+    while stack:
+        child = stack.pop()
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            continue
+        if isinstance(child, (ast.Return, ast.Yield)) and child.value is not None:
+            yield child.value
+        stack.extend(ast.iter_child_nodes(child))
+
+
+def _is_fixture_node(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _is_plain_mark(decorator: ast.expr) -> bool:
+    text = ast.unparse(decorator)
+    return text.startswith("pytest.mark.") and not text.startswith("pytest.mark.parametrize")
