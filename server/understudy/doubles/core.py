@@ -68,11 +68,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Change:
-    """What a fix would do to a mock: another kind, other children."""
+    """What a fix would do to a mock: another kind, other children; or to a call."""
 
     kind: MockKind | None = None
     children: Mapping[str, MockKind] = field(default_factory=dict)
     """Dotted path (``execute.return_value``) to the kind of mock that is set there."""
+    awaited: bool = False
+    """The call at the place is awaited: a call of a coroutine function of the workspace."""
 
 
 class Core(State):
@@ -98,7 +100,8 @@ class Core(State):
         self.possible: list[tuple[frozenset[int], Failure]] = []
         """Failures on paths that may not be taken, with the doubts."""
         self.notes: list[Failure] = []
-        """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty."""
+        """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty, but
+        where an assertion fails because of it."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
@@ -182,16 +185,24 @@ class Core(State):
         return UNKNOWN
 
     def note(
-        self, env: Environment, misuse: Misuse, subject: Value, node: Node, error: str, detail: str = ""
+        self,
+        env: Environment,
+        misuse: Misuse,
+        subject: Value,
+        node: Node,
+        error: str,
+        detail: str = "",
+        exception: str = "",
     ) -> None:
-        """Something that raises nothing here and is not what its author means; ``error`` says what it does."""
+        """Something that raises nothing here and is not what its author means; ``error`` says what it does.
+        ``exception``: an assertion fails because of it."""
         if self.certain and not (
             isinstance(subject, Coroutine) and subject.mock and not subject.mock.certain
         ):
             self.notes.append(
                 Failure(
                     misuse,
-                    "",
+                    exception,
                     subject,
                     Place(env.unit, node),
                     tuple(self.calls),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Core, TooLong, Yielded
@@ -136,6 +135,12 @@ class Functions(Core):
         if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
             if not any(_carries_double(value) for value in arguments.everything()):
                 return self._plain_call(function, arguments, node, env)
+        return self._enter_function(function, arguments, node, env)
+
+    def _enter_function(
+        self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
+    ) -> Value:
+        """Call a function whose receiver, if it has one, is the first of the arguments."""
         self._hand_over(function, arguments, env)
         inner = self.bind(function, arguments)
         place = Place(env.unit, node)
@@ -152,7 +157,9 @@ class Functions(Core):
             self.escape(arguments.everything())
             return UNKNOWN
         if function.is_async:
-            return Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
+            made = Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
+            change = self.changes.get(place.key)
+            return made.run() if change is not None and change.awaited else made
         return self.run_bound(function, inner, place)
 
     def _plain_call(
@@ -161,8 +168,7 @@ class Functions(Core):
         """A call that no double reaches: worth a short look for what it returns, and no more."""
         self.plain_limit = self.steps + _PLAIN_STEPS
         try:
-            # The receiver is among the arguments already; the caller's function keeps its own.
-            return self.call_function(replace(function, bound=None), arguments, node, env)
+            return self._enter_function(function, arguments, node, env)
         except TooLong:
             self.escape(arguments.everything())
             return UNKNOWN

@@ -70,12 +70,31 @@ class Machine(Expressions):
     def _expression_statement(self, node: ast.Expr, env: Environment) -> Status:
         value = self.eval(node.value, env)
         if isinstance(node.value, ast.Call) and isinstance(value, Coroutine):
-            error = "the coroutine is made and never awaited"
-            self.note(env, Misuse.COROUTINE_DISCARDED, value, node.value, error)
+            self._discarded(value, node.value, env)
         return Status.NEXT
+
+    def _discarded(self, coroutine: Coroutine, node: ast.Call, env: Environment) -> None:
+        error = "the coroutine is made and never awaited"
+        self.note(env, Misuse.COROUTINE_DISCARDED, coroutine, node, error)
+
+    def _is_unread(self, node: ast.Assign, env: Environment) -> bool:
+        """Is it assigned to a local variable that the function never reads?"""
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Name) or env.function is None:
+            return False
+        return target.id in env.local and not any(
+            isinstance(child, (ast.Global, ast.Nonlocal))
+            or (
+                isinstance(child, ast.Name) and child.id == target.id and not isinstance(child.ctx, ast.Store)
+            )
+            or (isinstance(child, ast.Name) and child.id in ("locals", "vars", "eval", "exec"))
+            for child in ast.walk(env.function.node)
+        )
 
     def _assign(self, node: ast.Assign, env: Environment) -> Status:
         value = self.eval(node.value, env)
+        if isinstance(value, Coroutine) and isinstance(node.value, ast.Call) and self._is_unread(node, env):
+            self._discarded(value, node.value, env)
         if isinstance(value, Mock) and isinstance(node.targets[0], (ast.Name, ast.Attribute)):
             self._label(value, node.targets[0], env)
         for target in node.targets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from understudy.doubles import awaitables
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import handed_place, kind_of
 from understudy.doubles.functions import Functions
@@ -32,6 +33,7 @@ from understudy.doubles.values import (
     Place,
     Sequence_,
     Spec,
+    Unknown,
     Value,
 )
 from understudy.infer.entities import (
@@ -173,6 +175,13 @@ class Mocks(Functions):
             return self._not_awaitable(env, value, node, value.kind.value, error)
         if isinstance(value, (Literal, Sequence_, Mapping_)) and isinstance(callee, Mock):
             return self._not_awaitable(env, callee, node, kind_of(value), error)
+        if isinstance(callee, FunctionValue):
+            kind = awaitables.kind_if_plain(self, value)
+            if kind is None and isinstance(value, Unknown) and awaitables.plain_returns(self, callee):
+                kind = ""
+            if kind is not None:
+                self._not_awaitable(env, callee, node, kind, error)
+                return value
         self.may_raise()
         return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
 
@@ -182,7 +191,7 @@ class Mocks(Functions):
             Misuse.AWAIT,
             subject,
             node,
-            error or f"object {kind} can't be used in 'await' expression",
+            error or f"object {kind or 'it returns'} can't be used in 'await' expression",
             kind,
         )
 

@@ -10,6 +10,8 @@ from understudy.doubles.shapes import Shapes
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import (
     Coroutine,
+    FunctionValue,
+    Instance,
     Literal,
     Mapping_,
     Mock,
@@ -81,6 +83,29 @@ def made_here(mock: Mock) -> Related:
     if root.spec is not None and root.spec.entity is not None:
         kind = f"{kind} with the spec {root.spec.entity.name}"
     return Related(root.place.unit.path, root.place.span, f"made here: {article(kind)}")
+
+
+def defined_here(function: FunctionValue, message: str) -> Related:
+    """The name of a function of the workspace; all of a lambda."""
+    unit, node = function.unit, function.node
+    span = unit.span(node) if isinstance(node, ast.Lambda) else unit.name_span(node)
+    return Related(unit.path, span, message)
+
+
+def is_as_written(context: Context, function: FunctionValue) -> bool:
+    """Is a method what its ``def`` says: does no decorator, metaclass or base of a library change the class?"""
+    owners = [function.owner] if function.owner is not None else []
+    if isinstance(function.bound, Instance):
+        owners.append(function.bound.entity)
+    for owner in owners:
+        ancestry = context.resolver.ancestry(owner)
+        if not ancestry.complete and not (
+            ancestry.externals
+            and all(external.name.endswith("TestCase") for external in ancestry.externals)
+            and not any(cls.declaration.decorators for cls in ancestry.classes)
+        ):
+            return False
+    return True
 
 
 def source_of(failure: Failure) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib
 from understudy.doubles.library.played import Mocker, MonkeyPatch, Patch
-from understudy.doubles.state import Raised
+from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
     BoundBuiltin,
+    Coroutine,
     Environment,
     ExceptionValue,
     Foreign,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
 _TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
+_TRUE = "a coroutine is always true"
+_NEVER_EQUAL = "a coroutine is never the value that it gives"
 _LEAVING = {"skip": "Skipped", "xfail": "XFailed", "fail": "Failed", "exit": "Exit"}
 
 
@@ -91,17 +94,32 @@ def call_method(
     if isinstance(receiver, MonkeyPatch):
         return patches.call_monkeypatch(machine, name, arguments, node, env)
     if isinstance(receiver, Instance):
-        return _call_test_case(machine, name, arguments, env)
+        return _call_test_case(machine, name, arguments, node, env)
     return UNKNOWN
 
 
-def _call_test_case(machine: Machine, name: str, arguments: Arguments, env: Environment) -> Value:
+def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     if name == "skipTest":
         raise Raised("SkipTest")
     if name.startswith(("assertRaises", "assertWarns")):
         if name.startswith("assertRaises"):
             return exceptions.expectation(machine, arguments)
         return Foreign("warnings")
+    if name in ("assertTrue", "assertFalse", "assertIsNone", "assertIsNotNone") and arguments.values:
+        if isinstance(arguments.values[0], Coroutine):
+            misuse = (
+                Misuse.COROUTINE_TRUTH
+                if name in ("assertTrue", "assertFalse")
+                else Misuse.COROUTINE_COMPARISON
+            )
+            fails = "AssertionError" if name in ("assertFalse", "assertIsNone") else ""
+            machine.note(env, misuse, arguments.values[0], node, _TRUE, exception=fails)
+    if name == "assertEqual" and len(arguments.values) >= 2:
+        first, second = arguments.values[:2]
+        for value, other in ((first, second), (second, first)):
+            if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
+                misuse = Misuse.COROUTINE_COMPARISON
+                machine.note(env, misuse, value, node, _NEVER_EQUAL, exception="AssertionError")
     if name == "enterContext" and arguments.values:
         entered, _, leave = machine.enter(arguments.values[0], ast.Constant(None), False, env)
         machine.cleanups.append(leave)

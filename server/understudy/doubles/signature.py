@@ -1,0 +1,62 @@
+"""Would a function take these arguments? As ``inspect.Signature.bind`` answers, which autospecced mocks ask."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call does not fit a signature."""
+
+    error: str
+    """The message of the ``TypeError``."""
+    index: int | None = None
+    """The argument that is too much, by position."""
+    keyword: str | None = None
+    """The keyword that is not a parameter, or is given twice."""
+
+
+def refusal(
+    parameters: ast.arguments,
+    *,
+    skipped: int,
+    positional: int,
+    keywords: Collection[str],
+    is_open: bool,
+) -> Refusal | None:
+    """Why ``positional`` arguments and these keywords do not fit; None when they fit, or may fit.
+
+    ``skipped`` first parameters are filled already (``self``). ``is_open``: ``*args`` or ``**kwargs`` of unknown
+    content are given as well, so nothing is missing for certain.
+    """
+    positional_only = [arg.arg for arg in parameters.posonlyargs]
+    names = [*positional_only, *(arg.arg for arg in parameters.args)]
+    if skipped > len(names):
+        return None
+    required = names[: len(names) - len(parameters.defaults)]
+    open_to = names[skipped:]
+    if positional > len(open_to) and parameters.vararg is None:
+        return Refusal("too many positional arguments", index=len(open_to))
+    filled = set(open_to[:positional])
+    by_name = {
+        *(name for name in open_to if name not in positional_only),
+        *(arg.arg for arg in parameters.kwonlyargs),
+    }
+    for name in open_to:
+        if name in filled and name in keywords and name in by_name:
+            return Refusal(f"multiple values for argument {name!r}", keyword=name)
+    if not is_open:
+        for name in open_to:
+            if name in required and name not in filled and (name not in keywords or name not in by_name):
+                return Refusal(f"missing a required argument: {name!r}")
+        for arg, default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
+            if default is None and arg.arg not in keywords:
+                return Refusal(f"missing a required argument: {arg.arg!r}")
+    if parameters.kwarg is None:
+        for name in keywords:
+            if name not in by_name:
+                return Refusal(f"got an unexpected keyword argument {name!r}", keyword=name)
+    return None
