@@ -38,6 +38,7 @@ from understudy.doubles.values import (
 )
 from understudy.infer.entities import (
     ClassEntity,
+    FunctionEntity,
 )
 
 
@@ -138,11 +139,13 @@ class Mocks(Functions):
         if name in RECORDS:
             return UNKNOWN
         if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
-            if mock.kind is MockKind.ASYNC or (mock.spec is not None and name in AWAIT_ASSERTIONS):
+            if mock.kind is MockKind.ASYNC:
                 return BoundBuiltin(mock, name) if name in AWAIT_ASSERTIONS else UNKNOWN
-            if name in AWAIT_ASSERTIONS:
-                error = f"Mock object has no attribute {name!r}"
+            error = self._no_await_assertion(mock, name)
+            if error:
                 return self.fail(env, Misuse.AWAIT_ASSERTION, mock, node, error, name, "AttributeError")
+            if mock.spec is None and name in AWAIT_RECORDS:
+                self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
         if name.startswith("__") and name.endswith("__") and not self.shapes.supports(mock, name):
             return UNKNOWN
         child = self.shapes.child(mock, name)
@@ -156,6 +159,20 @@ class Mocks(Functions):
         made.unsure = "wraps" in mock.slots
         self.write(mock.slots, slot, made)
         return made
+
+    def _no_await_assertion(self, mock: Mock, name: str) -> str:
+        """What ``mock.assert_awaited`` of a mock that is not async raises; empty where it is a child like others,
+        or not known."""
+        if mock.spec is not None:
+            if isinstance(mock.spec.entity, FunctionEntity):
+                kind = "'function'" if mock.spec.auto and mock.parent is None else "Mock"
+                return f"{kind} object has no attribute {name!r}"
+            return (
+                f"Mock object has no attribute {name!r}" if self.shapes.has(mock.spec, name) is False else ""
+            )
+        if name in AWAIT_RECORDS or mock.unsafe:
+            return ""
+        return f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be an attribute."
 
     def _missing_attribute(self, env: Environment, mock: Mock, node: Node, name: str) -> Value:
         error = f"Mock object has no attribute {name!r}"

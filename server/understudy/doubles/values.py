@@ -262,6 +262,8 @@ class Mock(Value):
     """True for a child that the first look at it creates."""
     unsure: bool = False
     """True when its configuration is not fully known: it never draws a finding."""
+    unsafe: bool = False
+    """``unsafe=True``: names that begin with ``assert`` are children like others; so they are not for a child."""
 
     @property
     def unnamed(self) -> bool:

@@ -23,6 +23,7 @@ from understudy.doubles.values import (
 from understudy.finding import Finding, Fix, Related
 from understudy.fixes import mocks
 from understudy.rules.base import Context, Rule
+from understudy.source.span import Span
 
 COROUTINE_USES = frozenset(
     {
@@ -49,6 +50,26 @@ def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Ou
         for failure in outcome.failures
         if failure.misuse in misuses and failure.in_test is in_test
     ]
+
+
+def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
+    """What the file's tests do that raises nothing, and is not meant."""
+    if not context.is_test:
+        return []
+    return [
+        (outcome, note)
+        for outcome in context.simulation.outcomes
+        for note in outcome.notes
+        if note.misuse in misuses and note.in_test is in_test
+    ]
+
+
+def attribute_span(place: Place) -> Span:
+    """The name after the last dot; all of an expression that is not an attribute."""
+    span = place.span
+    if not isinstance(place.node, ast.Attribute):
+        return span
+    return Span(span.end_row, span.end_column - len(place.node.attr), span.end_row, span.end_column)
 
 
 def mock_of(value: Value) -> Mock | None:

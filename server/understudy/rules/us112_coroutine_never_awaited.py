@@ -22,13 +22,7 @@ _ON_PURPOSE = ("RuntimeWarning", "catch_warnings", "filterwarnings", "iscoroutin
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, *_RAISING, in_test=True)
-    if context.is_test:
-        found.extend(
-            (outcome, note)
-            for outcome in context.simulation.outcomes
-            for note in outcome.notes
-            if note.misuse in _SILENT and note.in_test
-        )
+    found.extend(async_doubles.notes(context, *_SILENT, in_test=True))
     groups: dict[object, list[tuple[Outcome, Failure]]] = {}
     for outcome, failure in found:
         if isinstance(failure.subject, Coroutine) and failure.subject.function is not None:

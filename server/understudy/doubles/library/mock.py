@@ -64,6 +64,7 @@ def mock_class(externals: Iterable[External]) -> MockKind | None:
 def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Place) -> Mock:
     """``MagicMock(…)``."""
     mock = Mock(kind, place, f"{kind.value}()")
+    mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
     spec = arguments.get(0, "spec") or arguments.keywords.get("spec_set")
     if spec is not None:
         node = arguments.node(0, "spec") or arguments.keyword_nodes.get("spec_set")
@@ -82,6 +83,11 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
     configure(machine, mock, arguments.keywords)
     mock.unsure = mock.unsure or arguments.is_open
     return mock
+
+
+def is_off(option: Value | None) -> bool:
+    """Is an option left out, or a constant that is false?"""
+    return option is None or (isinstance(option, Literal) and not option.value)
 
 
 def configure(machine: Machine, mock: Mock, keywords: dict[str, Value]) -> None:

@@ -126,6 +126,7 @@ def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> 
             if option in options:
                 made.slots[option] = options[option]
         mock.configure(machine, made, options)
+        made.unsafe = not mock.is_off(arguments.keywords.get("unsafe"))
         made.unsure = made.unsure or arguments.is_open
         if made.unnamed:
             made.label = attribute
