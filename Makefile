@@ -5,13 +5,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format types clean
+.PHONY: demo test oracle corpus lint format types clean
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
 
 test: $(STAMP)  ## the whole Python test suite
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+oracle: $(STAMP)  ## rule pages and programs on every CPython 3.10-3.14 here (PYTHONS=/path/python:… chooses)
+	$(BIN)/python tests/oracle/run.py $(ARGS)
+
+corpus: $(STAMP)  ## real packages: what is found, and whether each error is explained (ARGS=PACKAGE… chooses)
+	$(BIN)/python tests/corpus/run.py $(ARGS)
 
 lint: $(STAMP)  ## linters, formatter, type checker, layers of the architecture
 	$(BIN)/ruff check .

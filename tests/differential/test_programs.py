@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from oracle.interpreters import Interpreter
 from pages import harness
 from pages.markdown import Block, Example, Page
 from understudy.finding import Severity
@@ -47,12 +48,17 @@ def _programs(path: Path) -> Iterator[Example]:
         yield example
 
 
-@pytest.fixture(scope="module", params=_FILES, ids=lambda path: path.stem)
-def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(path, id=path.stem, marks=pytest.mark.xdist_group(path.stem)) for path in _FILES],
+)
+def verdicts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, oracle: Interpreter
+) -> list[Verdict]:
     page = Page(request.param.stem)
     page.examples.extend(_programs(request.param))
     folder = tmp_path_factory.mktemp(request.param.stem)
-    cases = harness.cases(page, folder)
+    cases = harness.cases(page, folder, oracle)
     harness.run(cases, folder)
     return [
         Verdict(

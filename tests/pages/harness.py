@@ -6,13 +6,13 @@ import ast
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from oracle.interpreters import RUNNING, Interpreter
 from understudy.engine import Project
 from understudy.finding import Finding, Severity
 from understudy.fixes import apply
@@ -21,7 +21,7 @@ from understudy.project.discover import discover
 from understudy.rules import registry
 
 from pages import marks
-from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, read
+from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, holds, read
 from pages.marks import Expected, MarkedFile, Runtime
 
 _ROUNDS = 10
@@ -57,6 +57,8 @@ class Case:
     page: str
     example: Example
     folder: Path
+    interpreter: Interpreter = RUNNING
+    """Runs it, and is what the analysis takes for the project's."""
     outcomes: list[Outcome] | None = None
     fixed_outcomes: list[Outcome] | None = None
     log: str = ""
@@ -66,7 +68,13 @@ class Case:
 
     @cached_property
     def files(self) -> dict[str, MarkedFile]:
-        return {name: marks.read(self.page, block) for name, block in self.example.files.items()}
+        version = self.interpreter.version
+        return {name: marks.read(self.page, block, version) for name, block in self.example.files.items()}
+
+    @property
+    def applies(self) -> bool:
+        """False for an example that is about other versions of Python."""
+        return bool(holds(self.example.python, self.interpreter.version))
 
     @property
     def original(self) -> Path:
@@ -99,7 +107,7 @@ class Case:
             _write_file(folder / name, file.source)
 
     def _check(self, folder: Path) -> list[Finding]:
-        project, files = _project(folder)
+        project, files = project_in(folder, self.interpreter)
         analyses = [project.analyse(path) for path in files]
         problems = [problem for analysis in analyses for problem in analysis.problems]
         if problems:
@@ -238,7 +246,7 @@ class Case:
         """Write a copy and apply all fixes to it, unsafe ones included, until none is left."""
         self._write(self.fixed)
         for _ in range(_ROUNDS):
-            project, files = _project(self.fixed)
+            project, files = project_in(self.fixed, self.interpreter)
             findings = project.finish([project.analyse(path) for path in files])
             plan = apply.plan(findings, unsafe=True)
             if not plan.chosen:
@@ -335,22 +343,34 @@ def _write_file(path: Path, content: str) -> None:
     path.write_text(content, "utf-8", newline="\n")
 
 
-def _project(folder: Path) -> tuple[Project, list[Path]]:
+def project_in(folder: Path, interpreter: Interpreter) -> tuple[Project, list[Path]]:
+    """A folder as a project whose Python is an interpreter, unless its own configuration says another; its files."""
     loaded = configuration.load(folder, registry.names())
     if loaded.problems:
         raise AssertionError("; ".join(str(problem) for problem in loaded.problems))
-    project = Project(loaded.root, loaded.config)
+    config = loaded.config
+    if config.target_version is None:
+        config = replace(config, target_version=interpreter.version)
+    if config.python is None and interpreter != RUNNING:
+        config = replace(config, python=interpreter.path)
+    project = Project(loaded.root, config)
     return project, list(discover([folder], loaded.config, loaded.root).files)
 
 
-def cases(page: Page, folder: Path) -> list[Case]:
-    """The examples of a page, each with a folder of its own."""
-    return [Case(page.path, example, folder / f"{index:02}") for index, example in enumerate(page.examples)]
+def cases(page: Page, folder: Path, interpreter: Interpreter = RUNNING) -> list[Case]:
+    """The examples of a page, each with a folder of its own; those about other versions of Python, too."""
+    return [
+        Case(page.path, example, folder / f"{index:02}", interpreter)
+        for index, example in enumerate(page.examples)
+    ]
 
 
 def run(prepared: Sequence[Case], folder: Path) -> None:
     """Analyse, fix, and run all the cases; their outcomes are set afterwards."""
     jobs: list[dict[str, object]] = []
+    prepared = [case for case in prepared if case.applies]
+    if not prepared:
+        return
     for case in prepared:
         _ = case.findings
         jobs.append({"folder": str(case.original), "plugins": case.plugins})
@@ -361,7 +381,7 @@ def run(prepared: Sequence[Case], folder: Path) -> None:
     request = folder / "jobs.json"
     request.write_text(json.dumps({"jobs": jobs, "parallel": min(2, os.cpu_count() or 1)}), "utf-8")
     done = subprocess.run(
-        [sys.executable, "-I", "-B", str(_RUNNER), str(request)],
+        [prepared[0].interpreter.path, "-I", "-B", str(_RUNNER), str(request)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -395,14 +415,15 @@ def _outcomes(case: Case, folder: Path) -> list[Outcome]:
     return found
 
 
-def complaints(path: str, text: str, folder: Path) -> list[str]:
+def complaints(path: str, text: str, folder: Path, interpreter: Interpreter = RUNNING) -> list[str]:
     """Everything that is wrong with a page's examples."""
     try:
-        prepared = cases(read(path, text), folder)
+        prepared = cases(read(path, text), folder, interpreter)
         run(prepared, folder)
     except PageError as error:
         return [str(error)]
     found: list[str] = []
     for case in prepared:
-        found += case.findings_complaints() + case.runtime_complaints() + case.fix_complaints()
+        if case.applies:
+            found += case.findings_complaints() + case.runtime_complaints() + case.fix_complaints()
     return found

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from oracle.interpreters import RUNNING
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 DEFAULT_FILE = "test_example.py"
 DEFAULT_SETTINGS = '[tool.pytest.ini_options]\nasyncio_mode = "auto"\n'
 
@@ -46,6 +49,8 @@ class Example:
     files: dict[str, Block] = field(default_factory=dict)
     fixed: dict[str, Block] = field(default_factory=dict)
     """What the files are after all fixes, where the page shows it."""
+    python: str = ""
+    """The versions of Python that it is about, such as ``>=3.12``; empty: all."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,14 @@ class Page:
         later = [other.line for other in self.headings if other.line > heading.line]
         end = min(later, default=max(self.prose, default=0) + 1)
         return "\n".join(text for line, text in self.prose.items() if heading.line < line < end).strip()
+
+
+def holds(versions: str, version: tuple[int, int]) -> bool | None:
+    """Is a Python version one of ``>=3.12``, ``<3.11``…? None for what is no such specifier."""
+    try:
+        return SpecifierSet(versions).contains(f"{version[0]}.{version[1]}")
+    except InvalidSpecifier:
+        return None
 
 
 def read(path: str, text: str) -> Page:
@@ -149,13 +162,13 @@ class _Reader:
         attributes = self._attributes(index, parsed.group("attributes") or "")
         if language in _NEAR_PYTHON:
             raise self._error(index, f"write `python`, not `{language}`: other languages are not run")
-        unknown = attributes.keys() - {"file", "fixed"}
+        unknown = attributes.keys() - {"file", "fixed", "python"}
         if unknown:
             names = ", ".join(sorted(unknown))
-            raise self._error(index, f"unknown attribute {names}; known are file and fixed")
+            raise self._error(index, f"unknown attribute {names}; known are file, fixed and python")
         if {"file", "fixed"} <= attributes.keys():
             raise self._error(index, "a block is a file, or that file after the fixes, not both")
-        if language != "python" and not attributes:
+        if language != "python" and not attributes.keys() & {"file", "fixed"}:
             return
         is_fixed = "fixed" in attributes
         name = self._name(index, attributes.get("fixed" if is_fixed else "file", DEFAULT_FILE))
@@ -164,12 +177,24 @@ class _Reader:
                 raise self._error(index, "a block before the first heading belongs to no example")
             self.current = Example(self.title, self.section, self.page.headings[-1].line)
             self.page.examples.append(self.current)
+        self._versions(index, self.current, attributes.get("python", ""))
         blocks = self.current.fixed if is_fixed else self.current.files
         if name in blocks:
             raise self._error(index, f"{name} is there twice; name the files, or begin a new heading")
         if is_fixed and name not in self.current.files:
             raise self._error(index, f"{name} after the fixes, but there is no {name} before")
         blocks[name] = Block(name, content, index + 2)
+
+    def _versions(self, index: int, example: Example, versions: str) -> None:
+        if not versions:
+            return
+        if example.python not in ("", versions):
+            raise self._error(index, "the blocks of an example are for the same versions of Python")
+        if holds(versions, RUNNING.version) is None:
+            raise self._error(
+                index, f'cannot read the versions {versions!r}; write for example python=">=3.12"'
+            )
+        example.python = versions
 
     def _attributes(self, index: int, text: str) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -8,20 +8,23 @@ import re
 import tokenize
 from dataclasses import dataclass, field
 
+from oracle.interpreters import RUNNING
 from understudy.finding import Severity
 
-from pages.markdown import Block, PageError
+from pages.markdown import Block, PageError, holds
 
 _SEVERITIES = "|".join(severity.value for severity in Severity)
-_FIRST_MARK = re.compile(rf"#\s*(?:{_SEVERITIES}):")
+_VERSIONS = r"(?:\[(?P<versions>[^\]]*)\])?"
+_BEGIN = rf"#\s*(?:{_SEVERITIES})(?:\[[^\]]*\])?:"
+_FIRST_MARK = re.compile(_BEGIN)
 _MARK = re.compile(
-    rf"#\s*(?P<severity>{_SEVERITIES}):\s*\[(?P<code>US\d+)\]"
+    rf"#\s*(?P<severity>{_SEVERITIES}){_VERSIONS}:\s*\[(?P<code>US\d+)\]"
     r"(?:\s*\((?P<fix>no|safe|unsafe) fix\))?\s*(?P<message>.*)$"
 )
-_BETWEEN_MARKS = re.compile(rf"\s+(?=#\s*(?:{_SEVERITIES}):)")
+_BETWEEN_MARKS = re.compile(rf"\s+(?={_BEGIN})")
 _CARETS = re.compile(r"\s*#[ ^<]*\^[ ^]*$")
 _RUN = re.compile(r"[#<]?\^+")
-_RUNTIME = re.compile(r"\s*#\s*runtime:\s*(?P<outcome>.*?)\s*$")
+_RUNTIME = re.compile(rf"\s*#\s*runtime{_VERSIONS}:\s*(?P<outcome>.*?)\s*$")
 _RAISES = re.compile(r"(?P<exception>[A-Z]\w*)(?::\s*(?P<message>.+))?$")
 _STATUS = ("passes", "skipped", "xfailed", "not collected")
 
@@ -81,14 +84,14 @@ class MarkedFile:
     """What importing the file does."""
 
 
-def read(page: str, block: Block) -> MarkedFile:
-    """Read a file's marks.
+def read(page: str, block: Block, version: tuple[int, int] = RUNNING.version) -> MarkedFile:
+    """Read a file's marks, those that hold for a version of Python.
 
     :raises PageError: a mark that cannot be read, or that belongs to nothing.
     """
     if not block.file.endswith(".py"):
         return MarkedFile(block.file, block.content, block.line)
-    return _Reader(page, block).read()
+    return _Reader(page, block, version).read()
 
 
 def bare(source: str) -> str:
@@ -102,8 +105,9 @@ def bare(source: str) -> str:
 
 
 class _Reader:
-    def __init__(self, page: str, block: Block) -> None:
+    def __init__(self, page: str, block: Block, version: tuple[int, int]) -> None:
         self.page = page
+        self.version = version
         self.block = block
         self.lines = block.content.split("\n")
         self.file = MarkedFile(block.file, "", block.line)
@@ -136,6 +140,8 @@ class _Reader:
             mark = _MARK.match(part)
             if mark is None:
                 raise self._error(row, f"cannot read {part!r}; write # error: [US101] part of the message")
+            if not self._holds(row, mark):
+                continue
             self.file.expected.append(
                 Expected(
                     self.block.file,
@@ -149,6 +155,16 @@ class _Reader:
                 )
             )
         self.lines[row] = line[: first.start()].rstrip()
+
+    def _holds(self, row: int, mark: re.Match[str]) -> bool:
+        """Is a mark for the version that is asked for?"""
+        versions = mark.group("versions")
+        if versions is None:
+            return True
+        found = holds(versions, self.version) if versions.strip() else None
+        if found is None:
+            raise self._error(row, f"cannot read the versions {versions!r}; write for example [>=3.12]")
+        return found
 
     def _columns(self, row: int) -> list[tuple[int, int]]:
         """The ranges that the caret lines under a line show, in order of reading."""
@@ -179,7 +195,7 @@ class _Reader:
             row = (getattr(error, "lineno", None) or 1) - 1
             raise self._error(row, f"this is not Python: {error}") from None
         outcomes = {
-            row: self._outcome(row, match.group("outcome"))
+            row: self._outcome(row, match.group("outcome")) if self._holds(row, match) else None
             for row, line in enumerate(self.lines)
             if (match := _RUNTIME.match(line))
         }
@@ -187,13 +203,22 @@ class _Reader:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
             runtime = Runtime()
             for above in (first - 1, node.lineno - 2):
-                runtime = outcomes.pop(above, runtime)
+                while above in outcomes:
+                    runtime = self._only(above, runtime, outcomes.pop(above))
+                    above -= 1
             self.file.tests.append(TestFunction(name, range(first, node.end_lineno or first + 1), runtime))
         first_statement = tree.body[0].lineno - 1 if tree.body else len(self.lines)
         for row in list(outcomes):
             if row >= first_statement:
                 raise self._error(row, "a runtime mark stands right above a test, or at the top of the file")
-            self.file.collection = outcomes.pop(row)
+            self.file.collection = self._only(row, self.file.collection, outcomes.pop(row))
+
+    def _only(self, row: int, earlier: Runtime, found: Runtime | None) -> Runtime:
+        """The one of several marks that holds for the version."""
+        if found is not None and earlier.marked:
+            version = ".".join(map(str, self.version))
+            raise self._error(row, f"two runtime marks hold for Python {version}")
+        return found or earlier
 
     def _outcome(self, row: int, text: str) -> Runtime:
         line = self.block.line + row

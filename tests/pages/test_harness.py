@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from oracle.interpreters import RUNNING, Interpreter
 
 from pages import harness, marks
 from pages.markdown import Block, PageError, read
@@ -355,3 +357,110 @@ def test_marks() -> None:
         ("test_a", range(5, 9), "TypeError: object Mock: no")
     ]
     assert marks.bare(content) == marks.bare(file.source)
+
+
+# Versions of Python
+
+V310 = replace(RUNNING, version=(3, 10))
+V312 = replace(RUNNING, version=(3, 12))
+VERSIONS = """\
+from unittest.mock import Mock
+
+
+# runtime[<3.11]: AttributeError: __enter__
+# runtime[>=3.11]: TypeError: context manager protocol
+def test_enter() -> None:
+    with Mock():
+        pass
+
+
+# runtime: passes
+def test_other() -> None: ...
+"""
+
+
+def marked(text: str, interpreter: Interpreter) -> marks.MarkedFile:
+    return marks.read("page.md", Block("test_example.py", text, 1), interpreter.version)
+
+
+def test_the_runtime_mark_of_the_version_counts() -> None:
+    assert [str(test.runtime) for test in marked(VERSIONS, V310).tests] == [
+        "AttributeError: __enter__",
+        "passes",
+    ]
+    assert [str(test.runtime) for test in marked(VERSIONS, V312).tests] == [
+        "TypeError: context manager protocol",
+        "passes",
+    ]
+    only = VERSIONS.replace("# runtime[<3.11]: AttributeError: __enter__\n", "")
+    assert str(marked(only, V310).tests[0].runtime) == "passes"
+
+
+def test_the_mark_at_the_top_has_versions_too() -> None:
+    text = "# runtime[<3.11]: ImportError\n# runtime[>=3.12]: skipped\nimport a\n"
+    assert str(marked(text, V310).collection) == "ImportError"
+    assert marked(text, V312).collection.status == "skipped"
+
+
+def test_findings_of_the_version_count() -> None:
+    text = "mock.a()  # error[>=3.12]: [US101] new # warning[<3.12]: [US101] old # hint: [US110]\n#^^ ^ ^\n"
+    for interpreter, found in ((V310, ("old", (4, 5))), (V312, ("new", (1, 3)))):
+        first, second = marked(text, interpreter).expected
+        assert (first.message, first.columns) == found
+        assert (second.code, second.columns) == ("US110", (6, 7))
+    assert marks.bare(text) == "mock.a()\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[<3.11]", "[<3.13]", "page.md:4: two runtime marks hold for Python 3.12"),
+        ("[<3.11]", "[3.11]", "page.md:4: cannot read the versions '3.11'; write for example [>=3.12]"),
+        ("[<3.11]", "[]", "page.md:4: cannot read the versions ''; write for example [>=3.12]"),
+    ],
+)
+def test_versions_that_cannot_be_read(old: str, new: str, said: str) -> None:
+    with pytest.raises(PageError) as error:
+        marked(VERSIONS.replace(old, new), V312)
+    assert str(error.value) == said
+
+
+def versioned(versions: str) -> str:
+    return GOOD.replace("```python\n", f'```python {{python="{versions}"}}\n', 1)
+
+
+def test_an_example_for_other_versions_is_not_run(tmp_path: Path) -> None:
+    wrong = GOOD.replace("# runtime: TypeError: object", "# runtime: ValueError: object")
+    assert complaints(wrong, tmp_path / "a") != ""
+    wrong = wrong.replace("```python\n", '```python {python="<3"}\n', 1)
+    assert complaints(wrong, tmp_path / "b") == ""
+    assert complaints(versioned(">=3.10"), tmp_path / "c") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (versioned("new"), "page.md:7: cannot read the versions 'new'; write for example python=\">=3.12\""),
+        (
+            versioned(">=3.12").replace(
+                "### Not awaited\n", '```python {file="a.py" python=">=3.11"}\n```\n\n### Not awaited\n'
+            ),
+            "page.md:18: the blocks of an example are for the same versions of Python",
+        ),
+    ],
+)
+def test_versions_of_a_block_that_cannot_be_read(text: str, said: str) -> None:
+    with pytest.raises(PageError) as error:
+        read("page.md", text)
+    assert str(error.value) == said
+
+
+def test_the_analysis_is_for_the_interpreter(tmp_path: Path) -> None:
+    """It takes the version that it is told, unless the example's own configuration says another."""
+    (case, _) = harness.cases(read("page.md", GOOD), tmp_path / "a", V310)
+    assert [finding.code for finding in case.findings] == ["US101"]
+    project, _ = harness.project_in(case.original, V310)
+    assert project.workspace.target_version == (3, 10)
+    (case.original / "pyproject.toml").write_text('[tool.understudy]\ntarget-version = "3.13"\n')
+    project, _ = harness.project_in(case.original, V310)
+    assert project.workspace.target_version == (3, 13)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from oracle.interpreters import RUNNING, Interpreter
 from understudy.rules import registry
 from understudy.rules.base import Rule
 
@@ -41,7 +42,10 @@ def _with_page(code: str) -> bool:
 
 _PAGES = [code for code in _NAMES if _with_page(code)]
 _EXAMPLES = [
-    pytest.param(code, index, id=f"{code}-{example.title.replace(' ', '-')}")
+    # A page's examples are run together: whoever has one of its tests has them all.
+    pytest.param(
+        code, index, id=f"{code}-{example.title.replace(' ', '-')}", marks=pytest.mark.xdist_group(code)
+    )
     for code in _PAGES
     for index, example in enumerate(page_of(code).examples)
 ]
@@ -50,27 +54,37 @@ _EXAMPLES = [
 class Runs:
     """The pages' examples, run when a page's first test asks for them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, interpreter: Interpreter) -> None:
         self.folder = folder
+        self.interpreter = interpreter
         self._cases: dict[str, list[Case]] = {}
         self._run: set[str] = set()
 
     def prepared(self, code: str) -> list[Case]:
         if code not in self._cases:
-            self._cases[code] = harness.cases(page_of(code), self.folder / code)
+            self._cases[code] = harness.cases(page_of(code), self.folder / code, self.interpreter)
         return self._cases[code]
 
-    def run(self, code: str) -> list[Case]:
+    def applicable(self, code: str, index: int) -> Case:
+        """An example that has not been run; the test is skipped if it is about other versions of Python."""
+        case = self.prepared(code)[index]
+        if not case.applies:
+            pytest.skip(f"only for Python {case.example.python}")
+        return case
+
+    def run(self, code: str, index: int) -> Case:
+        """An example that has been run, and with it the whole page."""
+        case = self.applicable(code, index)
         prepared = self.prepared(code)
         if code not in self._run:
             self._run.add(code)
             harness.run(prepared, self.folder / code)
-        return prepared
+        return case
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    return Runs(tmp_path_factory.mktemp("pages"))
+def runs(tmp_path_factory: pytest.TempPathFactory, oracle: Interpreter) -> Runs:
+    return Runs(tmp_path_factory.mktemp("pages"), oracle)
 
 
 def fail_with(complaints: list[str]) -> None:
@@ -80,17 +94,17 @@ def fail_with(complaints: list[str]) -> None:
 
 @pytest.mark.parametrize(("code", "index"), _EXAMPLES)
 def test_findings(runs: Runs, code: str, index: int) -> None:
-    fail_with(runs.prepared(code)[index].findings_complaints())
+    fail_with(runs.applicable(code, index).findings_complaints())
 
 
 @pytest.mark.parametrize(("code", "index"), _EXAMPLES)
 def test_runtime(runs: Runs, code: str, index: int) -> None:
-    fail_with(runs.run(code)[index].runtime_complaints())
+    fail_with(runs.run(code, index).runtime_complaints())
 
 
 @pytest.mark.parametrize(("code", "index"), _EXAMPLES)
 def test_fixes(runs: Runs, code: str, index: int) -> None:
-    case = runs.run(code)[index]
+    case = runs.run(code, index)
     if not case.has_fixes and not case.example.fixed:
         pytest.skip("nothing to fix")
     fail_with(case.fix_complaints())
@@ -121,6 +135,8 @@ def test_page(rule: Rule) -> None:
 @pytest.mark.parametrize("code", _PAGES)
 def test_page_has_examples_of_its_rule(runs: Runs, code: str) -> None:
     """It shows what is found, what is not, and one finding behind characters that are not ASCII."""
+    if runs.interpreter != RUNNING:
+        pytest.skip("this is about the page, whatever the version of Python")
     rule = registry.all_rules()[code]
     found, exotic, silent = 0, 0, 0
     for case in runs.prepared(code):
