@@ -88,10 +88,8 @@ def main(arguments: Sequence[str]) -> int:
             return 2
         print(f"\n{interpreter}", flush=True)
         started = time.monotonic()
-        command: list[str | Path] = [
-            *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"),
-            *("--oracle", python, *TESTS, *arguments),
-        ]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
+        command += ["--oracle", str(python), *TESTS, *arguments]
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environ, check=False)
         print(f"{interpreter.name}: {time.monotonic() - started:.0f} s", flush=True)
