@@ -5,7 +5,18 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from understudy.doubles.values import FunctionValue, Instance, Literal, Mapping_, Sequence_, Value
+from understudy.doubles.values import (
+    ClassValue,
+    ExceptionValue,
+    FunctionValue,
+    Instance,
+    Literal,
+    Mapping_,
+    Sentinel,
+    Sequence_,
+    Value,
+    kind_of,
+)
 from understudy.infer.entities import Absent, External
 
 if TYPE_CHECKING:
@@ -43,12 +54,8 @@ _PLAIN_CALLS = frozenset(
 
 def kind_if_plain(machine: Core, value: Value) -> str | None:
     """The class of a value that has no ``__await__``, as messages print it; None when it may have one."""
-    if isinstance(value, Literal):
-        return type(value.value).__name__
-    if isinstance(value, Sequence_):
-        return value.kind
-    if isinstance(value, Mapping_):
-        return "dict"
+    if isinstance(value, (Literal, Sequence_, Mapping_, FunctionValue, ClassValue, ExceptionValue, Sentinel)):
+        return kind_of(value)
     if isinstance(value, Instance) and not value.opaque:
         found = [machine.resolver.class_attribute(value.entity, n) for n in ("__await__", "__getattr__")]
         if all(each is Absent.MISSING for each in found) and not value.entity.declaration.decorators:

@@ -30,7 +30,6 @@ from understudy.doubles.values import (
     FunctionValue,
     Instance,
     LibraryName,
-    Literal,
     Mapping_,
     Mock,
     MockKind,
@@ -139,6 +138,24 @@ class Core(State):
     @abstractmethod
     def call(self, callee: Value, arguments: Arguments, node: Node, env: Environment) -> Value:
         """``callee(*arguments)``."""
+
+    @abstractmethod
+    def attribute(self, value: Value, name: str, node: Node, env: Environment) -> Value:
+        """``value.name``."""
+
+    @abstractmethod
+    def items(
+        self, value: Value, node: ast.expr, env: Environment, error: str = ""
+    ) -> tuple[Value, ...] | None:
+        """What iterating over a value gives; None when not known."""
+
+    @abstractmethod
+    def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
+        """A function of a class as an attribute of an instance, or of the class where there is none."""
+
+    @abstractmethod
+    def make_subclassed(self, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place) -> Mock:
+        """An instance of a subclass of mocks in the workspace."""
 
     @abstractmethod
     def arguments(self, node: ast.Call, env: Environment) -> Arguments:
@@ -413,17 +430,6 @@ class Yielded(Exception):
     def __init__(self, value: Value) -> None:
         super().__init__("yield")
         self.value = value
-
-
-def kind_of(value: Value) -> str:
-    """The name of the value's class, as messages print it."""
-    if isinstance(value, Literal):
-        return type(value.value).__name__
-    if isinstance(value, Mock):
-        return value.kind.value
-    if isinstance(value, Sequence_):
-        return value.kind
-    return "dict" if isinstance(value, Mapping_) else "coroutine"
 
 
 def handed_place(subject: Value) -> Place | None:

@@ -16,6 +16,7 @@ from understudy.doubles.state import (
     join,
 )
 from understudy.doubles.values import (
+    NOT_IMPLEMENTED,
     UNKNOWN,
     ClassValue,
     Coroutine,
@@ -30,8 +31,30 @@ from understudy.doubles.values import (
     SuperValue,
     Unknown,
     Value,
+    kind_of,
 )
 
+_OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
+    ast.Add: ("add", "+"),
+    ast.Sub: ("sub", "-"),
+    ast.Mult: ("mul", "*"),
+    ast.MatMult: ("matmul", "@"),
+    ast.Div: ("truediv", "/"),
+    ast.FloorDiv: ("floordiv", "//"),
+    ast.Mod: ("mod", "%"),
+    ast.LShift: ("lshift", "<<"),
+    ast.RShift: ("rshift", ">>"),
+    ast.BitAnd: ("and", "&"),
+    ast.BitXor: ("xor", "^"),
+    ast.BitOr: ("or", "|"),
+    ast.Pow: ("pow", "** or pow()"),
+}
+_ORDERINGS: dict[type[ast.cmpop], tuple[str, str, str]] = {
+    ast.Lt: ("__lt__", "__gt__", "<"),
+    ast.Gt: ("__gt__", "__lt__", ">"),
+    ast.LtE: ("__le__", "__ge__", "<="),
+    ast.GtE: ("__ge__", "__le__", ">="),
+}
 _NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
 
 
@@ -101,10 +124,32 @@ class Expressions(Objects):
         return self.fail(env, Misuse.COROUTINE_OPERATION, value, node, error)
 
     def _binary(self, node: ast.BinOp, env: Environment) -> Value:
-        for side in (node.left, node.right):
-            value = self.eval(side, env)
-            if isinstance(value, Coroutine):
-                return self._operation(env, value, side, "unsupported operand type(s): 'coroutine'")
+        left, right = self.eval(node.left, env), self.eval(node.right, env)
+        if (
+            isinstance(node.op, ast.Mod)
+            and isinstance(left, Literal)
+            and isinstance(left.value, (str, bytes))
+        ):
+            return UNKNOWN
+        name, sign = _OPERATORS[type(node.op)]
+        for operand, other, side, magic in (
+            (left, right, node.left, f"__{name}__"),
+            (right, left, node.right, f"__r{name}__"),
+        ):
+            if isinstance(operand, Mock):
+                if not operand.certain:
+                    return UNKNOWN
+                supported = self.shapes.supports(operand, magic)
+                if supported is None:
+                    return UNKNOWN
+                if supported:
+                    return self.call_magic(operand, magic, Arguments.of(other), side, env)
+        error = f"unsupported operand type(s) for {sign}: {kind_of(left)!r} and {kind_of(right)!r}"
+        for operand, other, side in ((left, right, node.left), (right, left, node.right)):
+            if isinstance(operand, Coroutine):
+                return self._operation(env, operand, side, error)
+            if isinstance(operand, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
+                return self.fail(env, Misuse.OPERATION, operand, side, error)
         return UNKNOWN
 
     def decide(self, node: ast.expr, env: Environment) -> bool | None:
@@ -145,10 +190,26 @@ class Expressions(Objects):
             return self._operation(
                 env, value, node.operand, "bad operand type for unary operator: 'coroutine'"
             )
+        if isinstance(value, Mock):
+            return self._unary_mock(value, node, env)
         if isinstance(node.op, ast.USub) and isinstance(value, Literal):
             if isinstance(value.value, (int, float)):
                 return Literal(-value.value)
         return UNKNOWN
+
+    def _unary_mock(self, mock: Mock, node: ast.UnaryOp, env: Environment) -> Value:
+        magic, sign = {
+            ast.USub: ("__neg__", "-"),
+            ast.UAdd: ("__pos__", "+"),
+            ast.Invert: ("__invert__", "~"),
+        }[type(node.op)]
+        supported = self.shapes.supports(mock, magic) if mock.certain else None
+        if supported is None:
+            return UNKNOWN
+        if supported:
+            return self.call_magic(mock, magic, Arguments(), node, env)
+        error = f"bad operand type for unary {sign}: {mock.type_name!r}"
+        return self.fail(env, Misuse.OPERATION, mock, node.operand, error)
 
     def _compare(self, node: ast.Compare, env: Environment) -> Value:
         values = [self.eval(node.left, env), *(self.eval(c, env) for c in node.comparators)]
@@ -169,11 +230,32 @@ class Expressions(Objects):
         if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
             return Literal((left.value == right.value) is isinstance(op, ast.Eq))
         if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
-            for value, side in ((left, node.left), (right, node.comparators[0])):
-                if isinstance(value, Coroutine):
-                    return self._operation(env, value, side, "comparison not supported for 'coroutine'")
+            return self._ordering(node, left, right, env)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
             return self.fail(env, Misuse.COROUTINE_ITERATION, right, node.comparators[0], _NOT_A_CONTAINER)
+        return UNKNOWN
+
+    def _ordering(self, node: ast.Compare, left: Value, right: Value, env: Environment) -> Value:
+        """``left < right``: mocks leave it to the other side unless they are told what to answer."""
+        name, reflected, sign = _ORDERINGS[type(node.ops[0])]
+        error = f"{sign!r} not supported between instances of {kind_of(left)!r} and {kind_of(right)!r}"
+        sides = ((left, right, node.left, name), (right, left, node.comparators[0], reflected))
+        for value, _, side, _ in sides:
+            if isinstance(value, Coroutine):
+                return self._operation(env, value, side, error)
+        for value, other, side, magic in sides:
+            if not isinstance(value, Mock):
+                continue
+            supported = self.shapes.supports(value, magic) if value.certain else None
+            if supported is None:
+                return UNKNOWN
+            if supported:
+                answer = self.call_magic(value, magic, Arguments.of(other), side, env)
+                if answer is not NOT_IMPLEMENTED:
+                    return answer
+        for value, other, side, _ in sides:
+            if isinstance(value, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
+                return self.fail(env, Misuse.OPERATION, value, side, error)
         return UNKNOWN
 
     def _conditional(self, node: ast.IfExp, env: Environment) -> Value:
@@ -209,10 +291,9 @@ class Expressions(Objects):
                     Misuse.NOT_SUBSCRIPTABLE,
                     value,
                     node,
-                    f"{value.kind.value!r} object is not subscriptable",
+                    f"{value.type_name!r} object is not subscriptable",
                 )
-            getter = self.mock_attribute(value, "__getitem__", node, env)
-            return self.call(getter, Arguments.of(index), node, env)
+            return self.call_magic(value, "__getitem__", Arguments.of(index), node, env)
         if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
             if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
                 return value.items[index.value]

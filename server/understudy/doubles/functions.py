@@ -44,6 +44,8 @@ _PLAIN_STEPS = 600
 """For a call of code under test that no double reaches."""
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
+_DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
+"""Of :mod:`dataclasses` and attrs."""
 _TRANSPARENT = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated", "wraps"}
 )
@@ -306,8 +308,7 @@ class Functions(Core):
             return ExceptionValue(entity.name, False, tuple(names | outside))
         mocked = mock.mock_class(ancestry.externals)
         if mocked is not None:
-            made = Mock(mocked, Place(env.unit, node), entity.name, unsure=True)
-            return made
+            return self.make_subclassed(mocked, entity, arguments, Place(env.unit, node))
         opaque = not ancestry.complete
         instance = Instance(entity, {}, opaque)
         init = self.resolver.class_attribute(entity, "__init__")
@@ -341,7 +342,7 @@ class Functions(Core):
     def _is_dataclass(self, entity: ClassEntity) -> bool:
         for decorator in entity.declaration.decorators:
             term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
-            if isinstance(term, model.Ref) and term.parts[-1] == "dataclass":
+            if isinstance(term, model.Ref) and term.parts[-1] in _DATACLASSES:
                 return True
         return False
 
@@ -354,10 +355,12 @@ class Functions(Core):
                 if isinstance(declaration, model.Assign) and declaration.annotation is not None:
                     if declaration.target not in fields:
                         fields.append(declaration.target)
+        # attrs takes ``x`` for ``_x``.
+        private = {name.lstrip("_"): name for name in fields}
         for name, value in zip(fields, arguments.values, strict=False):
             instance.slots[name] = value
         for name, value in arguments.keywords.items():
-            instance.slots[name] = value
+            instance.slots[name if name in fields else private.get(name, name)] = value
         for name in fields:
             instance.slots.setdefault(name, UNKNOWN)
         after = self.resolver.class_attribute(entity, "__post_init__")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import MOST_ITEMS, Yielded, kind_of
+from understudy.doubles.core import MOST_ITEMS, Yielded
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played
 from understudy.doubles.state import (
@@ -37,11 +37,12 @@ from understudy.doubles.values import (
     Managed,
     Mapping_,
     Mock,
-    MockKind,
     ModuleValue,
     Place,
+    Sentinel,
     Sequence_,
     Value,
+    kind_of,
 )
 from understudy.infer.entities import (
     FunctionEntity,
@@ -145,7 +146,7 @@ class Machine(Expressions):
             elif isinstance(owner, Sequence_):
                 self.write(owner.slots, "items", None)
             elif isinstance(owner, Mock):
-                self.escape([value])
+                self._set_mock_item(owner, index, value, target, env)
             else:
                 calls.set_item(self, owner, index, value, Place(env.unit, target))
         elif isinstance(target, (ast.Tuple, ast.List)):
@@ -158,6 +159,18 @@ class Machine(Expressions):
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
                     self.assign(inner, UNKNOWN, env)
+
+    def _set_mock_item(
+        self, mock: Mock, index: Value, value: Value, node: ast.Subscript, env: Environment
+    ) -> None:
+        if not mock.certain:
+            return
+        supported = self.shapes.supports(mock, "__setitem__")
+        if supported:
+            self.call_magic(mock, "__setitem__", Arguments.of(index, value), node, env)
+        elif supported is False:
+            error = f"{mock.type_name!r} object does not support item assignment"
+            self.fail(env, Misuse.NOT_SUBSCRIPTABLE, mock, node, error)
 
     def _holder(self, env: Environment, name: str) -> Environment | None:
         """The environment in which a function's assignment binds a name; None for a declared global."""
@@ -406,16 +419,22 @@ class Machine(Expressions):
             misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
             # Before 3.11 the error was AttributeError: __aenter__ (CPython bpo-12022).
             modern = self.workspace.target_version >= (3, 11)
-            error = _protocol(mock.kind.value, is_async=is_async) if modern else name
+            error = _protocol(mock.type_name, is_async=is_async) if modern else name
             return self.fail(
-                env, misuse, mock, node, error, mock.kind.value, "TypeError" if modern else "AttributeError"
+                env, misuse, mock, node, error, mock.type_name, "TypeError" if modern else "AttributeError"
             )
-        method = self.mock_attribute(mock, name, node, env)
-        if isinstance(method, Mock) and method.kind is MockKind.ASYNC and is_async:
-            return self.mock_result(method, Arguments(), node, env)
-        if is_async:
-            return UNKNOWN
-        return self.call(method, Arguments(), node, env)
+        entered = self.call_magic(mock, name, Arguments(), node, env)
+        if not is_async:
+            return entered
+        if isinstance(entered, Coroutine):
+            return entered.run()
+        if isinstance(entered, (Mock, Literal, Sequence_, Mapping_, Sentinel)):
+            error = (
+                "'async with' received an object from __aenter__ that does not implement __await__: "
+                f"{kind_of(entered)}"
+            )
+            return self.fail(env, Misuse.ASYNC_WITH, mock, node, error, mock.type_name)
+        return UNKNOWN
 
     def _enter_instance(
         self, instance: Instance, node: ast.expr, is_async: bool, env: Environment

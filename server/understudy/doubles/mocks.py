@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import ast
+
 from understudy.doubles import awaitables
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import handed_place, kind_of
+from understudy.doubles.core import handed_place
 from understudy.doubles.functions import Functions
 from understudy.doubles.library import exceptions
+from understudy.doubles.library.mock import is_default
 from understudy.doubles.shapes import (
     ASSERTIONS,
+    ASYNC_METHOD_MAGICS,
     AWAIT_ASSERTIONS,
     AWAIT_RECORDS,
     METHODS,
     RECORDS,
+    SYNC_MAGICS,
+    is_magic,
 )
-from understudy.doubles.state import (
-    Misuse,
-)
+from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
+    NOT_IMPLEMENTED,
     UNKNOWN,
     BoundBuiltin,
+    ClassValue,
     Coroutine,
     Environment,
     Foreign,
     FunctionValue,
     Literal,
-    Mapping_,
     Mock,
     MockKind,
     Node,
@@ -36,24 +41,21 @@ from understudy.doubles.values import (
     Unknown,
     Value,
 )
-from understudy.infer.entities import (
-    ClassEntity,
-    FunctionEntity,
-)
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity
 
 
 class Mocks(Functions):
     """Adds doubles."""
 
-    # --- mocks -----------------------------------------------------------------------------------------------------
-
     def call_mock(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
         if not mock.certain:
             return UNKNOWN
-        if not mock.kind.callable and mock.spec is None:
-            return self.fail(
-                env, Misuse.NOT_CALLABLE, mock, node, f"{mock.kind.value!r} object is not callable"
-            )
+        own = self.own_method(mock, "__call__")
+        if own is not None:
+            return self.call(own, arguments, node, env)
+        if not mock.kind.callable:
+            error = f"{mock.type_name!r} object is not callable"
+            return self.fail(env, Misuse.NOT_CALLABLE, mock, node, error)
         key = ("called", id(mock))
         self.write(self.called, key, (*self.called.get(key, ()), frozenset(self.doubts)))
         self.alive.append(mock)
@@ -69,11 +71,14 @@ class Mocks(Functions):
             result = self._side_effect(mock, effect, arguments, node, env)
             if result is not None:
                 return result
-        if "wraps" in mock.slots and "return_value" not in mock.slots:
-            wrapped = mock.slots["wraps"]
-            if isinstance(wrapped, Value):
-                made = self.call(wrapped, arguments, node, env)
-                return made.run() if mock.kind is MockKind.ASYNC and isinstance(made, Coroutine) else made
+        wrapped = mock.slots.get("wraps")
+        if isinstance(wrapped, Value) and "return_value" not in mock.slots:
+            made = self.call(wrapped, arguments, node, env)
+            if mock.kind is MockKind.ASYNC and self._is_coroutine_function(wrapped):
+                return made.run() if isinstance(made, Coroutine) else made
+            return made
+        if mock.slots.get("sealed") and "return_value" not in mock.slots:
+            return self._missing_attribute(env, mock, node, "return_value", f"{mock.label}.return_value")
         return self.return_value(mock)
 
     def _side_effect(
@@ -83,18 +88,32 @@ class Mocks(Functions):
         exceptions.raise_effect(self, effect)
         if isinstance(effect, Sequence_):
             items = effect.items
-            if not items:
+            if items is None:
                 return UNKNOWN
+            if not items:
+                raise Raised("StopAsyncIteration" if mock.kind is MockKind.ASYNC else "StopIteration")
             self.write(effect.slots, "items", items[1:])
             exceptions.raise_effect(self, items[0])
-            return items[0]
-        if isinstance(effect, (FunctionValue, Mock, Partial)):
+            made = items[0]
+        elif isinstance(effect, (FunctionValue, Mock, Partial, ClassValue, BoundBuiltin)):
             made = self.call(effect, arguments, node, env)
-            if isinstance(effect, FunctionValue) and mock.kind is MockKind.ASYNC and effect.is_async:
-                return made.run() if isinstance(made, Coroutine) else made
-            return made
-        self.escape(arguments.everything())
-        return UNKNOWN
+            if mock.kind is MockKind.ASYNC and isinstance(made, Coroutine):
+                known = self._is_coroutine_function(effect)
+                if known is None:
+                    return UNKNOWN
+                made = made.run() if known else made
+        else:
+            self.escape(arguments.everything())
+            return UNKNOWN
+        return None if is_default(made) else made
+
+    def _is_coroutine_function(self, value: Value) -> bool | None:
+        """``iscoroutinefunction(value)``; None when not known."""
+        if isinstance(value, FunctionValue):
+            return value.is_async and not (self._decorator_names(value) - {"staticmethod", "classmethod"})
+        if isinstance(value, Mock):
+            return value.kind is MockKind.ASYNC
+        return None if isinstance(value, Partial) else False
 
     def return_value(self, mock: Mock) -> Value:
         """``mock.return_value``, made on first use."""
@@ -103,18 +122,29 @@ class Mocks(Functions):
             return configured
         if not mock.certain:
             return UNKNOWN
-        child = self.shapes.child(mock, "()")
-        if child.kind is None:
-            return UNKNOWN
         spec = None
-        if mock.spec is not None and mock.spec.auto and isinstance(mock.spec.entity, ClassEntity):
-            if not mock.spec.instance:
-                spec = Spec(mock.spec.entity, auto=True)
-        elif mock.spec is not None and not mock.spec.instance:
+        kind = self.shapes.child(mock, "()").kind
+        if mock.spec is not None and not mock.spec.instance:
+            if not isinstance(mock.spec.entity, ClassEntity) or not mock.spec.auto:
+                return UNKNOWN
+            kind = self.shapes.instance_kind(mock.spec.entity)
+            spec = Spec(mock.spec.entity, auto=True, strict=mock.spec.strict)
+        if kind is None:
             return UNKNOWN
-        made = Mock(child.kind, mock.place, f"{mock.label}()", spec, mock, auto=True)
+        made = Mock(kind, mock.place, f"{mock.label}()", spec, mock, auto=True)
+        if mock.cls is not None and kind is mock.kind:
+            made.cls = mock.cls
         self.write(mock.slots, "return_value", made)
         return made
+
+    def own_method(self, mock: Mock, name: str) -> Value | None:
+        """A method of a subclass of mocks in the workspace, bound to the mock."""
+        if mock.cls is None:
+            return None
+        found = self.resolver.class_attribute(mock.cls, name)
+        if isinstance(found, FunctionEntity) and found.module.workspace:
+            return self.method(found, mock.cls, mock)
+        return None
 
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
         if name == "return_value":
@@ -123,60 +153,128 @@ class Mocks(Functions):
             effect = mock.slots.get("side_effect")
             return effect if isinstance(effect, Value) else UNKNOWN
         slot = f".{name}"
+        on_type = mock.slots.get(f"type{slot}")
+        if isinstance(on_type, Mock):
+            return self.call_mock(on_type, Arguments(), node, env)
         configured = mock.slots.get(slot)
         if isinstance(configured, Value):
             return configured
         if f"deleted{slot}" in mock.slots:
-            return self._missing_attribute(env, mock, node, name)
+            return self._missing_attribute(env, mock, node, name, name)
         if not mock.certain:
             self.may_lack()
             return UNKNOWN
-        if name in ASSERTIONS or name in METHODS:
+        own = self._own_attribute(mock, name)
+        if own is not None:
+            return own
+        if mock.cls is not None:
+            method = self.own_method(mock, name)
+            if method is not None:
+                return method
+            if self.resolver.class_attribute(mock.cls, name) is not Absent.MISSING and not is_magic(name):
+                return UNKNOWN
+        return self._child(mock, name, node, env)
+
+    def _own_attribute(self, mock: Mock, name: str) -> Value | None:
+        """Attributes that the classes of mocks have."""
+        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
+            if mock.kind is not MockKind.ASYNC:
+                return None
+            return BoundBuiltin(mock, name) if name in AWAIT_ASSERTIONS else UNKNOWN
+        if name in ASSERTIONS:
+            return BoundBuiltin(mock, name)
+        if mock.spec is not None and mock.spec.as_function:
+            if name == "mock":
+                self.escape([mock])
+                return UNKNOWN
+            return BoundBuiltin(mock, name) if name == "reset_mock" else UNKNOWN if name in RECORDS else None
+        if name in METHODS:
             return BoundBuiltin(mock, name)
         if name == "__dict__":
             self.escape([mock])
             return UNKNOWN
-        if name in RECORDS:
+        return UNKNOWN if name in RECORDS else None
+
+    def _child(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
+        """``__getattr__`` of a mock."""
+        if mock.spec is not None and mock.spec.as_function:
+            if self.shapes.has(mock.spec, name) is not False:
+                return UNKNOWN
+            error = f"'function' object has no attribute {name!r}"
+            return self._missing_attribute(env, mock, node, name, error)
+        if is_magic(name) and not self.shapes.supports(mock, name):
+            if mock.spec is None and name in _NEVER_THERE:
+                return self._missing_attribute(env, mock, node, name, name)
             return UNKNOWN
-        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
-            if mock.kind is MockKind.ASYNC:
-                return BoundBuiltin(mock, name) if name in AWAIT_ASSERTIONS else UNKNOWN
-            error = self._no_await_assertion(mock, name)
-            if error:
-                return self.fail(env, Misuse.AWAIT_ASSERTION, mock, node, error, name, "AttributeError")
-            if mock.spec is None and name in AWAIT_RECORDS:
-                self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
-        if name.startswith("__") and name.endswith("__") and not self.shapes.supports(mock, name):
-            return UNKNOWN
+        if mock.spec is None and not mock.unsafe and self._refused_name(name):
+            misuse = Misuse.AWAIT_ASSERTION if name in AWAIT_ASSERTIONS else Misuse.INVALID_ASSERTION
+            error = (
+                f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be "
+                "an attribute."
+            )
+            return self.fail(env, misuse, mock, node, error, name, "AttributeError")
+        if mock.spec is None and name in AWAIT_RECORDS:
+            self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
         child = self.shapes.child(mock, name)
         if child.unsure:
             self.may_lack()
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
+        if mock.slots.get("sealed"):
+            return self._missing_attribute(env, mock, node, name, f"{mock.label}.{name}")
         made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
-        # A child of a mock that wraps something wraps the attribute of that thing.
-        made.unsure = "wraps" in mock.slots
-        self.write(mock.slots, slot, made)
+        if mock.cls is not None and child.kind is mock.kind and not is_magic(name):
+            made.cls = mock.cls
+        wrapped = mock.slots.get("wraps")
+        if isinstance(wrapped, Value):
+            inner = self.attribute(wrapped, name, node, env)
+            made.slots["wraps"] = inner
+            made.unsure = isinstance(inner, Unknown)
+        self.write(mock.slots, f".{name}", made)
         return made
 
-    def _no_await_assertion(self, mock: Mock, name: str) -> str:
-        """What ``mock.assert_awaited`` of a mock that is not async raises; empty where it is a child like others,
-        or not known."""
-        if mock.spec is not None:
-            if isinstance(mock.spec.entity, FunctionEntity):
-                kind = "'function'" if mock.spec.auto and mock.parent is None else "Mock"
-                return f"{kind} object has no attribute {name!r}"
-            return (
-                f"Mock object has no attribute {name!r}" if self.shapes.has(mock.spec, name) is False else ""
-            )
-        if name in AWAIT_RECORDS or mock.unsafe:
-            return ""
-        return f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be an attribute."
+    def _missing_attribute(
+        self, env: Environment, mock: Mock, node: Node, name: str, error: str = ""
+    ) -> Value:
+        misuse = Misuse.MISSING_ATTRIBUTE
+        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
+            misuse = Misuse.AWAIT_ASSERTION
+        error = error or f"Mock object has no attribute {name!r}"
+        return self.fail(env, misuse, mock, node, error, name, "AttributeError")
 
-    def _missing_attribute(self, env: Environment, mock: Mock, node: Node, name: str) -> Value:
-        error = f"Mock object has no attribute {name!r}"
-        return self.fail(env, Misuse.MISSING_ATTRIBUTE, mock, node, error, name, "AttributeError")
+    def _refused_name(self, name: str) -> bool:
+        """Is the name taken for a misspelled assertion on a mock without a spec?"""
+        if name.startswith(("assert", "assret", "asert", "aseert", "assrt")):
+            return True
+        denied = self.workspace.environment.version >= (3, 12)
+        return denied and f"assert_{name}" in ASSERTIONS
+
+    def call_magic(self, mock: Mock, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
+        """``type(mock).__x__(mock, …)``: a function that the test put there gets the mock itself first."""
+        method = self.mock_attribute(mock, name, node, env)
+        if isinstance(method, FunctionValue) and method.bound is not mock:
+            return self.call(method, arguments.with_first(mock), node, env)
+        if name in ("__iter__", "__aiter__") and isinstance(method, Mock) and method.auto:
+            return self._default_iterator(method, name, node, env)
+        if isinstance(method, Mock) and method.auto and not CONFIGURED & method.slots.keys():
+            if name in _DEFAULT_RESULTS:
+                return Literal(_DEFAULT_RESULTS[name])
+            if name in _UNDECIDED:
+                return NOT_IMPLEMENTED
+            if name in ("__str__", "__hash__", "__sizeof__", "__fspath__", "__eq__", "__ne__"):
+                return UNKNOWN
+        return self.call(method, arguments, node, env)
+
+    def _default_iterator(self, method: Mock, name: str, node: Node, env: Environment) -> Value:
+        """``_get_iter`` and ``_get_async_iter``: an iterator over ``return_value``, or over nothing."""
+        if "side_effect" in method.slots or not method.certain:
+            return UNKNOWN
+        configured = method.slots.get("return_value")
+        if not isinstance(configured, Value):
+            return Sequence_.of("iterator", ())
+        where = node if isinstance(node, ast.expr) else ast.Constant(None)
+        return Sequence_.of("iterator", self.items(configured, where, env))
 
     def await_value(
         self, value: Value, node: Node, env: Environment, callee: Value | None = None, error: str = ""
@@ -185,15 +283,16 @@ class Mocks(Functions):
         if isinstance(value, Coroutine):
             return value.run()
         if isinstance(value, Mock):
-            if not value.certain or ".__await__" in value.slots:
+            if not value.certain:
                 return UNKNOWN
-            if value.spec is not None and self.shapes.has(value.spec, "__await__") is not False:
+            own = self.own_method(value, "__await__")
+            if own is not None or ".__await__" in value.slots or "type.__await__" in value.slots:
                 return UNKNOWN
-            return self._not_awaitable(env, value, node, value.kind.value, error)
-        if isinstance(value, (Literal, Sequence_, Mapping_)) and isinstance(callee, Mock):
-            return self._not_awaitable(env, callee, node, kind_of(value), error)
+            return self._not_awaitable(env, value, node, value.type_name, error)
+        kind = awaitables.kind_if_plain(self, value)
+        if isinstance(callee, Mock) and kind is not None:
+            return self._not_awaitable(env, callee, node, kind, error)
         if isinstance(callee, FunctionValue):
-            kind = awaitables.kind_if_plain(self, value)
             if kind is None and isinstance(value, Unknown) and awaitables.plain_returns(self, callee):
                 kind = ""
             if kind is not None:
@@ -212,12 +311,49 @@ class Mocks(Functions):
             kind,
         )
 
-    def set_mock_attribute(self, mock: Mock, name: str, value: Value) -> None:
-        place = handed_place(mock)
-        if place is not None and isinstance(value, Mock) and "handed" not in value.slots:
-            self.handed(value, place)
-        if name in ("return_value", "side_effect"):
+    def set_mock_attribute(
+        self, mock: Mock, name: str, value: Value, place: Place | None = None, env: Environment | None = None
+    ) -> None:
+        """``mock.name = value``; ``place`` and ``env`` where a refusal by ``spec_set`` is to be reported."""
+        handed = handed_place(mock)
+        if handed is not None and isinstance(value, Mock) and "handed" not in value.slots:
+            self.handed(value, handed)
+        if name == "side_effect":
+            # A list is iterated over from its beginning, whatever else holds it.
+            if isinstance(value, Sequence_):
+                value = Sequence_.of(value.kind, value.items)
             self.write(mock.slots, name, value)
-        else:
-            self.write(mock.slots, f".{name}", value)
-            self.delete(mock.slots, f"deleted.{name}")
+            return
+        if name == "return_value":
+            self.write(mock.slots, name, value)
+            return
+        if place is not None and env is not None and self._refuses(mock, name):
+            self._missing_attribute(env, mock, place.node, name, f"Mock object has no attribute '{name}'")
+            return
+        self.write(mock.slots, f".{name}", value)
+        self.delete(mock.slots, f"deleted.{name}")
+
+    def _refuses(self, mock: Mock, name: str) -> bool:
+        """Does ``spec_set`` (or, for a magic method, any spec) refuse that an attribute is set?"""
+        if mock.spec is None or not mock.certain or name in RECORDS:
+            return False
+        if not mock.spec.strict and not (is_magic(name) and name in SYNC_MAGICS | ASYNC_METHOD_MAGICS):
+            return False
+        return self.shapes.has(mock.spec, name) is False
+
+
+CONFIGURED = frozenset({"return_value", "side_effect", "wraps"})
+_DEFAULT_RESULTS: dict[str, object] = {
+    "__int__": 1,
+    "__contains__": False,
+    "__len__": 0,
+    "__exit__": False,
+    "__complex__": 1j,
+    "__float__": 1.0,
+    "__bool__": True,
+    "__index__": 1,
+    "__aexit__": False,
+}
+"""``_calculate_return_value`` and ``_return_values`` of CPython's mock.py."""
+_UNDECIDED = frozenset({"__lt__", "__gt__", "__le__", "__ge__"})
+_NEVER_THERE = frozenset({"__name__", "__qualname__", "__await__"})

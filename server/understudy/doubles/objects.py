@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import kind_of, top
+from understudy.doubles.core import MOST_ITEMS, top
 from understudy.doubles.library import calls, played, stdlib
+from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
 from understudy.doubles.shapes import (
     COROUTINE_ATTRIBUTES,
+    is_magic,
 )
 from understudy.doubles.state import (
     Misuse,
@@ -33,10 +35,12 @@ from understudy.doubles.values import (
     Node,
     Partial,
     Place,
+    Sentinel,
     Sequence_,
     SuperValue,
     Unknown,
     Value,
+    kind_of,
 )
 from understudy.facts import model
 from understudy.index.module import Module
@@ -60,6 +64,9 @@ class Objects(Mocks):
             if isinstance(arg, ast.Starred):
                 value = self.eval(arg.value, env)
                 items = value.items if isinstance(value, Sequence_) else None
+                if items is None and isinstance(value, Coroutine):
+                    error = "argument after * must be an iterable, not coroutine"
+                    self.fail(env, Misuse.COROUTINE_ITERATION, value, arg.value, error)
                 if items is None:
                     self.escape([value])
                     made.is_open = True
@@ -80,6 +87,10 @@ class Objects(Mocks):
                         name = ast.literal_eval(key[1:-1])
                         if isinstance(name, str):
                             made.keywords[name] = item
+            elif isinstance(value, Coroutine):
+                error = "argument after ** must be a mapping, not coroutine"
+                self.fail(env, Misuse.COROUTINE_OPERATION, value, keyword.value, error)
+                made.is_open = True
             else:
                 made.is_open = True
         return made
@@ -157,7 +168,7 @@ class Objects(Mocks):
         if isinstance(value, ModuleValue):
             return self.module_attribute(value, name, env.module)
         if isinstance(value, LibraryName):
-            return LibraryName(External(f"{value.entity.dotted}.{name}"))
+            return self.library_attribute(value, name)
         if isinstance(value, ClassValue):
             return self.class_attribute(value.entity, name, None)
         if isinstance(value, SuperValue):
@@ -173,6 +184,21 @@ class Objects(Mocks):
         self.may_lack()
         return UNKNOWN
 
+    def make_subclassed(self, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place) -> Mock:
+        return make_subclassed(self, kind, cls, arguments, place)
+
+    def library_attribute(self, value: LibraryName, name: str) -> Value:
+        """``asyncio.sleep``: as the library has it, or as a patch put it there."""
+        dotted = f"{value.entity.dotted}.{name}"
+        patched = self.overrides.get(("", dotted))
+        if patched is not None:
+            return patched
+        entity = External(dotted)
+        named = mock_name(entity)
+        if named is not None and named.startswith("sentinel."):
+            return Sentinel(named)
+        return LibraryName(entity)
+
     def module_attribute(self, value: ModuleValue, name: str, importer: Module) -> Value:
         module = self.workspace.load(value.file)
         if module is not None and (name in module.bindings or (str(module.path), name) in self.overrides):
@@ -183,6 +209,8 @@ class Objects(Mocks):
         own = instance.slots.get(name)
         if isinstance(own, Value):
             return own
+        if self._class_override(instance.entity, name) is not None:
+            return self.class_attribute(instance.entity, name, instance)
         if instance.opaque and calls.is_test_case_method(self, instance, name):
             return BoundBuiltin(instance, name)
         if instance.opaque and isinstance(
@@ -190,6 +218,14 @@ class Objects(Mocks):
         ):
             return UNKNOWN
         return self.class_attribute(instance.entity, name, instance)
+
+    def _class_override(self, entity: ClassEntity, name: str) -> Value | None:
+        """What a patch or a class method put on the class."""
+        for cls in self.resolver.ancestry(entity).classes:
+            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            if patched is not None:
+                return patched
+        return None
 
     def class_attribute(self, entity: ClassEntity, name: str, instance: Value | None) -> Value:
         for cls in self.resolver.ancestry(entity).classes:
@@ -200,16 +236,27 @@ class Objects(Mocks):
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
-                return self._method(found, entity, instance)
+                return self.method(found, entity, instance)
             if isinstance(found, ValueEntity):
-                return self.variable(found) if instance is None or _is_plain(found) else UNKNOWN
+                value = self._class_variable(found)
+                return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):
                 return ClassValue(found)
             if found is not Absent.MISSING:
                 return UNKNOWN
         return UNKNOWN
 
-    def _method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
+    def _class_variable(self, entity: ValueEntity) -> Value:
+        """A class variable, made once."""
+        assert entity.owner is not None
+        key = (str(entity.path), f"{entity.owner.qualname}.{entity.declaration.target}")
+        known = self.globals.get(key)
+        if known is None:
+            self.globals[key] = UNKNOWN
+            known = self.globals[key] = self.variable(entity)
+        return known
+
+    def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
             return Foreign(found.qualname)
         value = self.function_value(found)
@@ -245,7 +292,7 @@ class Objects(Mocks):
         for cls in after:
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
-                return self._method(found, instance.entity, instance)
+                return self.method(found, instance.entity, instance)
             if found is not Absent.MISSING:
                 return UNKNOWN
         return Foreign(f"super().{name}")
@@ -256,11 +303,13 @@ class Objects(Mocks):
             self.fail(env, Misuse.COROUTINE_ATTRIBUTE, target, place.node, error, name, "AttributeError")
         elif isinstance(target, played.TypeOfMock):
             if isinstance(value, Mock) and value.kind is MockKind.PROPERTY:
-                self.set_mock_attribute(target.mock, name, self.return_value(value))
+                self.write(target.mock.slots, f"type.{name}", value)
+            elif is_magic(name):
+                self.set_mock_attribute(target.mock, name, value, place, env)
             else:
                 self.escape([target.mock])
         elif isinstance(target, Mock):
-            self.set_mock_attribute(target, name, value)
+            self.set_mock_attribute(target, name, value, place, env)
         elif isinstance(target, Instance):
             self.write(target.slots, name, value)
             if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
@@ -283,17 +332,35 @@ class Objects(Mocks):
         if isinstance(value, Literal):
             return bool(value.value)
         if isinstance(value, Mock):
-            if not value.certain or {".__bool__", ".__len__"} & value.slots.keys():
-                return None
-            return True
+            return self._mock_truth(value)
         if isinstance(value, Sequence_):
             return None if value.items is None else bool(value.items)
         if isinstance(value, Instance):
             has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
             return True if all(found is Absent.MISSING for found in has) else None
-        if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue)):
+        if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue, BoundBuiltin)):
             return True
         return None
+
+    def _mock_truth(self, mock: Mock) -> bool | None:
+        """``bool(mock)``: ``__bool__`` is True unless configured; with a spec that has only ``__len__``, that is 0."""
+        if not mock.certain:
+            return None
+        for magic, default in (("__bool__", True), ("__len__", False)):
+            supported = self.shapes.supports(mock, magic)
+            if supported is None or mock.cls is not None:
+                return None
+            if supported:
+                method = mock.slots.get(f".{magic}")
+                if method is None:
+                    return default
+                if not isinstance(method, Mock) or "side_effect" in method.slots or not method.certain:
+                    return None
+                result = method.slots.get("return_value")
+                if result is None and method.auto:
+                    return default
+                return bool(result.value) if isinstance(result, Literal) else None
+        return True
 
     def items(
         self, value: Value, node: ast.expr, env: Environment, error: str = ""
@@ -310,26 +377,20 @@ class Objects(Mocks):
             supported = self.shapes.supports(value, "__iter__")
             if supported is False:
                 self.fail(
-                    env, Misuse.NOT_ITERABLE, value, node, f"{value.kind.value!r} object is not iterable"
+                    env, Misuse.NOT_ITERABLE, value, node, f"{value.type_name!r} object is not iterable"
                 )
             if not supported:
                 return None
-            method = value.slots.get(".__iter__")
-            if not isinstance(method, Value):
-                return ()
-            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
-            if isinstance(method, Mock) and configured is None and "side_effect" not in method.slots:
-                return ()
-            return configured.items if isinstance(configured, Sequence_) else None
+            made = self.call_magic(value, "__iter__", Arguments(), node, env)
+            return made.items if isinstance(made, Sequence_) and made.kind == "iterator" else None
+        if isinstance(value, Literal):
+            return _literal_items(value)
         if isinstance(value, Sequence_):
             return value.items
         return None
 
     def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
-        if isinstance(value, (Literal, Sequence_, Mapping_)):
-            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
-            return None
-        if isinstance(value, Coroutine):
+        if isinstance(value, (Literal, Sequence_, Mapping_, Coroutine)):
             self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
             return None
         if isinstance(value, Mock):
@@ -340,13 +401,24 @@ class Objects(Mocks):
                 self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
             if not supported:
                 return None
-            method = value.slots.get(".__aiter__")
-            if not isinstance(method, Value):
-                return ()
-            configured = method.slots.get("return_value") if isinstance(method, Mock) else None
-            return configured.items if isinstance(configured, Sequence_) else None
+            made = self.call_magic(value, "__aiter__", Arguments(), node, env)
+            if isinstance(made, Sequence_) and made.kind == "iterator":
+                return made.items
+            if isinstance(made, (Sequence_, Literal, Mapping_, Coroutine)):
+                error = (
+                    "'async for' received an object from __aiter__ that does not implement __anext__: "
+                    f"{kind_of(made)}"
+                )
+                self.fail(env, Misuse.ASYNC_FOR, value, node, error)
+            return None
         self.may_raise()
         return None
+
+
+def _literal_items(value: Literal) -> tuple[Value, ...] | None:
+    if isinstance(value.value, str) and len(value.value) <= MOST_ITEMS:
+        return tuple(Literal(character) for character in value.value)
+    return None
 
 
 def _async_for(value: Value) -> str:

@@ -8,6 +8,7 @@ Nothing here knows of tests, files or frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 
 from understudy.doubles.values import Mock, MockKind, Spec
 from understudy.facts import model
@@ -78,6 +79,8 @@ class Child:
 
 ABSENT = Child(None)
 NOT_KNOWN = Child(None, unsure=True)
+_OBJECT_NAMES = frozenset(dir(object)) | {"__dict__", "__module__", "__weakref__"}
+_FUNCTION_NAMES = frozenset(dir(FunctionType))
 
 
 class Shapes:
@@ -93,11 +96,25 @@ class Shapes:
         if spec.names is not None:
             return name in spec.names
         if isinstance(spec.entity, ClassEntity):
+            if name in _OBJECT_NAMES:
+                return True
             found = self.resolver.class_attribute(spec.entity, name)
             if found is Absent.MISSING:
                 return False
             return None if found is Absent.UNKNOWN else True
+        if isinstance(spec.entity, FunctionEntity):
+            if name in _FUNCTION_NAMES:
+                return True
+            # A decorator, or an assignment below the function, may give it attributes.
+            plain = all(self._decorator_effect(d, spec.entity) for d in spec.entity.declaration.decorators)
+            return False if plain and not self._has_attributes(spec.entity) else None
         return None
+
+    def _has_attributes(self, entity: FunctionEntity) -> bool:
+        return any(
+            isinstance(top, model.AttributeAssign) and top.owner.parts[-1] == entity.name
+            for _, top in entity.module.declarations()
+        )
 
     def is_coroutine_function(self, entity: Lookup) -> bool | None:
         """``inspect.iscoroutinefunction`` of what a name stands for; None when not known."""
@@ -105,7 +122,7 @@ class Shapes:
             kinds = {self._decorator_effect(decorator, entity) for decorator in entity.declaration.decorators}
             if None in kinds:
                 return None
-            if "property" in kinds or "manager" in kinds:
+            if kinds & {"property", "cached", "manager"}:
                 return False
             return entity.declaration.is_async and not entity.declaration.is_generator
         if isinstance(entity, (ClassEntity,)):
@@ -126,6 +143,8 @@ class Shapes:
         name = term.parts[-1]
         if name in _KEEPING_DECORATORS:
             return "keeps"
+        if name == "cached_property":
+            return "cached"
         if name in _PROPERTY_DECORATORS or (
             len(term.parts) > 1 and name in ("setter", "deleter", "expression")
         ):
@@ -139,55 +158,91 @@ class Shapes:
     def child(self, mock: Mock, name: str) -> Child:
         """The mock that ``mock.name`` creates on first use (``_get_child_mock``)."""
         spec = mock.spec
-        if spec is not None and name != "()":
-            has = self.has(spec, name)
-            if has is None:
+        if spec is None or name == "()":
+            return Child(_child_kind(mock.kind, name))
+        has = self.has(spec, name)
+        if has is None:
+            return NOT_KNOWN
+        if not has:
+            return ABSENT
+        if isinstance(spec.entity, ClassEntity):
+            attribute = self.resolver.class_attribute(spec.entity, name)
+            if spec.auto and not is_magic(name):
+                return self._autospecced(attribute, spec)
+            is_async = self.is_coroutine_function(attribute)
+            if is_async is None and name in _OBJECT_NAMES:
+                is_async = False
+            if is_async is None:
                 return NOT_KNOWN
-            if not has:
-                return ABSENT
-            if isinstance(spec.entity, ClassEntity):
-                attribute = self.resolver.class_attribute(spec.entity, name)
-                is_async = self.is_coroutine_function(attribute)
-                if is_async is None:
-                    return NOT_KNOWN
-                inner = None
-                if spec.auto and isinstance(attribute, (FunctionEntity, ClassEntity)):
-                    inner = Spec(attribute, auto=True)
-                if is_async:
-                    return Child(MockKind.ASYNC, inner)
-                if mock.kind is MockKind.ASYNC or (spec.auto and mock.kind.magic):
-                    return Child(MockKind.MAGIC, inner)
-                return Child(_own_child_kind(mock.kind), inner)
-        if name in ASYNC_METHOD_MAGICS and mock.kind.magic:
-            return Child(MockKind.ASYNC)
+            if is_async:
+                return Child(MockKind.ASYNC)
         if mock.kind is MockKind.ASYNC:
-            if name in SYNC_MAGICS or (spec is not None and name != "()" and spec.names is not None):
-                return Child(MockKind.MAGIC)
-            return Child(MockKind.ASYNC)
-        return Child(_own_child_kind(mock.kind))
+            # ``_mock_methods`` of an AsyncMock that are not coroutine functions.
+            return Child(MockKind.MAGIC)
+        return Child(_child_kind(mock.kind, name))
+
+    def _autospecced(self, attribute: Lookup, spec: Spec) -> Child:
+        """A child of ``create_autospec(Class)``: specced in its turn."""
+        if isinstance(attribute, ClassEntity):
+            return Child(MockKind.MAGIC, Spec(attribute, instance=False, auto=True, strict=spec.strict))
+        if not isinstance(attribute, FunctionEntity):
+            return NOT_KNOWN
+        kinds = {
+            self._decorator_effect(decorator, attribute) for decorator in attribute.declaration.decorators
+        }
+        if None in kinds:
+            return NOT_KNOWN
+        if kinds & {"cached", "manager"}:
+            return NOT_KNOWN
+        if "property" in kinds:
+            # A data descriptor is not specced.
+            return Child(MockKind.MAGIC)
+        inner = Spec(attribute, auto=True, strict=spec.strict)
+        return Child(MockKind.ASYNC if self.is_coroutine_function(attribute) else MockKind.MAGIC, inner)
+
+    def instance_kind(self, entity: ClassEntity) -> MockKind | None:
+        """The kind of ``create_autospec(Class, instance=True)``: callable if the class has ``__call__``."""
+        has = self.has(Spec(entity), "__call__")
+        if has is None:
+            return None
+        return MockKind.MAGIC if has else MockKind.NON_CALLABLE_MAGIC
 
     def supports(self, mock: Mock, magic: str) -> bool | None:
         """Does the type of the mock have a magic method? None when not known."""
         if f".{magic}" in mock.slots:
             return True
-        if not mock.kind.magic:
+        if mock.cls is not None:
+            found = self.resolver.class_attribute(mock.cls, magic)
+            if isinstance(found, FunctionEntity) and found.module.workspace:
+                return True
+        if f"deleted.{magic}" in mock.slots or (mock.spec is not None and mock.spec.as_function):
+            return False
+        if not mock.kind.magic or (magic not in SYNC_MAGICS and magic not in ASYNC_METHOD_MAGICS):
             return False
         if mock.spec is None:
             return True
         return self.has(mock.spec, magic)
 
 
-def _own_child_kind(kind: MockKind) -> MockKind:
-    if kind is MockKind.NON_CALLABLE_MAGIC:
+def _child_kind(kind: MockKind, name: str) -> MockKind:
+    """The kind of a child of a mock without a spec that says otherwise."""
+    if name in ASYNC_METHOD_MAGICS and kind in (MockKind.MAGIC, MockKind.ASYNC):
+        return MockKind.ASYNC
+    if kind is MockKind.ASYNC:
+        return MockKind.MAGIC if name in SYNC_MAGICS else MockKind.ASYNC
+    if kind in (MockKind.NON_CALLABLE_MAGIC, MockKind.PROPERTY):
         return MockKind.MAGIC
-    if kind is MockKind.NON_CALLABLE:
-        return MockKind.MOCK
-    return kind
+    return MockKind.MOCK if kind is MockKind.NON_CALLABLE else kind
+
+
+def is_magic(name: str) -> bool:
+    """Is it the name of a special method?"""
+    return name.startswith("__") and name.endswith("__")
 
 
 _KEEPING_DECORATORS = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated"}
 )
 _PROPERTY_DECORATORS = frozenset(
-    {"property", "cached_property", "hybrid_property", "abstractproperty", "validates", "declared_attr"}
+    {"property", "hybrid_property", "abstractproperty", "validates", "declared_attr"}
 )

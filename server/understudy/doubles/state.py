@@ -42,6 +42,8 @@ class Misuse(str, Enum):
     COROUTINE_DISCARDED = "coroutine discarded"
     COROUTINE_TRUTH = "coroutine truth"
     COROUTINE_COMPARISON = "coroutine comparison"
+    INVALID_ASSERTION = "invalid assertion"
+    OPERATION = "operation"
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,16 @@ class Literal(Value):
 
 
 @dataclass(eq=False, slots=True)
+class Sentinel(Value):
+    """``sentinel.name``, or a constant of its own kind such as ``DEFAULT`` and ``NotImplemented``."""
+
+    name: str
+
+
+NOT_IMPLEMENTED = Sentinel("NotImplemented")
+
+
+@dataclass(eq=False, slots=True)
 class Sequence_(Value):
     """A list, tuple or set display; ``items`` in ``slots`` is a tuple, or None when they are not known."""
 
@@ -244,12 +254,17 @@ class Spec:
     """False when the mock stands for the class itself and its call for an instance (``autospec``)."""
     auto: bool = False
     """``autospec``: children are specced too."""
+    strict: bool = False
+    """``spec_set``: other attributes cannot be set either."""
+    as_function: bool = False
+    """The double itself is a function that calls the mock: what ``create_autospec`` makes of a function."""
 
 
 @dataclass(eq=False, slots=True)
 class Mock(Value):
-    """A double. Slots: ``return_value``, ``side_effect``, ``.name`` of each child, ``handed`` (the
-    :class:`Place` where it was given to code under test), ``deleted.name``, ``escaped``."""
+    """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of
+    what is set on its class, ``handed`` (the :class:`Place` where it was given to code under test),
+    ``deleted.name``, ``sealed``, ``escaped``."""
 
     kind: MockKind
     place: Place
@@ -264,6 +279,15 @@ class Mock(Value):
     """True when its configuration is not fully known: it never draws a finding."""
     unsafe: bool = False
     """``unsafe=True``: names that begin with ``assert`` are children like others; so they are not for a child."""
+    cls: ClassEntity | None = None
+    """The class of the workspace that it is an instance of: ``class FakeSession(AsyncMock)``."""
+
+    @property
+    def type_name(self) -> str:
+        """The name of its class, as messages of the runtime print it."""
+        if self.spec is not None and self.spec.as_function:
+            return "function"
+        return self.cls.name if self.cls is not None else self.kind.value
 
     @property
     def unnamed(self) -> bool:
@@ -302,3 +326,24 @@ class Environment:
     local: frozenset[str]
     """Names that are local to the function whatever else they mean outside."""
     function: FunctionValue | None = None
+
+
+def kind_of(value: Value) -> str:
+    """The name of the value's class, as messages print it."""
+    if isinstance(value, Literal):
+        return type(value.value).__name__
+    if isinstance(value, Mock):
+        return value.type_name
+    if isinstance(value, Sentinel):
+        return "_SentinelObject"
+    if isinstance(value, Instance):
+        return value.entity.name
+    if isinstance(value, ClassValue):
+        return "type"
+    if isinstance(value, FunctionValue):
+        return "function"
+    if isinstance(value, ExceptionValue):
+        return "type" if value.is_class else value.name
+    if isinstance(value, Sequence_):
+        return value.kind
+    return "dict" if isinstance(value, Mapping_) else "coroutine"

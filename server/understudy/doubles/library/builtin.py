@@ -5,24 +5,30 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from understudy.doubles.arguments import Arguments
 from understudy.doubles.library.played import TypeOfMock
-from understudy.doubles.state import Misuse
+from understudy.doubles.shapes import COROUTINE_ATTRIBUTES
+from understudy.doubles.state import Guard, Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
+    ClassValue,
     Coroutine,
     Environment,
     ExceptionValue,
+    Instance,
+    LibraryName,
     Literal,
     Mapping_,
     Mock,
     Node,
     Place,
     Sequence_,
+    Unknown,
     Value,
 )
+from understudy.infer.entities import ClassEntity
 
 if TYPE_CHECKING:
-    from understudy.doubles.arguments import Arguments
     from understudy.doubles.objects import Objects as Machine
 
 _PURE_BUILTINS = frozenset(
@@ -72,6 +78,10 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         if name == "getattr":
             if isinstance(key, str) and len(values) == 2:
                 return machine.attribute(values[0], key, node, env)
+            if isinstance(key, str) and isinstance(values[0], Mock):
+                there = _has_attribute(machine, values[0], values[1], node, env)
+                if isinstance(there, Literal):
+                    return machine.attribute(values[0], key, node, env) if there.value else values[2]
             return UNKNOWN
         if name == "setattr" and isinstance(key, str) and len(values) == 3:
             machine.set_attribute(values[0], key, values[2], Place(env.unit, node), env)
@@ -98,6 +108,14 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "vars" and values:
         machine.escape(values)
         return UNKNOWN
+    if name in _ASKING and values:
+        return _ask(machine, name, arguments, node, env)
+    if name == "hasattr" and len(values) == 2:
+        return _has_attribute(machine, values[0], values[1], node, env)
+    if name == "isinstance" and len(values) == 2:
+        return _is_instance(machine, values[0], values[1])
+    if name == "callable" and len(values) == 1 and isinstance(values[0], Mock) and values[0].certain:
+        return Literal(values[0].kind.callable)
     if name in _PURE_BUILTINS:
         return UNKNOWN
     cls = getattr(builtins, name, None)
@@ -126,4 +144,85 @@ def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argumen
     if name in ("items", "keys", "values", "copy", "get"):
         return UNKNOWN
     machine.escape([receiver])
+    return UNKNOWN
+
+
+_ASKING = {"len": "__len__", "int": "__int__", "float": "__float__", "bool": "__bool__", "next": "__next__"}
+
+
+def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
+    """``len(mock)``, ``int(mock)``…: what the special method gives."""
+    value, where = arguments.values[0], arguments.nodes[0]
+    if name == "bool":
+        truth = machine.truth(value)
+        return UNKNOWN if truth is None else Literal(truth)
+    if not isinstance(value, Mock) or where is None:
+        if name == "len" and isinstance(value, Sequence_) and value.items is not None:
+            return Literal(len(value.items))
+        return UNKNOWN
+    if not value.certain:
+        return UNKNOWN
+    magic = _ASKING[name]
+    supported = machine.shapes.supports(value, magic)
+    if supported is None or (name == "next" and len(arguments.values) > 1):
+        return UNKNOWN
+    if supported:
+        return machine.call_magic(value, magic, Arguments(), node, env)
+    error = {
+        "len": f"object of type {value.type_name!r} has no len()",
+        "next": f"{value.type_name!r} object is not an iterator",
+    }.get(name, f"{name}() argument must be a string or a real number, not {value.type_name!r}")
+    return machine.fail(env, Misuse.OPERATION, value, where, error)
+
+
+def _has_attribute(machine: Machine, value: Value, name: Value, node: Node, env: Environment) -> Value:
+    if (
+        not isinstance(name, Literal)
+        or not isinstance(name.value, str)
+        or not isinstance(value, (Mock, Coroutine))
+    ):
+        return UNKNOWN
+    if isinstance(value, Coroutine):
+        return Literal(name.value in COROUTINE_ATTRIBUTES or name.value == "__await__")
+    if not value.certain:
+        return UNKNOWN
+    guard = Guard(("AttributeError",))
+    try:
+        found = machine.guarded(guard, lambda: machine.mock_attribute(value, str(name.value), node, env))
+    except Raised:
+        return Literal(False)
+    return UNKNOWN if isinstance(found, Unknown) else Literal(True)
+
+
+def _is_instance(machine: Machine, value: Value, kind: Value) -> Value:
+    """``isinstance(value, kind)`` where it is certain; a spec gives a mock its ``__class__``."""
+    if isinstance(kind, Sequence_):
+        answers = [_is_instance(machine, value, item) for item in kind.items or ()]
+        known = [answer.value for answer in answers if isinstance(answer, Literal)]
+        if True in known:
+            return Literal(True)
+        return Literal(False) if answers and len(known) == len(answers) else UNKNOWN
+    if isinstance(value, Mock) and value.certain and value.cls is None:
+        if isinstance(kind, ClassValue):
+            if value.spec is None:
+                return Literal(False)
+            if isinstance(value.spec.entity, ClassEntity) and value.spec.instance:
+                ancestry = machine.resolver.ancestry(value.spec.entity)
+                if kind.entity in ancestry.classes:
+                    return Literal(True)
+                return Literal(False) if ancestry.complete else UNKNOWN
+            return UNKNOWN
+        if isinstance(kind, LibraryName) and kind.entity.root == "builtins" and value.spec is None:
+            return UNKNOWN if kind.entity.name == "object" else Literal(False)
+        return UNKNOWN
+    if isinstance(value, Coroutine) and isinstance(kind, ClassValue):
+        return Literal(False)
+    if isinstance(value, Literal) and isinstance(kind, LibraryName) and kind.entity.root == "builtins":
+        cls = getattr(builtins, kind.entity.name, None)
+        return Literal(isinstance(value.value, cls)) if isinstance(cls, type) else UNKNOWN
+    if isinstance(value, Instance) and isinstance(kind, ClassValue):
+        ancestry = machine.resolver.ancestry(value.entity)
+        if kind.entity in ancestry.classes:
+            return Literal(True)
+        return Literal(False) if ancestry.complete else UNKNOWN
     return UNKNOWN

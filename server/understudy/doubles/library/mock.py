@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from understudy.doubles.library import patches
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
 MOCK_MODULES = ("unittest.mock", "mock.mock", "mock", "asynctest.mock", "asynctest")
+_CONSTRUCTION = ("__init__", "__new__", "_get_child_mock", "__getattr__", "__getattribute__", "__setattr__")
+_FILE_NAMES = frozenset(dir(io.TextIOWrapper)) | frozenset(dir(io.BytesIO))
+_OPEN_NAMES = frozenset(dir(open))
 _CONFIGURATION = frozenset(
     {"spec", "side_effect", "return_value", "wraps", "name", "spec_set", "unsafe", "parent", "instance"}
 )
@@ -64,16 +69,20 @@ def mock_class(externals: Iterable[External]) -> MockKind | None:
 def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Place) -> Mock:
     """``MagicMock(…)``."""
     mock = Mock(kind, place, f"{kind.value}()")
-    mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
-    spec = arguments.get(0, "spec") or arguments.keywords.get("spec_set")
-    if spec is not None:
-        node = arguments.node(0, "spec") or arguments.keyword_nodes.get("spec_set")
-        give_spec(machine, mock, spec, node)
-    positions = {"side_effect": 1, "return_value": 2, "wraps": 3}
-    for name, index in positions.items():
+    for name, index in (("spec", 0), ("spec_set", 5)):
         value = arguments.get(index, name)
-        if value is not None and not (name == "wraps" and isinstance(value, Literal)):
+        if value is not None:
+            give_spec(machine, mock, value, arguments.node(index, name), strict=name == "spec_set")
+    for name, index in (("side_effect", 1), ("return_value", 2), ("wraps", 3)):
+        value = arguments.get(index, name)
+        if value is None or (name == "wraps" and isinstance(value, Literal)):
+            continue
+        if name == "wraps":
             mock.slots[name] = value
+            mock.unsure = mock.unsure or isinstance(value, Unknown)
+        elif not is_default(value):
+            machine.set_mock_attribute(mock, name, value)
+    mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
     change = machine.changes.get(place.key)
     if change is not None:
         mock.kind = change.kind or mock.kind
@@ -90,8 +99,23 @@ def is_off(option: Value | None) -> bool:
     return option is None or (isinstance(option, Literal) and not option.value)
 
 
+def make_subclassed(
+    machine: Machine, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place
+) -> Mock:
+    """An instance of a subclass of mocks in the workspace."""
+    mock = make_mock(machine, kind, arguments, place)
+    mock.cls = cls
+    mock.label = cls.name
+    for name in _CONSTRUCTION:
+        found = machine.resolver.class_attribute(cls, name)
+        if isinstance(found, FunctionEntity) and found.module.workspace:
+            mock.unsure = True
+    return mock
+
+
 def configure(machine: Machine, mock: Mock, keywords: dict[str, Value]) -> None:
-    for name, value in keywords.items():
+    """``configure_mock(**keywords)``: the shortest paths first."""
+    for name, value in sorted(keywords.items(), key=lambda item: item[0].count(".")):
         if name not in _CONFIGURATION:
             configure_path(machine, mock, name, value)
 
@@ -109,17 +133,20 @@ def configure_path(machine: Machine, mock: Mock, path: str, value: Value) -> Non
             return
         target = machine.mock_attribute(target, part, mock.place.node, env)
     if isinstance(target, Mock):
-        machine.set_mock_attribute(target, last, value)
+        machine.set_mock_attribute(target, last, value, mock.place, env)
 
 
-def give_spec(machine: Machine, mock: Mock, value: Value, node: ast.expr | None = None) -> None:
+def give_spec(
+    machine: Machine, mock: Mock, value: Value, node: ast.expr | None = None, *, strict: bool = False
+) -> None:
+    """``spec=value`` or ``spec_set=value``."""
     if isinstance(value, Literal) and value.value is None:
         return
     spec = spec_of(machine, value, mock.place.unit, node)
     if spec is None:
         mock.unsure = True
         return
-    mock.spec = spec
+    mock.spec = replace(spec, strict=strict)
     if isinstance(spec.entity, FunctionEntity) and mock.kind is not MockKind.ASYNC:
         is_async = machine.shapes.is_coroutine_function(spec.entity)
         if is_async is None:
@@ -168,23 +195,34 @@ def _asked_spec(machine: Machine, value: Unknown | LibraryName, unit: Unit, node
 
 
 def autospec(
-    machine: Machine, value: Value, *, instance: bool, place: Place, node: ast.expr | None = None
+    machine: Machine,
+    value: Value,
+    *,
+    instance: bool,
+    place: Place,
+    node: ast.expr | None = None,
+    strict: bool = False,
 ) -> Value:
+    """``create_autospec(value)``: a mock that stands for a class or an instance, or a function."""
+    if isinstance(value, Literal) and value.value is not None:
+        # Specced to the type of the value; a list or tuple to its type, too.
+        return UNKNOWN
     spec = spec_of(machine, value, place.unit, node)
     if spec is None or spec.entity is None:
         return UNKNOWN
-    kind = MockKind.MAGIC
     if isinstance(spec.entity, FunctionEntity):
         is_async = machine.shapes.is_coroutine_function(spec.entity)
         if is_async is None:
             return UNKNOWN
         kind = MockKind.ASYNC if is_async else MockKind.MAGIC
-    made = Mock(kind, place, f"{kind.value}()", Spec(spec.entity, None, instance, True))
-    if isinstance(spec.entity, ClassEntity) and not instance:
-        made.slots["return_value"] = Mock(
-            MockKind.MAGIC, place, f"{spec.entity.name}()", Spec(spec.entity, auto=True), made
-        )
-    return made
+        made = Spec(spec.entity, auto=True, strict=strict, as_function=True)
+        return Mock(kind, place, f"{kind.value}()", made)
+    found = machine.shapes.instance_kind(spec.entity) if instance else MockKind.MAGIC
+    if found is None:
+        return UNKNOWN
+    return Mock(
+        found, place, f"{found.value}()", Spec(spec.entity, instance=instance, auto=True, strict=strict)
+    )
 
 
 def call_mock_library(
@@ -199,13 +237,10 @@ def call_mock_library(
             return UNKNOWN
         is_instance = isinstance(instance, Literal) and instance.value is True
         node = arguments.node(0, "spec")
-        made = autospec(machine, target, instance=is_instance, place=place, node=node)
+        strict = machine.truth(arguments.get(1, "spec_set") or Literal(False)) is not False
+        made = autospec(machine, target, instance=is_instance, place=place, node=node, strict=strict)
         if isinstance(made, Mock):
-            for option in ("return_value", "side_effect"):
-                if option in arguments.keywords:
-                    made.slots[option] = arguments.keywords[option]
-            extra = {k: v for k, v in arguments.keywords.items() if k not in _CONFIGURATION}
-            configure(machine, made, extra)
+            configure_double(machine, made, arguments.keywords)
         return made
     if name == "patch":
         target = arguments.get(0, "target")
@@ -225,14 +260,55 @@ def call_mock_library(
         patches.undo(machine)
         return Literal(None)
     if name == "seal":
-        machine.escape(arguments.values)
+        for value in arguments.values:
+            if isinstance(value, Mock):
+                _seal(machine, value)
         return Literal(None)
+    if name == "mock_open":
+        return _mock_open(machine, arguments, place)
     return Foreign(f"unittest.mock.{name}()")
+
+
+def configure_double(machine: Machine, mock: Mock, keywords: dict[str, Value]) -> None:
+    """The keywords of ``create_autospec`` and ``patch`` that configure what they make."""
+    for option in ("return_value", "side_effect"):
+        if option in keywords and not is_default(keywords[option]):
+            machine.set_mock_attribute(mock, option, keywords[option])
+    configure(machine, mock, keywords)
+
+
+def _seal(machine: Machine, mock: Mock) -> None:
+    """No child that is not there yet is made from now on."""
+    machine.write(mock.slots, "sealed", True)
+    for key, child in list(mock.slots.items()):
+        if isinstance(child, Mock) and (child.parent is mock or child.parent is None) and key != "wraps":
+            if "sealed" not in child.slots:
+                _seal(machine, child)
+
+
+def _mock_open(machine: Machine, arguments: Arguments, place: Place) -> Mock:
+    """``mock_open()``: calling it gives a handle with the attributes of a file, which is its own context manager."""
+    mock = Mock(MockKind.MAGIC, place, "mock_open()", Spec(names=_OPEN_NAMES))
+    handle = Mock(MockKind.MAGIC, place, "mock_open()()", Spec(names=_FILE_NAMES), mock)
+    enter = Mock(MockKind.MAGIC, place, "mock_open()().__enter__", None, handle)
+    enter.slots["return_value"] = handle
+    handle.slots[".__enter__"] = enter
+    for name in ("read", "readline", "readlines", "__iter__", "__next__"):
+        handle.slots[f".{name}"] = Foreign(f"file.{name}")
+    mock.slots["return_value"] = handle
+    if arguments.values or "mock" in arguments.keywords:
+        mock.unsure = True
+    return mock
+
+
+def is_default(value: Value) -> bool:
+    """Is it ``unittest.mock.DEFAULT``?"""
+    return isinstance(value, LibraryName) and mock_name(value.entity) == "DEFAULT"
 
 
 def call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Arguments) -> Value:
     if name == "configure_mock":
-        for key, value in arguments.keywords.items():
+        for key, value in sorted(arguments.keywords.items(), key=lambda item: item[0].count(".")):
             configure_path(machine, mock, key, value)
         if arguments.is_open:
             machine.escape([mock])
@@ -243,13 +319,26 @@ def call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Argumen
         else:
             machine.escape([mock])
     elif name == "reset_mock":
-        for option in ("return_value", "side_effect"):
-            flag = arguments.keywords.get(option)
-            if flag is not None and not (isinstance(flag, Literal) and flag.value is False):
-                machine.delete(mock.slots, option)
+        options = [
+            option
+            for option in ("return_value", "side_effect")
+            if machine.truth(arguments.keywords.get(option, Literal(False))) is not False
+        ]
+        _reset(machine, mock, options, 0)
     elif name in CALLED_ASSERTIONS:
         machine.may_fail()
         machine.asserted_called(mock)
     elif not name.startswith("assert"):
         machine.escape([mock])
     return Literal(None)
+
+
+def _reset(machine: Machine, mock: Mock, options: list[str], depth: int) -> None:
+    """``reset_mock(return_value=True, side_effect=True)`` reaches the children, too."""
+    if depth > 8:
+        return
+    inner = [v for k, v in mock.slots.items() if isinstance(v, Mock) and k not in ("wraps", "side_effect")]
+    for option in options:
+        machine.delete(mock.slots, option)
+    for child in inner:
+        _reset(machine, child, options, depth + 1)

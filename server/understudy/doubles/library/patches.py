@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import mock
 from understudy.doubles.library.played import Mocker, Patch
 from understudy.doubles.shapes import CONSTRUCTORS
@@ -12,6 +14,7 @@ from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
     Environment,
+    FunctionValue,
     Instance,
     LibraryName,
     Literal,
@@ -22,20 +25,19 @@ from understudy.doubles.values import (
     Node,
     Place,
     Sequence_,
+    Spec,
     Unknown,
     Value,
 )
 from understudy.infer.entities import (
     Absent,
+    ClassEntity,
     External,
     FunctionEntity,
-    Lookup,
     ModuleEntity,
-    ValueEntity,
 )
 
 if TYPE_CHECKING:
-    from understudy.doubles.arguments import Arguments
     from understudy.doubles.objects import Objects as Machine
 
 _PATCH_OPTIONS = frozenset({"new", "spec", "create", "spec_set", "autospec", "new_callable", "unsafe"})
@@ -63,16 +65,10 @@ def undo(machine: Machine) -> None:
 def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value, Callable[[], None]]:
     """Enter a patch: what it injects, and how to leave it."""
     if patch.kind == "dict":
-        machine.escape(patch.arguments.everything())
-        return UNKNOWN, _nothing
-    if patch.kind == "multiple":
-        owner = _owner(machine, patch)
-        for name, value in patch.arguments.keywords.items():
-            if name not in _PATCH_OPTIONS and owner is not None:
-                is_default = isinstance(value, LibraryName)
-                _replace(machine, owner, name, UNKNOWN if is_default else value)
-        return UNKNOWN, _nothing
+        return _enter_dict(machine, patch)
     owner = _owner(machine, patch)
+    if patch.kind == "multiple":
+        return _enter_multiple(machine, patch, owner)
     attribute = patch.attribute
     if patch.kind == "patch" and patch.path is not None:
         attribute = patch.path.rpartition(".")[2]
@@ -82,6 +78,57 @@ def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value
     value = _new_value(machine, patch, owner, attribute)
     machine.handed(value, patch.place)
     return value, _replace(machine, owner, attribute, value)
+
+
+def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tuple[Value, Callable[[], None]]:
+    """``patch.multiple(target, a=DEFAULT, b=…)`` gives a dict of the doubles that it makes."""
+    made: dict[str, Value] = {}
+    leaves: list[Callable[[], None]] = []
+    for name, value in patch.arguments.keywords.items():
+        if name in _PATCH_OPTIONS or name == "target":
+            continue
+        if mock.is_default(value):
+            value = UNKNOWN if owner is None else _double(machine, patch, owner, name, {})
+            made[name] = value
+        if owner is not None:
+            machine.handed(value, patch.place)
+            leaves.append(_replace(machine, owner, name, value))
+
+    def leave() -> None:
+        for undone in reversed(leaves):
+            undone()
+
+    return Mapping_.of(made, is_open=patch.arguments.is_open), leave
+
+
+def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], None]]:
+    """``patch.dict(target, values, clear=…, **more)``: of a dict whose items are known."""
+    arguments = patch.arguments
+    target = patch.owner
+    if patch.path is not None:
+        target = machine.value_of(machine.resolver.dotted(patch.path, patch.env.module), patch.env.module)
+    values = arguments.get(1, "values")
+    clear = arguments.get(2, "clear")
+    if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
+        machine.escape(arguments.everything())
+        return UNKNOWN, _nothing
+    items = {
+        f"[{name!r}]": value for name, value in arguments.keywords.items() if name not in ("values", "clear")
+    }
+    if isinstance(values, Mapping_) and not values.slots["open"]:
+        items.update({k: v for k, v in values.slots.items() if k != "open" and isinstance(v, Value)})
+    elif values is not None:
+        machine.escape(arguments.everything())
+        return UNKNOWN, _nothing
+    leaves = [_write(machine, target.slots, key, value) for key, value in items.items()]
+    for value in items.values():
+        machine.handed(value, patch.place)
+
+    def leave() -> None:
+        for undone in reversed(leaves):
+            undone()
+
+    return target, leave
 
 
 def _owner(machine: Machine, patch: Patch) -> Value | None:
@@ -100,62 +147,66 @@ def _owner(machine: Machine, patch: Patch) -> Value | None:
 def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Value:
     arguments = patch.arguments
     new = arguments.get(patch.new_position, "new")
-    if new is not None and not _is_default(new):
+    if new is not None and not mock.is_default(new):
         return new
-    options = {k: v for k, v in arguments.keywords.items() if k not in _PATCH_OPTIONS and k != "target"}
-    for option in ("attribute",):
-        options.pop(option, None)
+    options = {
+        key: value
+        for key, value in arguments.keywords.items()
+        if key not in _PATCH_OPTIONS and key not in ("target", "attribute")
+    }
+    return _double(machine, patch, owner, attribute, options)
+
+
+def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, options: dict[str, Value]) -> Value:
+    """What a patch without ``new`` makes (``_patch.__enter__``)."""
+    arguments = patch.arguments
     factory = arguments.keywords.get("new_callable")
-    made: Value
     if factory is not None:
-        name = mock.mock_name(factory.entity) if isinstance(factory, LibraryName) else None
-        if name not in CONSTRUCTORS:
-            return UNKNOWN
-        made = Mock(CONSTRUCTORS[name], patch.place, f"{name}()")
+        made = _called(machine, patch, factory, options)
     else:
         made = _default_double(machine, patch, owner, attribute)
+        if isinstance(made, Mock):
+            mock.configure_double(machine, made, options)
     if isinstance(made, Mock):
-        spec = arguments.keywords.get("spec") or arguments.keywords.get("spec_set")
-        if spec is not None and "autospec" not in arguments.keywords:
-            if isinstance(spec, Literal) and spec.value is True:
-                made.unsure = True
-            else:
-                nodes = arguments.keyword_nodes
-                mock.give_spec(machine, made, spec, nodes.get("spec") or nodes.get("spec_set"))
-        for option in ("return_value", "side_effect"):
-            if option in options:
-                made.slots[option] = options[option]
-        mock.configure(machine, made, options)
-        made.unsafe = not mock.is_off(arguments.keywords.get("unsafe"))
         made.unsure = made.unsure or arguments.is_open
+        made.unsafe = made.unsafe or not mock.is_off(arguments.keywords.get("unsafe"))
         if made.unnamed:
             made.label = attribute
     return made
 
 
+def _called(machine: Machine, patch: Patch, factory: Value, options: dict[str, Value]) -> Value:
+    """``new_callable(**options)``."""
+    given = Arguments()
+    given.keywords = dict(options)
+    for option in ("spec", "spec_set"):
+        if option in patch.arguments.keywords:
+            given.keywords[option] = patch.arguments.keywords[option]
+            if option in patch.arguments.keyword_nodes:
+                given.keyword_nodes[option] = patch.arguments.keyword_nodes[option]
+    made = machine.call(factory, given, patch.place.node, patch.env)
+    return made
+
+
 def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Value:
-    """``patch`` without ``new``: an AsyncMock for what is a coroutine function, else a MagicMock."""
+    """An AsyncMock for what is a coroutine function, else a MagicMock; specced, if it is said so."""
+    keywords = patch.arguments.keywords
     original = _original(machine, patch, owner, attribute)
-    autospec = patch.arguments.keywords.get("autospec")
-    if autospec is not None and not (isinstance(autospec, Literal) and not autospec.value):
-        if not (isinstance(autospec, Literal) and autospec.value is True):
-            node = patch.arguments.keyword_nodes.get("autospec")
-            return mock.autospec(machine, autospec, instance=False, place=patch.place, node=node)
-        target = machine.value_of(original, patch.env.module)
-        if isinstance(original, FunctionEntity):
-            function = machine.raw_function(original)
-            target = function if function is not None else UNKNOWN
-        return mock.autospec(machine, target, instance=False, place=patch.place)
+    strict = machine.truth(keywords.get("spec_set", Literal(None))) is not False
+    autospec = keywords.get("autospec")
+    if autospec is not None and machine.truth(autospec) is not False:
+        node = patch.arguments.keyword_nodes.get("autospec")
+        if isinstance(autospec, Literal):
+            autospec, node = original, None
+        return mock.autospec(machine, autospec, instance=False, place=patch.place, node=node, strict=strict)
     made = Mock(MockKind.MAGIC, patch.place, f"{MockKind.MAGIC.value}()")
-    opened = machine.resolver.open(original)
-    is_async: bool | None
-    if isinstance(opened, ModuleEntity):
-        is_async = False
-    elif isinstance(opened, ValueEntity):
-        value = machine.variable(opened)
-        is_async = False if isinstance(value, (Literal, Sequence_, Mapping_, Instance)) else None
-    else:
-        is_async = machine.shapes.is_coroutine_function(opened)
+    option = "spec_set" if strict else "spec"
+    spec = keywords.get(option)
+    if isinstance(spec, Literal) and spec.value is True:
+        spec = keywords.get("spec", original) if strict else original
+    if spec is not None and not isinstance(spec, Literal):
+        return _specced(machine, patch, made, spec, original, option)
+    is_async = _is_async(machine, original)
     if is_async is None:
         made.unsure = True
     elif is_async:
@@ -164,21 +215,72 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
     return made
 
 
-def _original(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Lookup:
-    module = patch.env.module
+def _specced(machine: Machine, patch: Patch, made: Mock, spec: Value, original: Value, option: str) -> Mock:
+    """``patch(…, spec=…)``: what replaces a class returns doubles of its instances."""
+    mock.give_spec(
+        machine, made, spec, patch.arguments.keyword_nodes.get(option), strict=option == "spec_set"
+    )
+    if made.spec is None:
+        return made
+    if isinstance(spec, Sequence_) and made.spec.names is not None and "__call__" not in made.spec.names:
+        made.kind = MockKind.NON_CALLABLE_MAGIC
+    if isinstance(original, (Unknown, LibraryName)):
+        made.unsure = True
+    elif isinstance(original, ClassValue) and isinstance(made.spec.entity, ClassEntity):
+        kind = machine.shapes.instance_kind(made.spec.entity)
+        if kind is None:
+            made.unsure = True
+        else:
+            inner = Mock(kind, patch.place, f"{made.label}()", made.spec, made, auto=True)
+            made.slots["return_value"] = inner
+    return made
+
+
+def _is_async(machine: Machine, value: Value) -> bool | None:
+    """``_is_async_obj`` of what is replaced; None when not known."""
+    if isinstance(value, Mock):
+        return value.kind is MockKind.ASYNC
+    if isinstance(value, FunctionValue):
+        if value.entity is None:
+            return value.is_async
+        is_async = machine.shapes.is_coroutine_function(value.entity)
+        return value.is_async if is_async is None else is_async
+    if isinstance(value, LibraryName):
+        opened = machine.resolver.open(value.entity)
+        return False if isinstance(opened, ModuleEntity) else machine.shapes.is_coroutine_function(opened)
+    if isinstance(value, Instance):
+        found = machine.resolver.class_attribute(value.entity, "__await__")
+        return False if found is Absent.MISSING else None
+    return False if isinstance(value, (Literal, Sequence_, Mapping_, ClassValue, ModuleValue)) else None
+
+
+def _original(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Value:
+    """What the patch replaces."""
+    if isinstance(owner, Mock):
+        return machine.mock_attribute(owner, attribute, patch.place.node, patch.env)
     if isinstance(owner, ModuleValue):
-        return machine.resolver.file_attribute(owner.file, attribute, module)
+        return machine.module_attribute(owner, attribute, patch.env.module)
     if isinstance(owner, LibraryName):
-        return External(f"{owner.entity.dotted}.{attribute}")
+        return LibraryName(External(f"{owner.entity.dotted}.{attribute}"))
     if isinstance(owner, ClassValue):
-        return machine.resolver.class_attribute(owner.entity, attribute)
-    if isinstance(owner, Instance) and attribute not in owner.slots:
-        return machine.resolver.class_attribute(owner.entity, attribute)
-    return Absent.UNKNOWN
+        return _class_member(machine, owner.entity, attribute)
+    if isinstance(owner, Instance):
+        own = owner.slots.get(attribute)
+        return own if isinstance(own, Value) else _class_member(machine, owner.entity, attribute)
+    return UNKNOWN
 
 
-def _is_default(value: Value) -> bool:
-    return isinstance(value, LibraryName) and mock.mock_name(value.entity) == "DEFAULT"
+def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Value:
+    """An attribute of a class, as ``getattr`` on the class or an instance gives it."""
+    for cls in machine.resolver.ancestry(entity).classes:
+        replaced = machine.class_overrides.get((str(cls.path), cls.qualname, attribute))
+        if replaced is not None:
+            return replaced
+    found = machine.resolver.class_attribute(entity, attribute)
+    if isinstance(found, FunctionEntity):
+        function = machine.raw_function(found)
+        return function if function is not None else UNKNOWN
+    return UNKNOWN if isinstance(found, Absent) else machine.value_of(found, entity.module)
 
 
 def _replace(machine: Machine, owner: Value, attribute: str, value: Value) -> Callable[[], None]:
@@ -197,8 +299,15 @@ def _replace(machine: Machine, owner: Value, attribute: str, value: Value) -> Ca
         slots, key = owner.slots, attribute
     elif isinstance(owner, Mock):
         slots, key = owner.slots, f".{attribute}"
+    elif isinstance(owner, LibraryName):
+        slots, key = machine.overrides, ("", f"{owner.entity.dotted}.{attribute}")
     else:
         return _nothing
+    return _write(machine, slots, key, value)
+
+
+def _write(machine: Machine, slots: dict[Any, Any], key: Any, value: Value) -> Callable[[], None]:
+    """Write a slot, and how to write it back."""
     had, before = key in slots, slots.get(key)
     machine.write(slots, key, value)
 
@@ -220,10 +329,12 @@ def call_mocker(
             return mock.make_mock(machine, CONSTRUCTORS[name], arguments, place)
         if name == "create_autospec":
             return mock.call_mock_library(machine, name, arguments, place, env)
-        if name == "stub":
-            return Mock(MockKind.MAGIC, place, "stub")
-        if name == "async_stub":
-            return Mock(MockKind.ASYNC, place, "stub")
+        if name in ("stub", "async_stub"):
+            kind = MockKind.MAGIC if name == "stub" else MockKind.ASYNC
+            # ``spec=lambda *args, **kwargs: None``: it is called, and nothing else.
+            return Mock(kind, place, name, Spec(names=frozenset(dir(FunctionType))))
+        if name == "spy":
+            return _spy(machine, arguments, place, env)
         if name in ("stopall", "stop"):
             undo(machine)
         return UNKNOWN
@@ -234,6 +345,26 @@ def call_mocker(
     entered, leave = enter_patch(machine, patch, env)
     machine.cleanups.append(leave)
     return entered
+
+
+def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment) -> Value:
+    """``mocker.spy(owner, "name")``: calls what it replaces, and records it."""
+    owner, name = arguments.get(0, "obj"), arguments.get(1, "name")
+    if owner is None or not isinstance(name, Literal) or not isinstance(name.value, str):
+        return UNKNOWN
+    patch = Patch(owner, None, name.value, Arguments(), place, "object", env)
+    original = _original(machine, patch, owner, name.value)
+    is_async = _is_async(machine, original)
+    if is_async is None:
+        return UNKNOWN
+    kind = MockKind.ASYNC if is_async else MockKind.MAGIC
+    spy = Mock(kind, place, name.value)
+    bound = isinstance(owner, Instance) and isinstance(original, FunctionValue) and original.bound is None
+    spy.slots["side_effect"] = UNKNOWN if bound else original
+    for recorded in ("spy_return", "spy_return_list", "spy_exception"):
+        spy.slots[f".{recorded}"] = UNKNOWN
+    machine.cleanups.append(_replace(machine, owner, name.value, spy))
+    return spy
 
 
 def call_monkeypatch(
@@ -256,8 +387,17 @@ def call_monkeypatch(
         return Literal(None)
     if name == "undo":
         undo(machine)
-    elif name in ("setitem", "delitem", "delattr"):
+    elif name == "setitem" and len(values) == 3 and isinstance(values[0], Mapping_):
+        key = values[1]
+        if isinstance(key, Literal):
+            machine.handed(values[2], Place(env.unit, node))
+            machine.cleanups.append(_write(machine, values[0].slots, f"[{key.value!r}]", values[2]))
+        else:
+            machine.escape(values[:1])
+    elif name in ("setitem", "delitem"):
         machine.escape(values[:1])
+    elif name == "delattr" and len(values) >= 2 and isinstance(values[1], Literal):
+        machine.cleanups.append(_replace(machine, values[0], str(values[1].value), UNKNOWN))
     return Literal(None)
 
 
