@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
+from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, Yielded
 from understudy.doubles.expressions import Expressions
@@ -373,15 +374,9 @@ class Machine(Expressions):
             entered, leave = patches.enter_patch(self, manager, env)
             return entered, None, leave
         if isinstance(manager, Coroutine):
-            if is_async:
-                self.fail(env, Misuse.ASYNC_WITH, manager, node, _protocol("coroutine", is_async=True))
-            else:
-                self.fail(env, Misuse.WITH, manager, node, _protocol("coroutine", is_async=False))
-            return UNKNOWN, None, _nothing
+            return self._not_entered(manager, "coroutine", node, is_async, env), None, _nothing
         if isinstance(manager, (Literal, Sequence_, Mapping_)):
-            misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
-            self.fail(env, misuse, manager, node, _protocol(kind_of(manager), is_async=is_async))
-            return UNKNOWN, None, _nothing
+            return self._not_entered(manager, kind_of(manager), node, is_async, env), None, _nothing
         if isinstance(manager, Mock):
             swallows = _may_swallow(manager, "__aexit__" if is_async else "__exit__")
             return self._enter_mock(manager, node, is_async, env), Guard(None) if swallows else None, _nothing
@@ -416,13 +411,7 @@ class Machine(Expressions):
         if supported is None:
             return UNKNOWN
         if not supported:
-            misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
-            # Before 3.11 the error was AttributeError: __aenter__ (CPython bpo-12022).
-            modern = self.workspace.target_version >= (3, 11)
-            error = _protocol(mock.type_name, is_async=is_async) if modern else name
-            return self.fail(
-                env, misuse, mock, node, error, mock.type_name, "TypeError" if modern else "AttributeError"
-            )
+            return self._not_entered(mock, mock.type_name, node, is_async, env)
         entered = self.call_magic(mock, name, Arguments(), node, env)
         if not is_async:
             return entered
@@ -435,6 +424,15 @@ class Machine(Expressions):
             )
             return self.fail(env, Misuse.ASYNC_WITH, mock, node, error, mock.type_name)
         return UNKNOWN
+
+    def _not_entered(
+        self, manager: Value, kind: str, node: ast.expr, is_async: bool, env: Environment
+    ) -> Value:
+        """The runtime refuses to enter an object of a class without the methods."""
+        misuse = Misuse.ASYNC_WITH if is_async else Misuse.WITH
+        version = self.workspace.target_version
+        exception, error = versions.not_a_context_manager(kind, is_async=is_async, version=version)
+        return self.fail(env, misuse, manager, node, error, kind, exception)
 
     def _enter_instance(
         self, instance: Instance, node: ast.expr, is_async: bool, env: Environment
@@ -532,11 +530,6 @@ class Machine(Expressions):
                     self.write(env.names, child.name, UNKNOWN)
             branches.append(lambda c=case: self.block(c.body, env))  # type: ignore[misc]
         return self.fork([*branches, lambda: Status.NEXT])
-
-
-def _protocol(kind: str, *, is_async: bool) -> str:
-    name = "asynchronous context manager" if is_async else "context manager"
-    return f"{kind!r} object does not support the {name} protocol"
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from understudy.doubles import awaitables
+from understudy.doubles import awaitables, versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import handed_place
 from understudy.doubles.functions import Functions
@@ -247,8 +247,8 @@ class Mocks(Functions):
         """Is the name taken for a misspelled assertion on a mock without a spec?"""
         if name.startswith(("assert", "assret", "asert", "aseert", "assrt")):
             return True
-        denied = self.workspace.environment.version >= (3, 12)
-        return denied and f"assert_{name}" in ASSERTIONS
+        denied = versions.behaviour(self.workspace.target_version).assertion_names_raise
+        return denied and name in versions.FORBIDDEN_WITHOUT_PREFIX
 
     def call_magic(self, mock: Mock, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
         """``type(mock).__x__(mock, …)``: a function that the test put there gets the mock itself first."""
@@ -307,7 +307,7 @@ class Mocks(Functions):
             Misuse.AWAIT,
             subject,
             node,
-            error or f"object {kind or 'it returns'} can't be used in 'await' expression",
+            error or versions.not_awaitable(kind or "it returns", self.workspace.target_version),
             kind,
         )
 
