@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
+from understudy.doubles.memory import Kept, Memory
 from understudy.doubles.state import Exhausted, Failure, Raised, last_name
 from understudy.doubles.values import (
     UNKNOWN,
@@ -31,7 +32,7 @@ from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
-from understudy.infer.tier2 import Names
+from understudy.infer.tier2 import Deferred, Names
 from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
@@ -74,6 +75,7 @@ class Simulation:
         is_test: Callable[[Path], bool],
         tier2: Names | None = None,
     ) -> None:
+        self.parsed = parsed
         self.module = module
         self.workspace = workspace
         self.tier2 = tier2
@@ -84,9 +86,44 @@ class Simulation:
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
+        deferred = self.tier2
+        if deferred is not None and not isinstance(deferred, Deferred):
+            # What the second tier answers may be different the next time.
+            session = self._session()
+            return [session.run(test) for test in self.tests]
+        memory = self._memory()
+        self.workspace.depend_on(memory.files)
+        taken = memory.take_session()
+        session = taken if isinstance(taken, _Session) else self._session()
+        found = []
+        for test in self.tests:
+            known = memory.outcomes.get(test.node)
+            if known is None:
+                asking = Deferred() if deferred is not None else None
+                session.machine.tier2 = asking
+                with self.workspace.recording() as files:
+                    outcome = session.run(test)
+                memory.files |= files
+                questions = tuple(asking.questions) if asking is not None else ()
+                has_places = bool(outcome.failures or outcome.unmet or questions)
+                known = Kept(outcome, questions, has_places, memory.is_broken)
+                memory.outcomes[test.node] = known
+            if deferred is not None:
+                deferred.questions.update(dict.fromkeys(known.questions))
+            found.append(replace(known.outcome, test=test))
+        memory.give_back(session, session.tests_run)
+        return found
+
+    def _session(self) -> _Session:
         machine = Machine(self.workspace, self.resolver, self.is_test, tier2=self.tier2)
-        session = _Session(self.module, self.fixtures, machine)
-        return [session.run(test) for test in self.tests]
+        return _Session(self.module, self.fixtures, machine)
+
+    def _memory(self) -> Memory[Outcome]:
+        """The outcomes that are known from an earlier version of the file."""
+        earlier = self.workspace.kept(self.module.path, Memory)
+        made = earlier.renewed(self.parsed, [test.node for test in self.tests])
+        self.workspace.keep(self.module.path, made)
+        return made
 
     def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> Outcome:
         """Simulate one test, with the mocks made at some places changed."""
@@ -189,9 +226,11 @@ class _Session:
         self.instances: dict[ClassEntity, Instance] = {}
         self.asked: list[str] = []
         """The fixtures that the running test asks for by its parameters."""
+        self.tests_run = 0
 
     def run(self, test: Test) -> Outcome:
         """The failures of a test, those of its fixtures included."""
+        self.tests_run += 1
         if self._decorated_by_workspace(test):
             return Outcome(test, (), frozenset())
         self.asked = self._asked(test)

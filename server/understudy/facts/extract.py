@@ -29,8 +29,12 @@ def extract(parsed: Parsed) -> model.ModuleFacts:
 
 
 def extract_unit(unit: Unit) -> model.UnitFacts:
-    reader = _Reader(unit)
-    return model.UnitFacts(tuple(reader.statement(unit.node, ())))
+    """What a top-level statement says, its rows counted from its own first one."""
+    known: model.UnitFacts | None = unit.memo.get("facts")
+    if known is None:
+        known = model.UnitFacts(tuple(_Reader(unit).statement(unit.node, ())))
+        unit.memo["facts"] = known
+    return known
 
 
 class _Reader:

@@ -56,6 +56,7 @@ class Workspace:
         self._modules: dict[Path, Module | None] = {}
         self._recorders: list[set[Path]] = []
         self._derived: dict[str, tuple[object, set[Path]]] = {}
+        self._kept: dict[tuple[Path, type], object] = {}
         self.generation = 0
         """Grows with every change of any file."""
         self.checkpoint: Callable[[], None] = _go_on
@@ -150,6 +151,7 @@ class Workspace:
         self.finder.forget()
         self._files = None
         self._derived.clear()
+        self._kept.clear()
         self.generation += 1
 
     def _changed(self, path: Path) -> None:
@@ -157,10 +159,18 @@ class Workspace:
         if isinstance(earlier, Parsed):
             self._stale[path] = earlier
         self._modules.pop(path, None)
-        for known in self._matching.values():
-            known.pop(path, None)
-        self._derived.clear()
+        if self._matches_differently(path):
+            self._derived.clear()
+        else:
+            self._derived = {key: item for key, item in self._derived.items() if path not in item[1]}
+        self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
+
+    def _matches_differently(self, path: Path) -> bool:
+        """Is the file, before or after the change, among those that :meth:`files_with` gives?"""
+        asked = [(pattern, known) for pattern, known in self._matching.items() if path in known]
+        before = [known.pop(path) for _, known in asked]
+        return any(before) or any(self._matches(pattern, path) for pattern, _ in asked)
 
     # --- the whole workspace
 
@@ -172,29 +182,23 @@ class Workspace:
 
     def files_with(self, pattern: re.Pattern[bytes]) -> list[Path]:
         """The files whose bytes match: a cheap look before anything is parsed. Kept per file."""
+        return [path for path in self.files() if self._matches(pattern, path)]
+
+    def _matches(self, pattern: re.Pattern[bytes], path: Path) -> bool:
         known = self._matching.setdefault(pattern, {})
-        found = []
-        for path in self.files():
-            matches = known.get(path)
-            if matches is None:
-                overlay = self._overlays.get(path)
-                try:
-                    raw = (
-                        overlay.content.encode("utf-8", "replace")
-                        if overlay is not None
-                        else path.read_bytes()
-                    )
-                except OSError:
-                    raw = b""
-                matches = pattern.search(raw) is not None
-                known[path] = matches
-            if matches:
-                found.append(path)
-        return found
+        matches = known.get(path)
+        if matches is None:
+            overlay = self._overlays.get(path)
+            try:
+                raw = overlay.content.encode("utf-8", "replace") if overlay is not None else path.read_bytes()
+            except OSError:
+                raw = b""
+            matches = known[path] = pattern.search(raw) is not None
+        return matches
 
     def derived(self, key: str, make: Callable[[], _T]) -> _T:
-        """A value computed from the workspace, kept until any file changes. Whoever asks for it depends on
-        the files that it was made from."""
+        """A value computed from the workspace, kept until a file changes that it was made from, or that a
+        pattern given to :meth:`files_with` matches. Whoever asks for it depends on those files."""
         known = self._derived.get(key)
         if known is None:
             with self.recording() as seen:
@@ -203,6 +207,20 @@ class Workspace:
         value, dependencies = known
         self.depend_on(dependencies)
         return cast("_T", value)
+
+    def kept(self, path: Path, kind: type[_T]) -> _T:
+        """What was last kept about a file, also about an earlier version of it; an empty one when another file
+        has changed since."""
+        found = self._kept.get((path, kind))
+        return cast("_T", found) if found is not None else kind()
+
+    def keep(self, path: Path, value: object) -> None:
+        self._kept[path, type(value)] = value
+
+    def forget(self) -> None:
+        """Look at everything again that is no file's own content."""
+        self._derived.clear()
+        self._kept.clear()
 
     # --- dependencies
 

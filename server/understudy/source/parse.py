@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from understudy.source.span import Span
 from understudy.source.text import Text
@@ -38,9 +39,12 @@ class Unit:
     Only :meth:`span` and its kin turn nodes into places.
     """
 
-    __slots__ = ("node", "path", "shift", "text")
+    __slots__ = ("memo", "node", "path", "shift", "text")
 
     def __init__(self, node: ast.stmt, shift: int, text: Text, path: Path) -> None:
+        self.memo: dict[str, Any] = {}
+        """For whoever reads something out of the statement: kept as long as its text stays the same. Rows in it
+        have to count from :attr:`row`."""
         self.node = node
         self.shift = shift
         self.text = text
@@ -98,18 +102,28 @@ class Unit:
         """The text of a node."""
         return self.text.slice(self.span(node))
 
-    def moved(self, text: Text, rows: int) -> Unit:
-        return Unit(self.node, self.shift + rows, text, self.path)
+    def move(self, text: Text, rows: int) -> Unit:
+        """The same statement, ``rows`` further down in another version of the file."""
+        self.text = text
+        self.shift += rows
+        return self
 
 
 class Parsed:
     """One version of one file."""
 
-    __slots__ = ("path", "problems", "text", "units")
+    __slots__ = ("broken", "path", "problems", "text", "units")
 
     def __init__(
-        self, path: Path, text: Text, units: tuple[Unit, ...], problems: tuple[SyntaxProblem, ...]
+        self,
+        path: Path,
+        text: Text,
+        units: tuple[Unit, ...],
+        problems: tuple[SyntaxProblem, ...],
+        broken: tuple[tuple[int, int], ...] = (),
     ) -> None:
+        self.broken = broken
+        """The ranges of rows (inclusive) that were left out: there, the trees are not those of the text."""
         self.path = path
         self.text = text
         self.units = units
@@ -121,31 +135,44 @@ class Parsed:
                 yield unit, node
 
     def edited(self, text: Text) -> Parsed:
-        """This file with new text; only the statements that an edit touched are parsed again."""
+        """This file with new text; only the statements that an edit touched are parsed again.
+
+        The others, and methods whose text is the same, go over to the new version: nodes and units are the same
+        objects, at their new place. **This version must not be used any longer.**
+        """
         if text.content == self.text.content:
             return self
-        head, tail, first, last = self._kept(text)
-        chunk = _blank_outside(text, first, last)
+        before = self.text
+        head_end, tail_start, first, last = self._kept(text)
+        problems: tuple[SyntaxProblem, ...] = ()
+        broken: tuple[tuple[int, int], ...] = ()
         try:
-            middle = _parse(chunk)
+            made = _units(_parse(_blank_outside(text, first, last)), text, self.path, 0)
         except SyntaxError as error:
             try:
-                return _whole(self.path, text)
+                made = _units(_parse(text.content), text, self.path, 0)
+                head_end, tail_start = 0, len(self.units)
             except SyntaxError:
-                pass
-            recovered, problems = _recover(_rows(text, first, last), error, first)
-            kept_problems = tuple(problems)
-            middle_units = _units(recovered, text, self.path, first)
-            return Parsed(self.path, text, (*head, *middle_units, *tail), kept_problems)
-        return Parsed(self.path, text, (*head, *_units(middle, text, self.path, 0), *tail), ())
+                tree, found, broken = _recover(_rows(text, first, last), error, first)
+                made, problems = _units(tree, text, self.path, first), tuple(found)
+        head, replaced, tail = (
+            self.units[:head_end],
+            self.units[head_end:tail_start],
+            self.units[tail_start:],
+        )
+        middle = _taken_over(replaced, made, before, self.broken)
+        for unit in head:
+            unit.move(text, 0)
+        for unit in tail:
+            unit.move(text, text.row_count - before.row_count)
+        return Parsed(self.path, text, (*head, *middle, *tail), problems, broken)
 
-    def _kept(self, text: Text) -> tuple[list[Unit], list[Unit], int, int]:
-        """Units before and after the changed rows, and the rows (half-open, of ``text``) to parse again.
+    def _kept(self, text: Text) -> tuple[int, int, int, int]:
+        """How many units stay before the changed rows, from which on they stay behind them, and the rows
+        (half-open, of ``text``) to parse again.
 
         A unit beside the change is parsed again with it: an edit just below may continue it.
         """
-        if self.problems:
-            return [], [], 0, text.row_count
         old, new = self.text, text
         limit = min(old.row_count, new.row_count)
         same_head = 0
@@ -156,6 +183,10 @@ class Parsed:
             new.row_count - 1 - same_tail
         ):
             same_tail += 1
+        for broken_first, broken_last in self.broken:
+            # What was broken may be whole by this edit.
+            same_head = min(same_head, broken_first)
+            same_tail = min(same_tail, old.row_count - 1 - broken_last)
         grown = new.row_count - old.row_count
         tail_from = old.row_count - same_tail
         count = len(self.units)
@@ -170,11 +201,9 @@ class Parsed:
             tail_start -= 1
         while 0 < tail_start < count and self.units[tail_start - 1].end_row >= self.units[tail_start].row:
             tail_start += 1
-        head = [unit.moved(text, 0) for unit in self.units[:head_end]]
-        tail = [unit.moved(text, grown) for unit in self.units[tail_start:]]
-        first = head[-1].end_row + 1 if head else 0
-        last = tail[0].row if tail else new.row_count
-        return head, tail, first, max(first, last)
+        first = self.units[head_end - 1].end_row + 1 if head_end else 0
+        last = self.units[tail_start].row + grown if tail_start < count else new.row_count
+        return head_end, tail_start, first, max(first, last)
 
 
 def parse(path: Path, text: Text) -> Parsed:
@@ -182,14 +211,77 @@ def parse(path: Path, text: Text) -> Parsed:
     try:
         return _whole(path, text)
     except SyntaxError as error:
-        tree, problems = _recover(text.content, error, 0)
-        return Parsed(path, text, tuple(_units(tree, text, path, 0)), tuple(problems))
+        tree, problems, broken = _recover(text.content, error, 0)
+        return Parsed(path, text, tuple(_units(tree, text, path, 0)), tuple(problems), broken)
 
 
 def first_line(node: ast.stmt) -> int:
     """1-based first line of a statement, decorators included."""
     decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _taken_over(
+    earlier: Sequence[Unit], made: list[Unit], before: Text, broken: Sequence[tuple[int, int]]
+) -> list[Unit]:
+    """The new units, or the earlier ones whose text they have; of a class, the statements that have the same.
+
+    :param broken: rows of ``before`` whose statements have other trees than their text says.
+    """
+    known: dict[str, list[Unit]] = {}
+    classes: dict[str, Unit] = {}
+    for unit in earlier:
+        if _is_whole(unit.row, unit.end_row, broken):
+            known.setdefault(_lines(before, unit.row, unit.end_row), []).append(unit)
+        if isinstance(unit.node, ast.ClassDef):
+            classes[unit.node.name] = unit
+    units = []
+    for unit in made:
+        same = known.get(_lines(unit.text, unit.row, unit.end_row))
+        node = unit.node
+        if same and type(same[0].node) is type(node) and same[0].node.col_offset == node.col_offset:
+            old = same.pop(0)
+            classes.pop(getattr(old.node, "name", ""), None)
+            units.append(old.move(unit.text, unit.row - old.row))
+        elif isinstance(node, ast.ClassDef) and node.name in classes:
+            units.append(_body_taken_over(classes.pop(node.name), unit, before, broken))
+        else:
+            units.append(unit)
+    return units
+
+
+def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[int, int]]) -> Unit:
+    """The earlier unit of a class with the new tree, in which statements of the same text are the earlier ones."""
+    assert isinstance(old.node, ast.ClassDef)
+    assert isinstance(new.node, ast.ClassDef)
+    known: dict[str, list[ast.stmt]] = {}
+    for child in old.node.body:
+        first, last = first_line(child) - 1 + old.shift, (child.end_lineno or child.lineno) - 1 + old.shift
+        if _is_whole(first, last, broken):
+            known.setdefault(_lines(before, first, last), []).append(child)
+    body: list[ast.stmt] = []
+    for child in new.node.body:
+        first, last = first_line(child) - 1 + new.shift, (child.end_lineno or child.lineno) - 1 + new.shift
+        same = known.get(_lines(new.text, first, last))
+        if same and type(same[0]) is type(child) and same[0].col_offset == child.col_offset:
+            kept = same.pop(0)
+            if kept.lineno != child.lineno:
+                ast.increment_lineno(kept, child.lineno - kept.lineno)
+            body.append(kept)
+        else:
+            body.append(child)
+    new.node.body = body
+    old.node, old.shift, old.text = new.node, new.shift, new.text
+    old.memo = {}
+    return old
+
+
+def _is_whole(first: int, last: int, broken: Sequence[tuple[int, int]]) -> bool:
+    return all(last < broken_first or broken_last < first for broken_first, broken_last in broken)
+
+
+def _lines(text: Text, first: int, last: int) -> str:
+    return _rows(text, first, last + 1)
 
 
 def _whole(path: Path, text: Text) -> Parsed:
@@ -230,35 +322,45 @@ def _blank_outside(text: Text, first: int, last: int) -> str:
     return "\n" * first + _rows(text, first, last)
 
 
-def _recover(content: str, error: SyntaxError, first_row: int) -> tuple[ast.Module, list[SyntaxProblem]]:
-    """Blank what does not parse until the rest does. Rows keep their numbers and lengths do not matter.
+def _recover(
+    content: str, error: SyntaxError, first_row: int
+) -> tuple[ast.Module, list[SyntaxProblem], tuple[tuple[int, int], ...]]:
+    """Blank what does not parse until the rest does; the last of the result are the rows (inclusive) of the file
+    that were blanked. Rows keep their numbers and lengths do not matter.
 
     parso's error recovery names the broken statements; where CPython still refuses, the statement that it
     points at goes too.
     """
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", content)
     problems: list[SyntaxProblem] = []
+    blanked: list[tuple[int, int]] = []
+
+    def blank(first: int, last: int) -> None:
+        _blank(lines, first, last)
+        blanked.append((first_row + first, first_row + last))
+
     if error.lineno is not None:
         problems.append(_problem(error))
         for first, last in _broken_rows(content):
-            _blank(lines, first, last)
+            blank(first, last)
     else:
         # Nested too deeply: CPython does not say where.
         for message, first, last in _refused_rows(content, lines):
             problems.append(SyntaxProblem(message, first_row + first, 0))
-            _blank(lines, first, last)
+            blank(first, last)
     for _ in range(_RECOVERY_ROUNDS):
         tree = _tried("".join(lines))
         if isinstance(tree, ast.Module):
-            return tree, problems
+            return tree, problems, tuple(blanked)
         if not problems:
             problems.append(_problem(tree))
         row = min(max((tree.lineno or 1) - 1, 0), len(lines) - 1)
         if not lines[row].strip():
             row = next((r for r in range(row, -1, -1) if lines[r].strip()), row)
         first, last = _statement_around(lines, row)
-        _blank(lines, first, last)
-    return ast.Module(body=[], type_ignores=[]), problems or [_problem(error)]
+        blank(first, last)
+    everything = ((first_row, first_row + len(lines) - 1),)
+    return ast.Module(body=[], type_ignores=[]), problems or [_problem(error)], everything
 
 
 def _problem(error: SyntaxError) -> SyntaxProblem:

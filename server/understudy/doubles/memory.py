@@ -1,0 +1,98 @@
+"""What simulating the tests of a file gave, kept from one version of the file to the next.
+
+An edit inside one test cannot change what another does: tests do not call each other. So the outcome of a test is
+kept while its own text stays the same, and all that is not a test stays the same too: imports, helpers, fixtures,
+classes, other files. :meth:`Memory.renewed` forgets everything else.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from understudy.infer.tier2 import Question
+from understudy.source.parse import Parsed
+
+REUSED = 200
+"""What the machine keeps alive for as long as it lives grows with every test."""
+_T = TypeVar("_T")
+_CALLED = re.compile(r"(?<!def )\b(test\w*)\s*\(")
+_SET_ON_CLASS = re.compile(r"\b([A-Z]\w*\.\w+)\s*=(?!=)|\b(setattr)\(")
+
+
+@dataclass(frozen=True)
+class Kept(Generic[_T]):
+    """The outcome of one test."""
+
+    outcome: _T
+    questions: tuple[Question, ...]
+    """What it would have asked the second tier."""
+    has_places: bool
+    """It names places, which an edit further up moves."""
+    is_broken: bool
+    """Made while a statement of the file did not parse: what that one binds was not known."""
+
+
+@dataclass
+class Memory(Generic[_T]):
+    """The outcomes for one version of a file, by the nodes of the tests."""
+
+    frame: tuple[object, ...] = ()
+    rows: tuple[int, ...] = ()
+    outcomes: dict[ast.AST, Kept[_T]] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
+    """Every file that was looked at on the way."""
+    is_broken: bool = False
+    sessions: dict[bool, tuple[object, int]] = field(default_factory=dict)
+    """What ran them, with its fixtures set up, and how many tests that were; for files that parse, and for those
+    that do not."""
+
+    def renewed(self, parsed: Parsed, tests: list[ast.AST]) -> Memory[_T]:
+        """What still holds for this version of the file."""
+        frame = tuple(_frame(parsed, set(tests)))
+        rows = tuple(unit.row for unit in parsed.units)
+        is_broken = bool(parsed.problems)
+        if frame != self.frame:
+            return Memory(frame, rows, is_broken=is_broken)
+        moved = rows != self.rows
+        kept = {}
+        for node in tests:
+            known = self.outcomes.get(node)
+            # While something does not parse, all else stays as it was before: findings do not flicker.
+            if known is not None and known.is_broken <= is_broken and not (moved and known.has_places):
+                kept[node] = known
+        sessions = {} if moved else self.sessions
+        return Memory(frame, rows, kept, self.files, is_broken, sessions)
+
+    def take_session(self) -> object:
+        """The one to go on with; None when there is none, or when it has run enough. It has to be given back when
+        it is done with a test, for what is half set up is no good."""
+        session, used = self.sessions.pop(self.is_broken, (None, 0))
+        return session if used < REUSED else None
+
+    def give_back(self, session: object, used: int) -> None:
+        self.sessions[self.is_broken] = (session, used)
+
+
+def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
+    """All that a test may rest on besides itself. Syntax trees are compared by identity: those whose text an
+    edit does not touch are the same objects afterwards."""
+    content = parsed.text.content
+    called = set(_CALLED.findall(content))
+    yield frozenset(_SET_ON_CLASS.findall(content))
+    for unit in parsed.units:
+        node = unit.node
+        if not isinstance(node, ast.ClassDef):
+            if node not in tests or getattr(node, "name", "") in called:
+                yield node
+            continue
+        yield node.name
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
+            yield ast.dump(part)
+        for child in node.body:
+            if child not in tests or getattr(child, "name", "") in called:
+                yield child

@@ -1,0 +1,177 @@
+"""What is kept from one version of a file to the next gives the findings that a fresh look gives."""
+
+from __future__ import annotations
+
+import ast
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from understudy.engine import Project
+from understudy.finding import Finding
+from understudy.project import config
+from understudy.rules import registry
+from understudy.source.parse import Parsed, parse
+from understudy.source.text import Text
+
+GOVERNANCE = Path(__file__).parents[1] / "projects" / "governance"
+PATH = Path("/somewhere/test_a.py")
+BROKEN = ("def broken(:", "(", ")", '"""', "x = [", "    if True:", "\tpass", "@")
+SOUND = (
+    "",
+    "    pass",
+    "x = 1",
+    "import os",
+    "    await session.commit()",
+    "def test_new():\n    pass",
+    "# note",
+)
+
+
+def variations(content: str, seed: int, count: int) -> Iterator[str]:
+    """Versions of a text as somebody types them: lines come, go, are copied, moved and broken."""
+    chance = random.Random(seed)
+    lines = content.split("\n")
+    for _ in range(count):
+        at = chance.randrange(len(lines) + 1)
+        kind = chance.randrange(7)
+        if kind == 0:
+            lines.insert(at, chance.choice(SOUND))
+        elif kind == 1:
+            lines.insert(at, chance.choice(BROKEN))
+        elif kind == 2 and len(lines) > 1:
+            del lines[min(at, len(lines) - 1)]
+        elif kind == 3 and lines:
+            source = chance.randrange(len(lines))
+            lines[at:at] = lines[source : source + chance.randrange(6)]
+        elif kind == 4:
+            lines = content.split("\n")
+        elif lines:
+            at = min(at, len(lines) - 1)
+            column = chance.randrange(len(lines[at]) + 1)
+            end = min(len(lines[at]), column + chance.randrange(3))
+            lines[at] = lines[at][:column] + chance.choice(["", "a", " ", "(", "é", ".x"]) + lines[at][end:]
+        yield "\n".join(lines)
+
+
+def places(parsed: Parsed) -> list[tuple[object, ...]]:
+    """All that later stages read out of a parsed file."""
+    found: list[tuple[object, ...]] = []
+    for unit in parsed.units:
+        assert unit.text is parsed.text
+        for node in ast.walk(unit.node):
+            if isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword, ast.alias)):
+                found.append((type(node).__name__, tuple(unit.span(node))))
+        found.append((ast.dump(unit.node), unit.row, unit.end_row))
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["unit/test_agent_service.py", "unit/test_browser_service.py", "factories.py"]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_an_edited_tree_is_the_tree_of_the_text(name: str, seed: int) -> None:
+    content = (GOVERNANCE / "tests" / name).read_text("utf-8")
+    parsed = parse(PATH, Text(content))
+    for version in variations(content, seed, 60):
+        parsed = parsed.edited(Text(version))
+        fresh = parse(PATH, Text(version))
+        assert bool(parsed.problems) == bool(fresh.problems)
+        if not fresh.problems:
+            assert places(parsed) == places(fresh)
+
+
+def test_what_an_edit_does_not_touch_is_the_same_object() -> None:
+    text = "class TestA:\n    def test_a(self):\n        a\n\n    def test_b(self):\n        b\n\n\n"
+    text += "def test_c():\n    c\n"
+    before = parse(PATH, Text(text))
+    first, third = before.units
+    assert isinstance(first.node, ast.ClassDef)
+    test_b, test_c = first.node.body[1], third.node
+    after = before.edited(Text(text.replace("        a\n", "        a\n        more(\n        )\n")))
+    assert after.units[0] is first
+    assert isinstance(first.node, ast.ClassDef)
+    assert first.node.body[1] is test_b
+    assert first.span(test_b).row == 6
+    assert after.units[1] is third
+    assert third.node is test_c
+    assert third.span(test_c).row == 10
+
+
+def test_a_broken_statement_leaves_the_others_the_same_objects() -> None:
+    parsed = parse(PATH, Text("a = 1\n\n\ndef test_b():\n    b\n\n\nd = 1\n\n\ne = 1\n"))
+    e = parsed.units[3].node
+    for version in ("    b(\n", "    b(c\n", "    b(c)\n"):
+        parsed = parsed.edited(
+            Text(parsed.text.content.replace("d = 1", "d = 2").replace("    b\n", version))
+        )
+        assert parsed.units[-1].node is e
+
+
+def open_project(root: Path) -> Project:
+    return Project(root, config.load(root, registry.names()).config)
+
+
+def shown(findings: list[Finding]) -> list[tuple[object, ...]]:
+    return [(f.code, f.path, f.span, f.message, f.related, f.fixes) for f in findings]
+
+
+@pytest.mark.parametrize(
+    "name", ["unit/test_agent_service.py", "unit/test_browser_service.py", "unit/test_proposal_service.py"]
+)
+def test_findings_after_edits_are_those_of_a_fresh_look(tmp_path: Path, name: str) -> None:
+    root = Path(shutil.copytree(GOVERNANCE, tmp_path / "governance"))
+    path = root / "tests" / name
+    content = path.read_text("utf-8")
+    edited = open_project(root)
+    edited.analyse(path)
+    for version in variations(content, 1, 15):
+        fresh = open_project(root)
+        for each in (edited, fresh):
+            each.workspace.open(path, Text(version))
+        if edited.workspace.parsed(path).problems:
+            # Recovery may keep more of a file that was whole before.
+            edited.analyse(path)
+            continue
+        expected = fresh.finish([fresh.analyse(path)])
+        assert shown(edited.finish([edited.analyse(path)])) == shown(expected), version
+
+
+def test_an_edit_runs_the_edited_test_again_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from understudy.doubles.run import Test, _Session
+
+    tests = [f"def test_{name}():\n    {name} = 1\n" for name in "abc"]
+    path = tmp_path / "test_many.py"
+    path.write_text("\n\n".join(["def helper():\n    pass\n", *tests]))
+    run: list[str] = []
+    works = _Session.run
+
+    def noted(session: _Session, test: Test) -> object:
+        run.append(test.node.name)
+        return works(session, test)
+
+    monkeypatch.setattr(_Session, "run", noted)
+    project = open_project(tmp_path)
+
+    def after(old: str, new: str) -> list[str]:
+        run.clear()
+        content = project.workspace.text(path).content
+        assert content.count(old) == 1
+        project.workspace.open(path, Text(content.replace(old, new)))
+        project.analyse(path)
+        return run
+
+    project.analyse(path)
+    assert run == ["test_a", "test_b", "test_c"]
+    assert after("b = 1", "b = 12") == ["test_b"]
+    assert after("b = 12", "b = 12\n    more = 1") == ["test_b"]
+    # Other statements of the file are as they were while one is broken, and afterwards.
+    assert after("b = 12", "b = f(") == ["test_b"]
+    assert after("b = f(", "b = f()") == ["test_b"]
+    assert after("    pass", "    return 1") == ["test_a", "test_b", "test_c"]
+    project.workspace.changed_on_disk(tmp_path / "other.py")
+    assert after("c = 1", "c = 2") == ["test_a", "test_b", "test_c"]
