@@ -17,8 +17,10 @@ from understudy.doubles.state import (
     Exhausted,
     Failure,
     Guard,
+    Look,
     Misuse,
     Raised,
+    Sight,
     State,
     Status,
 )
@@ -101,6 +103,8 @@ class Core(State):
         self.notes: list[Failure] = []
         """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty, but
         where an assertion fails because of it."""
+        self.looks: list[Look] = []
+        """Assertions of mocks that were looked at, and what is nearly one."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
@@ -230,6 +234,15 @@ class Core(State):
                 )
             )
 
+    def look(
+        self, env: Environment, sight: Sight, mock: Mock, node: Node, name: str, error: str = ""
+    ) -> None:
+        """Note an attribute that is looked at; not where an exception is expected or handled."""
+        if any(guard.expects or guard.catches("AttributeError", ()) is not False for guard in self.guards):
+            return
+        in_test = self.is_test(env.unit.path)
+        self.looks.append(Look(sight, mock, Place(env.unit, node), in_test, name, error))
+
     def report(self, failure: Failure) -> None:
         subject = failure.subject
         if isinstance(subject, Coroutine) and subject.mock is not None:
@@ -290,6 +303,7 @@ class Core(State):
         self.journal = journal
         self.failures, self.possible, self.settled = [], [], frozenset()
         self.notes = []
+        self.looks = []
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]
         self.steps, self.plain_limit = 0, None

@@ -6,6 +6,7 @@ import ast
 
 from understudy.doubles import awaitables, versions
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.assertions import meant
 from understudy.doubles.core import handed_place
 from understudy.doubles.functions import Functions
 from understudy.doubles.library import exceptions
@@ -20,7 +21,7 @@ from understudy.doubles.shapes import (
     SYNC_MAGICS,
     is_magic,
 )
-from understudy.doubles.state import Misuse, Raised
+from understudy.doubles.state import Misuse, Raised, Sight
 from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
@@ -158,9 +159,13 @@ class Mocks(Functions):
             return self.call_mock(on_type, Arguments(), node, env)
         configured = mock.slots.get(slot)
         if isinstance(configured, Value):
+            if isinstance(configured, Mock) and configured.auto and mock.plain:
+                self._look_at_assertion(mock, name, node, env)
             return configured
         if f"deleted{slot}" in mock.slots:
             return self._missing_attribute(env, mock, node, name, name)
+        if mock.plain:
+            self._look_at_assertion(mock, name, node, env)
         if not mock.certain:
             self.may_lack()
             return UNKNOWN
@@ -208,11 +213,7 @@ class Mocks(Functions):
             return UNKNOWN
         if mock.spec is None and not mock.unsafe and self._refused_name(name):
             misuse = Misuse.AWAIT_ASSERTION if name in AWAIT_ASSERTIONS else Misuse.INVALID_ASSERTION
-            error = (
-                f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be "
-                "an attribute."
-            )
-            return self.fail(env, misuse, mock, node, error, name, "AttributeError")
+            return self.fail(env, misuse, mock, node, _not_valid(name), name, "AttributeError")
         if mock.spec is None and name in AWAIT_RECORDS:
             self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
         child = self.shapes.child(mock, name)
@@ -240,8 +241,37 @@ class Mocks(Functions):
         misuse = Misuse.MISSING_ATTRIBUTE
         if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
             misuse = Misuse.AWAIT_ASSERTION
+        elif meant(name) is not None:
+            misuse = Misuse.INVALID_ASSERTION
         error = error or f"Mock object has no attribute {name!r}"
         return self.fail(env, misuse, mock, node, error, name, "AttributeError")
+
+    def _look_at_assertion(self, mock: Mock, name: str, node: Node, env: Environment) -> None:
+        """Remember that an assertion or record is looked at, or a name that is nearly one."""
+        if name in ASSERTIONS or name in RECORDS:
+            self.look(env, Sight.ASSERTION, mock, node, name)
+            return
+        is_async = mock.kind is MockKind.ASYNC and not mock.vague
+        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
+            if is_async:
+                self.look(env, Sight.ASSERTION, mock, node, name)
+            return
+        refused = self._refused_name(name)
+        near = meant(name)
+        if not refused and (near is None or (near in AWAIT_ASSERTIONS and not is_async)):
+            return
+        if mock.cls is not None and self.resolver.class_attribute(mock.cls, name) is not Absent.MISSING:
+            return
+        error = ""
+        if mock.spec is not None:
+            if near is None or self.shapes.has(mock.spec, name) is not False:
+                return
+            kind = "'function'" if mock.spec.as_function else "Mock"
+            error = f"{kind} object has no attribute {name!r}"
+        elif refused and not mock.unsafe and f".{name}" not in mock.slots:
+            error = _not_valid(name)
+        if error or near is not None:
+            self.look(env, Sight.LOOKALIKE, mock, node, name, error)
 
     def _refused_name(self, name: str) -> bool:
         """Is the name taken for a misspelled assertion on a mock without a spec?"""
@@ -357,3 +387,9 @@ _DEFAULT_RESULTS: dict[str, object] = {
 """``_calculate_return_value`` and ``_return_values`` of CPython's mock.py."""
 _UNDECIDED = frozenset({"__lt__", "__gt__", "__le__", "__ge__"})
 _NEVER_THERE = frozenset({"__name__", "__qualname__", "__await__"})
+
+
+def _not_valid(name: str) -> str:
+    return (
+        f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be an attribute."
+    )

@@ -14,7 +14,7 @@ from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
 from understudy.doubles.memory import Kept, Memory
-from understudy.doubles.state import Exhausted, Failure, Raised, last_name
+from understudy.doubles.state import Exhausted, Failure, Look, Raised, last_name
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -61,6 +61,7 @@ class Outcome:
     """Places where the test expects an exception and nothing raises one."""
     notes: tuple[Failure, ...] = ()
     """What raises nothing and is not what its author means: a coroutine that is discarded, or tested for truth."""
+    looks: tuple[Look, ...] = ()
 
 
 class Simulation:
@@ -208,6 +209,7 @@ class _Layer:
     key: object
     failures: tuple[Failure, ...] = ()
     notes: tuple[Failure, ...] = ()
+    looks: tuple[Look, ...] = ()
     broken: bool = False
     """It raised or took too long: what it left behind is not known, so no test runs on it."""
     journal: list[tuple[dict[Any, Any], Hashable, Any]] = field(default_factory=list)
@@ -246,6 +248,7 @@ class _Session:
                 break
         failures = [failure for layer in self.layers for failure in layer.failures]
         notes = [note for layer in self.layers for note in layer.notes]
+        looks = [look for layer in self.layers for look in layer.looks]
         unmet: frozenset[tuple[str, Span]] = frozenset()
         if not any(layer.broken for layer in self.layers):
             started = len(self.machine.cleanups)
@@ -254,8 +257,9 @@ class _Session:
             del self.machine.cleanups[started:]
             failures.extend(body.failures)
             notes.extend(body.notes)
+            looks.extend(body.looks)
             unmet = frozenset(self.machine.unmet)
-        return Outcome(test, tuple(failures), unmet, tuple(notes))
+        return Outcome(test, tuple(failures), unmet, tuple(notes), tuple(looks))
 
     def _decorated_by_workspace(self, test: Test) -> bool:
         """A decorator of the workspace may run the test as it likes, or catch what it raises."""
@@ -282,6 +286,7 @@ class _Session:
             pass
         layer.failures = machine.end()
         layer.notes = tuple(machine.notes)
+        layer.looks = tuple(machine.looks)
         return layer
 
     # --- what a test needs

@@ -74,6 +74,28 @@ class Failure:
     """Where the double was given to code under test."""
 
 
+class Sight(str, Enum):
+    """What of a mock is looked at."""
+
+    ASSERTION = "assertion"
+    """An assertion (``assert_called_once``) or record (``called``)."""
+    LOOKALIKE = "lookalike"
+    """A name that is nearly an assertion."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """An attribute of a mock that is looked at, whether that raises or not."""
+
+    sight: Sight
+    mock: Mock
+    place: Place
+    in_test: bool
+    name: str
+    error: str
+    """The message of the AttributeError that it raises; empty when it raises none."""
+
+
 class Raised(Exception):
     """An exception of the simulated program."""
 

@@ -279,6 +279,8 @@ class Mock(Value):
     """True when its configuration is not fully known: it never draws a finding."""
     unsafe: bool = False
     """``unsafe=True``: names that begin with ``assert`` are children like others; so they are not for a child."""
+    vague: bool = False
+    """True when all that is not known is whether it is an AsyncMock or a MagicMock."""
     cls: ClassEntity | None = None
     """The class of the workspace that it is an instance of: ``class FakeSession(AsyncMock)``."""
 
@@ -313,6 +315,11 @@ class Mock(Value):
     @property
     def certain(self) -> bool:
         return not any(m.unsure or m.slots.get("escaped") for m in self.lineage())
+
+    @property
+    def plain(self) -> bool:
+        """Is it a mock of the library's own classes, whatever else is known of it?"""
+        return not any(m.unsure and not m.vague for m in self.lineage())
 
 
 @dataclass(eq=False)

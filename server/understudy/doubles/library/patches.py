@@ -169,7 +169,7 @@ def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, option
             mock.configure_double(machine, made, options)
     if isinstance(made, Mock):
         made.unsure = made.unsure or arguments.is_open
-        made.unsafe = made.unsafe or not mock.is_off(arguments.keywords.get("unsafe"))
+        made.vague = made.vague and not arguments.is_open
         if made.unnamed:
             made.label = attribute
     return made
@@ -208,7 +208,7 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
         return _specced(machine, patch, made, spec, original, option)
     is_async = _is_async(machine, original)
     if is_async is None:
-        made.unsure = True
+        made.unsure = made.vague = True
     elif is_async:
         made.kind = MockKind.ASYNC
         made.label = f"{MockKind.ASYNC.value}()"
