@@ -17,6 +17,7 @@ from understudy.doubles.shapes import (
     AWAIT_ASSERTIONS,
     AWAIT_RECORDS,
     METHODS,
+    OWN_PREFIXES,
     RECORDS,
     SYNC_MAGICS,
     is_magic,
@@ -198,7 +199,7 @@ class Mocks(Functions):
         if name == "__dict__":
             self.escape([mock])
             return UNKNOWN
-        return UNKNOWN if name in RECORDS else None
+        return UNKNOWN if name in RECORDS or name.startswith(OWN_PREFIXES) else None
 
     def _child(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
         """``__getattr__`` of a mock."""

@@ -65,6 +65,18 @@ COROUTINE_ATTRIBUTES = frozenset(
     {"send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_origin", "cr_running", "cr_suspended"}
 ) | frozenset(dir(object))
 
+OWN_PREFIXES = (
+    "_mock_",
+    "_spec_",
+    "_is_coroutine",
+    "_calls_repr",
+    "_call_",
+    "_execute_",
+    "_increment_",
+    "_format_mock_",
+)
+"""How private attributes begin that every mock has, whatever its spec."""
+
 CONSTRUCTORS = {kind.value: kind for kind in MockKind}
 
 
@@ -101,7 +113,11 @@ class Shapes:
             found = self.resolver.class_attribute(spec.entity, name)
             if found is Absent.MISSING:
                 return False
-            return None if found is Absent.UNKNOWN else True
+            if found is Absent.UNKNOWN:
+                # Whether an autospec has the fields of a dataclass depends on the version.
+                is_bare = not (spec.auto and spec.entity.declaration.decorators)
+                return False if is_bare and self.resolver.is_only_annotated(spec.entity, name) else None
+            return True
         if isinstance(spec.entity, FunctionEntity):
             if name in _FUNCTION_NAMES:
                 return True

@@ -307,6 +307,28 @@ class Resolver:
             return Absent.UNKNOWN
         return Absent.MISSING
 
+    def is_only_annotated(self, entity: ClassEntity, name: str) -> bool:
+        """Is a name declared by an annotation without a value, and bound by nothing, so that the class itself has
+        no such attribute? Slots are attributes."""
+        ancestry = self.ancestry(entity)
+        annotated = False
+        for cls in ancestry.classes:
+            for decorator in cls.declaration.decorators:
+                if isinstance(decorator, model.CallTerm) and decorator.keyword("slots") is not None:
+                    return False
+            if self.own_attribute(cls, name) is Absent.MISSING:
+                if self._set_on_class(cls, name):
+                    return False
+            elif all(
+                isinstance(declaration, model.Assign) and declaration.value is None
+                for declaration in cls.declaration.body
+                if _binds(declaration, name)
+            ):
+                annotated = True
+            else:
+                return False
+        return annotated and ancestry.complete
+
     def own_attribute(self, cls: ClassEntity, name: str) -> Lookup:
         """A name that the class body itself binds."""
         found: Lookup = Absent.MISSING
@@ -474,3 +496,12 @@ def _term_name(term: model.Term) -> str:
     if isinstance(term, model.CallTerm):
         term = term.func
     return ".".join(term.parts) if isinstance(term, model.Ref) else ""
+
+
+def _binds(declaration: model.Declaration, name: str) -> bool:
+    """Does a statement of a class body bind, or only annotate, this name?"""
+    if isinstance(declaration, (model.Function, model.Class)):
+        return declaration.name == name
+    if isinstance(declaration, model.Assign):
+        return declaration.target == name
+    return isinstance(declaration, model.Import) and any(each.bound == name for each in declaration.names)
