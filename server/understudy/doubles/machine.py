@@ -131,8 +131,8 @@ class Machine(Expressions):
                 self.write(holder.names, target.id, value)
         elif isinstance(target, ast.Attribute):
             owner = self.eval(target.value, env)
-            coroutine = isinstance(owner, Coroutine)
-            where = target if coroutine or source is None else source
+            refusing = isinstance(owner, (Coroutine, Mock))
+            where = target if refusing or source is None else source
             self.set_attribute(owner, target.attr, value, Place(env.unit, where), env)
         elif isinstance(target, ast.Subscript):
             owner = self.eval(target.value, env)

@@ -34,7 +34,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         known = _known(context, spec)
         close = nearest(failure.detail, known)
         related = [async_doubles.made_here(failure.subject)]
-        if isinstance(spec.entity, ClassEntity):
+        if spec.entity is not None:
             related.append(Related(spec.entity.path, spec.entity.span, f"the spec: `{spec.entity.name}`"))
         if not failure.in_test:
             related.append(Related(failure.place.unit.path, failure.place.span, "read here"))
@@ -79,15 +79,12 @@ def _message(context: Context, failure: Failure, spec: Spec, close: str | None) 
     who = "this"
     if not failure.in_test:
         who = f"`{failure.calls[-1].function.name}` reads `{async_doubles.source_of(failure)}`, which"
-    if isinstance(spec.entity, ClassEntity):
-        what = f"its spec `{spec.entity.name}`"
-    else:
-        what = "its list of names"
+    what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"
     start = f"{who} raises {failure.exception}: `{double}` has no `{name}`, because {what} has none"
     if isinstance(spec.entity, ClassEntity) and _set_on_instances(context, spec.entity, name):
         return (
-            f"{start}: it is only set on instances, and `spec` looks at the class; set "
-            f"`{double}.{name}`, or give the class an attribute of that name"
+            f"{start}: it is only set on instances, and `spec` looks at the class; set `{double}.{name}`, "
+            "or give the class an attribute of that name"
         )
     if close is not None:
         return f"{start}; did you mean `{close}`?"
