@@ -1,11 +1,14 @@
-# Two commands on a fresh machine: make demo, make test. Both make a virtual environment of their own first.
+# Commands for a fresh machine: make demo, make test, make vsix, make test-editors. Each makes a virtual environment of
+# its own first.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test oracle corpus lint format types clean
+VSIX := editors/vscode/dist/understudy.vsix
+
+.PHONY: demo test oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -29,8 +32,28 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+vsix: $(VSIX)  ## the VS Code extension, with the server in it
+
+$(VSIX): $(STAMP) $(shell find editors/vscode server -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
+		-not -path '*/libs/*' -not -name '*.pyc' -not -name LICENSE -not -name CHANGELOG.md)
+	cd editors/vscode && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd editors/vscode && PYTHON=$(abspath $(BIN)/python) npm run --silent package
+
+test-editors: test-neovim test-vscode  ## Understudy in the editors themselves; sets them up in the clone
+
+test-vscode: $(VSIX)
+	tests/editors/vscode/setup.sh
+	cd tests/editors/vscode && node --test --test-concurrency=1 --test-reporter=spec
+
+test-neovim: $(STAMP)
+	tests/editors/neovim/run.sh $(abspath $(BIN)/understudy)
+
+pictures: test-vscode  ## the extension's pictures, from the screenshots of the tests
+	editors/vscode/pictures.sh
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) editors/vscode/dist editors/vscode/bundled/libs
+	rm -rf editors/vscode/node_modules tests/editors/vscode/node_modules tests/editors/.tools tests/editors/artefacts
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -87,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
 
     server = commands.add_parser("server", help="speak the Language Server Protocol on stdio")
     server.add_argument("--tcp", type=_address, metavar="HOST:PORT", help="listen on TCP instead, to debug")
+    server.add_argument(
+        "--log-level",
+        choices=("error", "warning", "info", "debug"),
+        default="warning",
+        help="how much is written to stderr (default: warning)",
+    )
     server.set_defaults(run=_server)
 
     rule = commands.add_parser("rule", help="print a rule's documentation")
@@ -156,7 +162,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _server(arguments: argparse.Namespace) -> int:
     from understudy.lsp.server import serve
 
-    return serve(arguments.tcp)
+    return serve(arguments.tcp, arguments.log_level)
 
 
 def _rule(arguments: argparse.Namespace) -> int:

@@ -37,10 +37,11 @@ _GARBAGE_THRESHOLD = 20_000
 """An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
 
 
-def serve(tcp: tuple[str, int] | None) -> int:
-    """Serve one client. Exit status: 0 when it said ``shutdown`` first, else 1."""
+def serve(tcp: tuple[str, int] | None, log_level: str = "warning") -> int:
+    """Serve one client; ``log_level`` is a level of ``logging``. Exit status: 0 when it said ``shutdown``
+    first, else 1."""
     layout = "%(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=layout)
+    logging.basicConfig(stream=sys.stderr, level=log_level.upper(), format=layout)
     # pygls logs the body of every message at INFO.
     logging.getLogger("pygls").setLevel(logging.ERROR)
     # An edit must not wait the usual 5 ms, at each of several turns, behind a running analysis.

@@ -41,8 +41,8 @@ _log = logging.getLogger(__name__)
 _CONFIGURATION_DEADLINE = 2.0
 """Seconds to wait for the client's settings before analysing without them."""
 _REPORT_DEADLINE = 10.0
-_CLIENTS_OWN_KEYS = frozenset({"trace", "server"})
-"""Keys under our section that an editor's extension reads, not the server."""
+_CLIENTS_OWN_KEYS = frozenset({"trace", "server", "diagnosticMode", "inlayHints"})
+"""Keys under our section that are no configuration of a project."""
 
 
 class Overtaken(Exception):

@@ -1,0 +1,94 @@
+// What a person sees and does in VS Code with the example backend open. The steps build on one another: one workbench
+// serves them all, and each leaves a screenshot.
+
+import { after, before, test } from 'node:test';
+
+import { Workbench, assert, steps, until } from './workbench.mjs';
+
+const FILE = 'tests/unit/test_proposal_service.py';
+let vscode;
+
+before(async () => {
+  vscode = await Workbench.start({
+    settings: { '[python]': { 'editor.codeActionsOnSave': { 'source.fixAll.understudy': 'explicit' } } },
+  });
+});
+after(() => vscode?.stop());
+
+const step = steps(test, () => vscode);
+
+step('01-squiggles', 'findings are underlined', async () => {
+  await vscode.open(FILE, 16, 31);
+  await vscode.squiggles().first().waitFor();
+});
+
+step('02-problems', 'the Problems panel has the findings and the places that play a part', async () => {
+  const [finding, made, awaited] = await until('the finding with its places', async () => {
+    const rows = await vscode.problems();
+    const at = rows.findIndex((row) => row.includes('[Ln 16, Col 31]'));
+    return at >= 0 && rows.slice(at, at + 3);
+  });
+  assert.match(finding, /`create` awaits `self\.session\.commit\(\)`.*understudy.*US108/);
+  assert.match(made, /test_proposal_service\.py ?\[Ln 15, Col 15\] ?: ?made here: a MagicMock/);
+  assert.match(awaited, /proposal_service\.py ?\[Ln 35, Col 9\] ?: ?awaited here/);
+});
+
+step('03-hover', 'hovering over a finding explains its rule', async () => {
+  await vscode.open(FILE, 16, 31);
+  await vscode.press('Control+K', 'Control+I');
+  const hover = vscode.page.locator('.monaco-hover:visible', { hasText: 'US108 mock-awaited-by-callee' });
+  await hover.waitFor();
+  assert.match(await hover.innerText(), /make `session` an AsyncMock/);
+});
+
+step('04-light-bulb', 'the light bulb offers the fix', async () => {
+  await vscode.open(FILE, 16, 31);
+  await vscode.press('Control+.');
+  await vscode.page.locator('.action-widget .monaco-list-row.focused', { hasText: 'Make it an AsyncMock' }).waitFor();
+});
+
+step('05-mended', 'the fix mends the test, and the finding goes', async () => {
+  await vscode.press('Enter');
+  await until('the finding to go', async () => !(await vscode.problems()).some((row) => row.includes('[Ln 16, Col 31]')));
+  await vscode.line('    session = AsyncMock()');
+});
+
+step('06-fix-all-on-save', 'all safe fixes are applied on save', async () => {
+  // The edit before is not saved yet.
+  const fixable = (await vscode.problems()).filter((row) => row.includes('US109'));
+  assert.equal(fixable.length, 2);
+  await vscode.save();
+  await until('the fixed file', async () => {
+    const text = await vscode.text(FILE);
+    return text.includes('    session = AsyncMock()\n') && text.includes('session.execute.return_value = MagicMock()') && text.includes('db.execute.return_value = MagicMock()');
+  });
+  await until('the findings to go', async () => !(await vscode.problems()).some((row) => row.includes('US109')));
+});
+
+step('07-status', 'the language status names the server', async () => {
+  await vscode.open(FILE, 1, 1);
+  const entries = await vscode.languageStatus();
+  await entries.filter({ hasText: /Understudy.*on Python 3\.\d+/s }).waitFor();
+});
+
+step('08-restart', 'a restarted server finds the same again', async () => {
+  const before = (await vscode.problems()).filter((row) => row.includes('US108'));
+  assert.ok(before.length > 0);
+  await vscode.command('Understudy: Restart Server');
+  await until('the findings to be taken back or the server to be another', async () => (await vscode.logLines('starting')) === 2);
+  await until('the same findings', async () => {
+    const rows = (await vscode.problems()).filter((row) => row.includes('US108'));
+    return rows.length === before.length;
+  });
+});
+
+step('09-explain', 'a rule is explained on a page of its own', async () => {
+  await vscode.open(FILE, 1, 1);
+  await vscode.command('Understudy: Explain a Rule');
+  const input = vscode.page.locator('.quick-input-widget input');
+  await input.fill('US108');
+  await vscode.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: 'mock-awaited-by-callee' }).waitFor();
+  await vscode.press('Enter');
+  const preview = vscode.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
+  await preview.getByRole('heading', { name: 'What it finds' }).waitFor();
+});
