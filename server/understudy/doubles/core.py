@@ -104,7 +104,9 @@ class Core(State):
         """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty, but
         where an assertion fails because of it."""
         self.looks: list[Look] = []
-        """Assertions of mocks that were looked at, and what is nearly one."""
+        """Assertions of mocks that were looked at and not simply called, and what is nearly one."""
+        self.thrown_away: ast.expr | None = None
+        """The value of the running expression statement."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}

@@ -70,7 +70,11 @@ class Machine(Expressions):
         return method(self, node, env) if method is not None else Status.NEXT
 
     def _expression_statement(self, node: ast.Expr, env: Environment) -> Status:
-        value = self.eval(node.value, env)
+        around, self.thrown_away = self.thrown_away, node.value
+        try:
+            value = self.eval(node.value, env)
+        finally:
+            self.thrown_away = around
         if isinstance(node.value, ast.Call) and isinstance(value, Coroutine):
             self._discarded(value, node.value, env)
         return Status.NEXT

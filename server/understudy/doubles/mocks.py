@@ -249,12 +249,9 @@ class Mocks(Functions):
 
     def _look_at_assertion(self, mock: Mock, name: str, node: Node, env: Environment) -> None:
         """Remember that an assertion or record is looked at, or a name that is nearly one."""
-        if name in ASSERTIONS or name in RECORDS:
-            self.look(env, Sight.ASSERTION, mock, node, name)
-            return
         is_async = mock.kind is MockKind.ASYNC and not mock.vague
-        if name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
-            if is_async:
+        if name in ASSERTIONS or name in RECORDS or name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
+            if (is_async or "await" not in name) and not self._as_usual(name, node):
                 self.look(env, Sight.ASSERTION, mock, node, name)
             return
         refused = self._refused_name(name)
@@ -273,6 +270,15 @@ class Mocks(Functions):
             error = _not_valid(name)
         if error or near is not None:
             self.look(env, Sight.LOOKALIKE, mock, node, name, error)
+
+    def _as_usual(self, name: str, node: Node) -> bool:
+        """An assertion that is called as a statement; a record that is not looked at for nothing."""
+        statement = self.thrown_away
+        if name in RECORDS or name in AWAIT_RECORDS:
+            return statement is not node and not (
+                isinstance(statement, ast.Compare) and node in (statement.left, *statement.comparators)
+            )
+        return isinstance(statement, ast.Call) and statement.func is node
 
     def _refused_name(self, name: str) -> bool:
         """Is the name taken for a misspelled assertion on a mock without a spec?"""

@@ -106,7 +106,9 @@ class Simulation:
                     outcome = session.run(test)
                 memory.files |= files
                 questions = tuple(asking.questions) if asking is not None else ()
-                has_places = bool(outcome.failures or outcome.unmet or questions)
+                has_places = bool(
+                    outcome.failures or outcome.notes or outcome.looks or outcome.unmet or questions
+                )
                 known = Kept(outcome, questions, has_places, memory.is_broken)
                 memory.outcomes[test.node] = known
             if deferred is not None:
