@@ -22,7 +22,8 @@ from understudy.doubles.shapes import (
     SYNC_MAGICS,
     is_magic,
 )
-from understudy.doubles.state import Misuse, Raised, Sight
+from understudy.doubles.signature import refusal, written
+from understudy.doubles.state import Misuse, Raised, Sight, last_name
 from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
@@ -63,8 +64,75 @@ class Mocks(Functions):
         self.alive.append(mock)
         if mock.kind is MockKind.ASYNC:
             place = Place(env.unit, node)
-            return Coroutine(lambda: self.mock_result(mock, arguments, node, env), place, mock=mock)
+            if mock.spec is None or not mock.spec.as_function:
+                self.check_arguments(mock, arguments, node, env)
+                return Coroutine(lambda: self.mock_result(mock, arguments, node, env), place, mock=mock)
+
+            def awaited() -> Value:
+                # The double of an ``async def`` is one itself: it looks at its arguments when it is awaited.
+                self.check_arguments(mock, arguments, node, env)
+                return self.mock_result(mock, arguments, node, env)
+
+            return Coroutine(awaited, place, mock=mock)
+        self.check_arguments(mock, arguments, node, env)
         return self.mock_result(mock, arguments, node, env)
+
+    def check_arguments(
+        self, mock: Mock, arguments: Arguments, node: Node, env: Environment, *, asserted: bool = False
+    ) -> None:
+        """An autospecced double takes the arguments of what it stands for, and no others; an assertion about
+        other arguments fails."""
+        known = self.signature_of(mock)
+        if known is None:
+            return
+        function, skipped = known
+        refused = refusal(
+            function.args,
+            skipped=skipped,
+            positional=len(arguments.values),
+            keywords=arguments.keywords,
+            is_open=arguments.is_open,
+        )
+        if refused is None:
+            return
+        where: Node = node
+        if refused.index is not None and refused.index < len(arguments.nodes):
+            where = arguments.nodes[refused.index] or node
+        elif refused.keyword is not None and isinstance(node, ast.Call):
+            where = next((each for each in node.keywords if each.arg == refused.keyword), node)
+        exception = "AssertionError" if asserted else "TypeError"
+        detail = written(function.args, skipped)
+        self.fail(env, Misuse.REFUSED_ARGUMENTS, mock, where, refused.error, detail, exception)
+
+    def signature_of(self, mock: Mock) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, int] | None:
+        """The function whose signature an autospecced double has, and how many of its first parameters are filled;
+        None where it takes anything, or what it takes is not known."""
+        spec = mock.spec
+        if spec is None or not spec.auto:
+            return None
+        entity: object = spec.entity
+        skipped = 0
+        if isinstance(spec.entity, ClassEntity):
+            new = self.resolver.class_attribute(spec.entity, "__new__")
+            if spec.instance or isinstance(new, FunctionEntity):
+                return None
+            if not self.resolver.ancestry(spec.entity).complete:
+                return None
+            entity, skipped = self.resolver.class_attribute(spec.entity, "__init__"), 1
+        if not isinstance(entity, FunctionEntity):
+            return None
+        found = self.node_of(entity)
+        names = (
+            {last_name(decorator) for decorator in found[0].decorator_list} if found is not None else set()
+        )
+        if found is None or not names <= _SAME_SIGNATURE:
+            return None
+        if entity.owner is not None and not isinstance(spec.entity, ClassEntity):
+            if spec.as_function or mock.parent is None:
+                # Patched on a class, it gets the instance from those that look it up there.
+                return None
+            skipped = 0 if "staticmethod" in names else 1
+        return found[0], skipped
 
     def mock_result(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
         """What the call gives (``_execute_mock_call``): ``side_effect`` first, then ``return_value``."""
@@ -379,6 +447,8 @@ class Mocks(Functions):
         return self.shapes.has(mock.spec, name) is False
 
 
+_SAME_SIGNATURE = frozenset({"staticmethod", "classmethod", "abstractmethod", "override", "final"})
+"""Decorators that leave the signature as it is."""
 CONFIGURED = frozenset({"return_value", "side_effect", "wraps"})
 _DEFAULT_RESULTS: dict[str, object] = {
     "__int__": 1,

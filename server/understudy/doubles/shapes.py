@@ -55,6 +55,17 @@ AWAIT_ASSERTIONS = frozenset(
 )
 CALLED_ASSERTIONS = (ASSERTIONS | AWAIT_ASSERTIONS) - {"assert_not_called", "assert_not_awaited"}
 """Assertions that only hold when the mock was called."""
+ASSERTED_ARGUMENTS = frozenset(
+    {
+        "assert_any_await",
+        "assert_any_call",
+        "assert_awaited_once_with",
+        "assert_awaited_with",
+        "assert_called_once_with",
+        "assert_called_with",
+    }
+)
+"""Assertions that take the arguments of the call."""
 METHODS = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock", "_get_child_mock"})
 RECORDS = frozenset(
     {"called", "call_count", "call_args", "call_args_list", "mock_calls", "method_calls", "__class__"}

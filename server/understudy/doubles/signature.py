@@ -12,7 +12,7 @@ class Refusal:
     """Why a call does not fit a signature."""
 
     error: str
-    """The message of the ``TypeError``."""
+    """The message of the ``TypeError``, as CPython 3.10 words it."""
     index: int | None = None
     """The argument that is too much, by position."""
     keyword: str | None = None
@@ -60,3 +60,30 @@ def refusal(
             if name not in by_name:
                 return Refusal(f"got an unexpected keyword argument {name!r}", keyword=name)
     return None
+
+
+def written(parameters: ast.arguments, skipped: int) -> str:
+    """The parameters as they are written, without annotations and without those that are filled: ``a, b=1``."""
+    shown: list[str] = []
+    positional = [*parameters.posonlyargs, *parameters.args]
+    first_default = len(positional) - len(parameters.defaults)
+    for index, arg in enumerate(positional):
+        if index < skipped:
+            continue
+        default = parameters.defaults[index - first_default] if index >= first_default else None
+        shown.append(_with_default(arg, default))
+        if index + 1 == len(parameters.posonlyargs):
+            shown.append("/")
+    if parameters.vararg is not None:
+        shown.append(f"*{parameters.vararg.arg}")
+    elif parameters.kwonlyargs:
+        shown.append("*")
+    for arg, keyword_default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
+        shown.append(_with_default(arg, keyword_default))
+    if parameters.kwarg is not None:
+        shown.append(f"**{parameters.kwarg.arg}")
+    return ", ".join(shown)
+
+
+def _with_default(arg: ast.arg, default: ast.expr | None) -> str:
+    return arg.arg if default is None else f"{arg.arg}={ast.unparse(default)}"

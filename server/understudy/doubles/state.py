@@ -39,6 +39,7 @@ class Misuse(str, Enum):
     NOT_SUBSCRIPTABLE = "not subscriptable"
     NOT_ITERABLE = "not iterable"
     AWAIT_ASSERTION = "await assertion"
+    REFUSED_ARGUMENTS = "refused arguments"
     COROUTINE_DISCARDED = "coroutine discarded"
     COROUTINE_TRUTH = "coroutine truth"
     COROUTINE_COMPARISON = "coroutine comparison"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib
 from understudy.doubles.library.played import Mocker, MonkeyPatch, Patch
+from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
@@ -82,6 +83,8 @@ def call_method(
 ) -> Value:
     receiver, name = method.receiver, method.name
     if isinstance(receiver, Mock):
+        if name in ASSERTED_ARGUMENTS:
+            machine.check_arguments(receiver, arguments, node, env, asserted=True)
         return mock.call_mock_method(machine, receiver, name, arguments)
     if isinstance(receiver, Sequence_):
         return builtin.call_sequence_method(machine, receiver, name, arguments)

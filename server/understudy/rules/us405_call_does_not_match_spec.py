@@ -1,0 +1,79 @@
+"""US405: an autospecced double is called, or asserted to have been called, with arguments that it refuses."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from understudy.doubles.state import Failure, Misuse
+from understudy.doubles.values import Mock, Place
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes.names import nearest
+from understudy.infer.entities import FunctionEntity
+from understudy.rules import async_doubles
+from understudy.rules.base import Context, Rule
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    found = [
+        *async_doubles.failures(context, Misuse.REFUSED_ARGUMENTS, in_test=True),
+        *async_doubles.failures(context, Misuse.REFUSED_ARGUMENTS, in_test=False),
+    ]
+    first: dict[object, tuple[Place, Failure]] = {}
+    for _, failure in found:
+        place = failure.place if failure.in_test else failure.handed
+        if place is not None:
+            first.setdefault(place.key, (place, failure))
+    for place, failure in first.values():
+        mock = failure.subject
+        assert isinstance(mock, Mock)
+        related = [async_doubles.made_here(mock)]
+        entity = mock.spec.entity if mock.spec is not None else None
+        if entity is not None:
+            related.append(Related(entity.path, entity.span, f"the spec: `{entity.name}`"))
+        if not failure.in_test:
+            related.append(Related(failure.place.unit.path, failure.place.span, "called here"))
+        yield rule.finding(
+            place.unit.path,
+            place.span,
+            _message(failure, mock),
+            related=tuple(related),
+            fixes=_fixes(failure),
+        )
+
+
+def _message(failure: Failure, mock: Mock) -> str:
+    assert mock.spec is not None and mock.spec.entity is not None
+    signature = f"its autospec is `{mock.spec.entity.name}({failure.detail})`"
+    double = async_doubles.readable(mock)
+    if failure.exception == "AssertionError":
+        return f"this fails whatever `{double}` was called with: {failure.error}, because {signature}"
+    who = "this" if failure.in_test else f"`{failure.calls[-1].function.name}` calls `{double}`, which"
+    return f"{who} raises {failure.exception}: {failure.error}; `{double}` is called, and {signature}"
+
+
+def _fixes(failure: Failure) -> tuple[Fix, ...]:
+    """The parameter that a keyword is nearest to, where the test writes the keyword."""
+    node, mock = failure.place.node, failure.subject
+    if not isinstance(node, ast.keyword) or node.arg is None or not failure.in_test:
+        return ()
+    assert isinstance(mock, Mock)
+    entity = mock.spec.entity if mock.spec is not None else None
+    if not isinstance(entity, FunctionEntity):
+        return ()
+    close = nearest(node.arg, [parameter.name for parameter in entity.declaration.parameters])
+    if close is None:
+        return ()
+    unit = failure.place.unit
+    edit = Edit(unit.path, unit.keyword_span(node), close)
+    return (Fix(f"Use `{close}`", Applicability.SAFE, (edit,)),)
+
+
+RULE = Rule(
+    "US405",
+    "call-does-not-match-spec",
+    Severity.ERROR,
+    "a call, or an assertion about one, whose arguments the signature of an autospec refuses",
+    check,
+    __name__,
+)
