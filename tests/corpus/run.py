@@ -18,6 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from understudy.project.config import Config  # noqa: E402
+from understudy.project.discover import discover  # noqa: E402
+
 from corpus import sources, triage  # noqa: E402
 from corpus.sources import FetchError  # noqa: E402
 from corpus.triage import Found  # noqa: E402
@@ -36,6 +39,7 @@ class CheckError(Exception):
 class Checked:
     """What a package's check found, and what it said on stderr."""
 
+    files: int
     findings: tuple[Found, ...]
     messages: tuple[str, ...]
 
@@ -43,8 +47,11 @@ class Checked:
 def check(package: str, folder: Path) -> Checked:
     """``understudy check`` in a folder, on two processes.
 
-    :raises CheckError: an internal error, a file that cannot be read…
+    :raises CheckError: an internal error, a file that cannot be read, no file at all…
     """
+    files = len(discover([folder], Config(), folder).files)
+    if not files:
+        raise CheckError(f"{package}: no file to check")
     environ = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     done = subprocess.run(
         [
@@ -67,7 +74,9 @@ def check(package: str, folder: Path) -> Checked:
     )
     if done.returncode:
         raise CheckError(f"{package}: exit status {done.returncode}: {done.stderr.strip()}")
-    return Checked(tuple(triage.found(package, json.loads(done.stdout))), tuple(done.stderr.splitlines()))
+    return Checked(
+        files, tuple(triage.found(package, json.loads(done.stdout))), tuple(done.stderr.splitlines())
+    )
 
 
 def results(checked: Mapping[str, Checked]) -> str:
@@ -79,13 +88,13 @@ def results(checked: Mapping[str, Checked]) -> str:
         "Written by `make corpus`. Findings by rule, and how many of all are errors; each error is explained in",
         "`triage.toml`. *messages*: files that do not parse as a whole.",
         "",
-        f"| package | errors | {' | '.join([*codes, 'messages'])} |",
-        f"| --- | ---: | {'---: | ' * (len(codes) + 1)}".rstrip(),
+        f"| package | files | errors | {' | '.join([*codes, 'messages'])} |",
+        f"| --- | ---: | ---: | {'---: | ' * (len(codes) + 1)}".rstrip(),
     ]
     for name, result in checked.items():
         count = Counter(item.code for item in result.findings)
         errors = sum(item.severity == "error" for item in result.findings)
-        cells = [errors, *(count[code] for code in codes), len(result.messages)]
+        cells = [result.files, errors, *(count[code] for code in codes), len(result.messages)]
         lines.append(f"| {name} | {' | '.join(str(cell or '') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 INDEX = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
-_STAMP = Path(".hg") / "unpacked-from"
+_STAMP = Path(".git") / "unpacked-from"
 """An unpacked archive is the whole of a repository: the search for configuration must not go on above it."""
 
 

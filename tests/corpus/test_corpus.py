@@ -73,7 +73,9 @@ def test_the_configuration_above_it_does_not_count(tmp_path: Path) -> None:
 
 
 def test_a_check_that_does_not_come_to_its_end_is_told(tmp_path: Path) -> None:
-    (tmp_path / ".hg").mkdir()
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(run.CheckError, match="pkg: no file to check"):
+        run.check("pkg", tmp_path)
     (tmp_path / "test_a.py").write_bytes(b"\xe9")
     with pytest.raises(run.CheckError, match=r"pkg: exit status 2: test_a.py: "):
         run.check("pkg", tmp_path)
@@ -116,14 +118,14 @@ def test_the_files_in_the_repository_can_be_read() -> None:
 
 def test_the_table() -> None:
     checked = {
-        "pkg 1.0": Checked((ERROR, ERROR, WARNING), ("a.py:1:1: syntax error",)),
-        "b 2": Checked((), ()),
+        "pkg 1.0": Checked(3, (ERROR, ERROR, WARNING), ("a.py:1:1: syntax error",)),
+        "b 2": Checked(1, (), ()),
     }
     assert run.results(checked).splitlines()[-4:] == [
-        "| package | errors | US101 | US205 | messages |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        "| pkg 1.0 | 2 | 2 | 1 | 1 |",
-        "| b 2 |  |  |  |  |",
+        "| package | files | errors | US101 | US205 | messages |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| pkg 1.0 | 3 | 2 | 2 | 1 | 1 |",
+        "| b 2 | 1 |  |  |  |  |",
     ]
 
 

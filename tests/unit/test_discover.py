@@ -54,6 +54,16 @@ def test_what_is_named_counts(tmp_path: Path) -> None:
     assert found(tmp_path, exclude=("/c.py",)) == []
 
 
+def test_a_project_in_an_ignored_folder_of_a_repository(tmp_path: Path) -> None:
+    """Its root counts although the repository around it ignores the folder."""
+    tree(tmp_path, "vendor/lib/a.py", "vendor/lib/sub/b.py")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("/vendor/\n")
+    root = tmp_path / "vendor" / "lib"
+    files = discover([root], Config(), root).files
+    assert [path.relative_to(root).as_posix() for path in files] == ["a.py", "sub/b.py"]
+
+
 def test_duplicates_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, "a/b.py")
     monkeypatch.chdir(tmp_path / "a")

@@ -141,8 +141,8 @@ class _Walk:
         within = top == self._root or _inside(top, self._root)
         if exclude is not None and (not within or _ignored_at([exclude], top, self._root)):
             exclude = None
-        outer = _outer_gitignores(top, self._root)
-        if _ignored_at(outer, top, self._root):
+        outer, repository = _outer_gitignores(top, self._root)
+        if _ignored_at(outer, top, repository):
             outer = []
         # Links to folders come last, so that a file is known by its real place where it has one.
         linked: list[tuple[str, list[_Patterns]]] = []
@@ -216,8 +216,9 @@ def _ignored_at(patterns: list[_Patterns], top: str, root: str) -> bool:
     return False
 
 
-def _outer_gitignores(top: str, root: str) -> list[_Patterns]:
-    """Those of the folders above ``top``, up to the repository's top or, without one, the root."""
+def _outer_gitignores(top: str, root: str) -> tuple[list[_Patterns], str]:
+    """Those of the folders above ``top``, up to the repository's top or, without one, the root; and which of the two
+    that is."""
     above: list[str] = []
     folder = top
     repository: str | None = None
@@ -241,7 +242,7 @@ def _outer_gitignores(top: str, root: str) -> list[_Patterns]:
         file = os.path.join(folder, ".gitignore")
         if os.path.isfile(file):
             found.append(_gitignore(folder, file))
-    return found
+    return found, root if repository is None else repository
 
 
 def _gitignore(folder: str, file: str) -> _Patterns:
