@@ -31,8 +31,8 @@ def meant(name: str) -> str | None:
     words = [_SYNONYMS.get(word, word) for word in plain.split("_")]
     plain = "_".join(filter(None, words))
     candidates = list(_near(plain))
-    best = min((distance for distance, _ in candidates), default=None)
-    nearest = {candidate for distance, candidate in candidates if distance == best}
+    best = min((letters for letters, _ in candidates), default=None)
+    nearest = {candidate for letters, candidate in candidates if letters == best}
     return nearest.pop() if len(nearest) == 1 else None
 
 
@@ -44,15 +44,15 @@ def _near(plain: str) -> Iterator[tuple[int, str]]:
         if ("not" in plain.split("_")) is not ("not" in candidate.split("_")):
             # The opposite of what is written is never meant.
             continue
-        distance = _distance(plain, candidate)
-        if distance <= 2:
-            yield distance, candidate
+        letters = distance(plain, candidate)
+        if letters <= 2:
+            yield letters, candidate
         short = candidate.removeprefix("assert_")
-        if len(short) >= _LONG and _distance(plain, short) <= 1:
+        if len(short) >= _LONG and distance(plain, short) <= 1:
             yield 1, candidate
 
 
-def _distance(one: str, other: str) -> int:
+def distance(one: str, other: str) -> int:
     """The number of letters to insert, drop, change or swap with the next (optimal string alignment)."""
     if abs(len(one) - len(other)) > 2:
         return 3

@@ -18,7 +18,7 @@ from understudy.rules.expected import excused, expected
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
-_MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
+MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
 _STARTING = frozenset({"start", "__enter__"})
 _ENTERING = frozenset({"enter_context", "enterContext", "enterClassContext", "enterModuleContext"})
 _MISSING_ERRORS = ("AttributeError", "ModuleNotFoundError")
@@ -144,13 +144,13 @@ def is_patch(entity: External) -> bool:
 
 def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     func = call.func
-    dotted = _dotted(func)
+    dotted = dotted_name(func)
     if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr", "spy")):
         return None
     root, _, rest = dotted.partition(".")
-    if root in _MOCKERS and _is_parameter(site, root) and rest in ("patch", "patch.object", "spy"):
+    if root in MOCKERS and is_parameter(site, root) and rest in ("patch", "patch.object", "spy"):
         return dotted
-    if root == "monkeypatch" and _is_parameter(site, root) and rest in ("setattr", "delattr"):
+    if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr"):
         return dotted
     found = context.scopes.resolve(func, site.scope)
     if isinstance(found, External) and mock_name(found) in ("patch", "patch.object"):
@@ -173,7 +173,7 @@ def _on_condition(site: Site) -> bool:
 def _entered(site: Site, spelling: str, started: Callable[[], frozenset[str]]) -> bool:
     """Does anything start the patch? One that is made and left alone looks nothing up."""
     root = spelling.partition(".")[0]
-    if root in _MOCKERS or root == "monkeypatch":
+    if root in MOCKERS or root == "monkeypatch":
         return True
     parent = site.chain.parent
     if parent is None or isinstance(parent.node, ast.Expr):
@@ -225,7 +225,7 @@ def _started(context: Context) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_parameter(site: Site, name: str) -> bool:
+def is_parameter(site: Site, name: str) -> bool:
     scope = site.scope
     while scope.node is not None:
         if name in scope.names:
@@ -236,7 +236,7 @@ def _is_parameter(site: Site, name: str) -> bool:
     return False
 
 
-def _dotted(node: ast.expr) -> str | None:
+def dotted_name(node: ast.expr) -> str | None:
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
