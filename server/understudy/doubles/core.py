@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.shapes import (
     Shapes,
@@ -114,6 +116,10 @@ class Core(State):
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
         self.class_overrides: dict[tuple[str, str, str], Value] = {}
+        self.watched: dict[trace.Spot, trace.Watched] = {}
+        """The patches that are in place, by what they replace."""
+        self.patches: list[trace.Watched] = []
+        """All patches that were entered."""
         self.globals: dict[tuple[str, str], Value] = {}
         self.alive: list[Mock] = []
         """Keeps called mocks from being collected: their ``id`` is a key."""
@@ -355,6 +361,8 @@ class Core(State):
     def global_value(self, module: Module, name: str) -> Value:
         """A module global as the code sees it now: patched, or as its own statement bound it."""
         key = (str(module.path), name)
+        if self.watched:
+            trace.name_read(self, module, name)
         patched = self.overrides.get(key)
         if patched is not None:
             return patched
@@ -387,20 +395,28 @@ class Core(State):
             return UNKNOWN
         value, unit = node
         env = Environment(entity.module, unit, {}, None, frozenset())
-        # It is bound when the module is imported: before any patch, and once for all tests.
+        # It is bound when the module is imported, and once for all tests.
         journal, self.journal = self.journal, None
-        patched = self.overrides, self.class_overrides
-        self.overrides, self.class_overrides = {}, {}
         try:
-            made = self.eval(value, env)
-            if isinstance(made, Mock) and entity.owner is None:
-                self._module_level_configuration(entity, made, env)
+            with self.unpatched():
+                made = self.eval(value, env)
+                if isinstance(made, Mock) and entity.owner is None:
+                    self._module_level_configuration(entity, made, env)
         except Raised:
             made = UNKNOWN
         finally:
             self.journal = journal
-            self.overrides, self.class_overrides = patched
         return made
+
+    @contextmanager
+    def unpatched(self) -> Iterator[None]:
+        """What happens in the block happened at import time, before any patch was entered."""
+        patched = self.overrides, self.class_overrides, self.watched
+        self.overrides, self.class_overrides, self.watched = {}, {}, {}
+        try:
+            yield
+        finally:
+            self.overrides, self.class_overrides, self.watched = patched
 
     def _assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
         try:

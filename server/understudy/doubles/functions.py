@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import mock
@@ -15,6 +16,7 @@ from understudy.doubles.state import (
 )
 from understudy.doubles.values import (
     UNKNOWN,
+    ClassValue,
     Coroutine,
     Environment,
     ExceptionValue,
@@ -94,8 +96,9 @@ class Functions(Core):
         value: Value = function
         node = function.node
         assert not isinstance(node, ast.Lambda)
-        for decorator in reversed(node.decorator_list):
-            value = self._decorated(value, decorator, function)
+        with self.unpatched():
+            for decorator in reversed(node.decorator_list):
+                value = self._decorated(value, decorator, function)
         return value
 
     def _decorated(self, value: Value, decorator: ast.expr, function: FunctionValue) -> Value:
@@ -128,10 +131,12 @@ class Functions(Core):
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
     ) -> Value:
         """Call a function of the workspace."""
+        trace.used(self, function, node, env)
         if function.bound is not None:
             arguments = arguments.with_first(function.bound)
         running = sum(1 for call in self.calls if call.function.node is function.node)
         if running > 1 or len(self.calls) > _DEPTH:
+            trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
@@ -151,11 +156,13 @@ class Functions(Core):
         if self._decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
             return self._managed(function, inner, place)
         if function.entity is not None and function.entity.declaration.is_generator:
+            trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         if function.entity is None and any(
             isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node)
         ):
+            trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         if function.is_async:
@@ -172,6 +179,7 @@ class Functions(Core):
         try:
             return self._enter_function(function, arguments, node, env)
         except TooLong:
+            trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         finally:
@@ -247,6 +255,10 @@ class Functions(Core):
                 missing = defaults.get(arg.arg)
                 if missing is None or arguments.is_open:
                     env.names[arg.arg] = UNKNOWN
+                elif function.closure is None:
+                    # Evaluated when the module was imported.
+                    with self.unpatched():
+                        env.names[arg.arg] = self.eval(missing, outer)
                 else:
                     env.names[arg.arg] = self.eval(missing, outer)
         return env
@@ -301,6 +313,7 @@ class Functions(Core):
 
     def instantiate(self, entity: ClassEntity, arguments: Arguments, node: Node, env: Environment) -> Value:
         """``Class(…)`` for a class of the workspace."""
+        trace.used(self, ClassValue(entity), node, env)
         ancestry = self.resolver.ancestry(entity)
         names = {cls.name for cls in ancestry.classes}
         outside = {external.name for external in ancestry.externals}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
 from understudy.doubles.library import calls, played, stdlib
@@ -99,6 +100,7 @@ class Objects(Mocks):
         """``callee(*arguments)``."""
         self.tick()
         if isinstance(callee, Unknown):
+            trace.unknown_call(self, node)
             self.escape(arguments.everything())
             self.may_raise()
             return UNKNOWN
@@ -109,6 +111,7 @@ class Objects(Mocks):
         if isinstance(callee, ClassValue):
             return self.instantiate(callee.entity, arguments, node, env)
         if isinstance(callee, LibraryName):
+            trace.used(self, callee, node, env)
             self.may_fail()
             return calls.call(self, callee.entity, arguments, node, env)
         if isinstance(callee, played.Mocker):
@@ -129,6 +132,7 @@ class Objects(Mocks):
             method = self.instance_attribute(callee, "__call__")
             if isinstance(method, FunctionValue):
                 return self.call_function(method, arguments, node, env)
+            trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(callee, Foreign):
@@ -149,6 +153,7 @@ class Objects(Mocks):
             return Foreign(f"{callee.dotted}()")
         if isinstance(callee, ExceptionValue):
             return ExceptionValue(callee.name, False, callee.bases)
+        trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
 
@@ -190,6 +195,7 @@ class Objects(Mocks):
     def library_attribute(self, value: LibraryName, name: str) -> Value:
         """``asyncio.sleep``: as the library has it, or as a patch put it there."""
         dotted = f"{value.entity.dotted}.{name}"
+        trace.looked_up(self, ("library", dotted))
         patched = self.overrides.get(("", dotted))
         if patched is not None:
             return patched
@@ -208,6 +214,7 @@ class Objects(Mocks):
     def instance_attribute(self, instance: Instance, name: str) -> Value:
         own = instance.slots.get(name)
         if isinstance(own, Value):
+            trace.looked_up(self, ("instance", str(id(instance)), name))
             return own
         if self._class_override(instance.entity, name) is not None:
             return self.class_attribute(instance.entity, name, instance)
@@ -229,6 +236,7 @@ class Objects(Mocks):
 
     def class_attribute(self, entity: ClassEntity, name: str, instance: Value | None) -> Value:
         for cls in self.resolver.ancestry(entity).classes:
+            trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
             patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
             if patched is not None:
                 if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY and instance is not None:
@@ -290,6 +298,10 @@ class Objects(Mocks):
         classes = self.resolver.ancestry(instance.entity).classes
         after = classes[classes.index(value.entity) + 1 :] if value.entity in classes else ()
         for cls in after:
+            trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
+            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            if patched is not None:
+                return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
                 return self.method(found, instance.entity, instance)

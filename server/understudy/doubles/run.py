@@ -15,6 +15,7 @@ from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
 from understudy.doubles.memory import Kept, Memory
 from understudy.doubles.state import Exhausted, Failure, Look, Raised, last_name
+from understudy.doubles.trace import Watched
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -62,6 +63,8 @@ class Outcome:
     notes: tuple[Failure, ...] = ()
     """What raises nothing and is not what its author means: a coroutine that is discarded, or tested for truth."""
     looks: tuple[Look, ...] = ()
+    patches: tuple[Watched, ...] = ()
+    """The patches that were in place, each as it was entered."""
 
 
 class Simulation:
@@ -107,7 +110,12 @@ class Simulation:
                 memory.files |= files
                 questions = tuple(asking.questions) if asking is not None else ()
                 has_places = bool(
-                    outcome.failures or outcome.notes or outcome.looks or outcome.unmet or questions
+                    outcome.failures
+                    or outcome.notes
+                    or outcome.looks
+                    or outcome.unmet
+                    or questions
+                    or any(patch.bypasses for patch in outcome.patches)
                 )
                 known = Kept(outcome, questions, has_places, memory.is_broken)
                 memory.outcomes[test.node] = known
@@ -252,6 +260,7 @@ class _Session:
         notes = [note for layer in self.layers for note in layer.notes]
         looks = [look for layer in self.layers for look in layer.looks]
         unmet: frozenset[tuple[str, Span]] = frozenset()
+        inherited = list(self.machine.watched.values())
         if not any(layer.broken for layer in self.layers):
             started = len(self.machine.cleanups)
             body = self._do("test", lambda: self._body(test))
@@ -261,7 +270,9 @@ class _Session:
             notes.extend(body.notes)
             looks.extend(body.looks)
             unmet = frozenset(self.machine.unmet)
-        return Outcome(test, tuple(failures), unmet, tuple(notes), tuple(looks))
+        in_place = tuple(dict.fromkeys([*inherited, *self.machine.patches]))
+        self.machine.patches.clear()
+        return Outcome(test, tuple(failures), unmet, tuple(notes), tuple(looks), in_place)
 
     def _decorated_by_workspace(self, test: Test) -> bool:
         """A decorator of the workspace may run the test as it likes, or catch what it raises."""
@@ -277,6 +288,7 @@ class _Session:
         layer = _Layer(key)
         machine = self.machine
         machine.begin(layer.journal)
+        started = len(machine.patches)
         try:
             action()
         except Raised as raised:
@@ -286,6 +298,9 @@ class _Session:
             layer.broken = True
         except Yielded:
             pass
+        if layer.broken:
+            for watched in (*machine.patches[started:], *machine.watched.values()):
+                watched.lost = True
         layer.failures = machine.end()
         layer.notes = tuple(machine.notes)
         layer.looks = tuple(machine.looks)

@@ -18,7 +18,7 @@ from understudy.project.modules import ModuleFile
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
-Node = ast.expr | ast.stmt | ast.arg | ast.keyword
+Node = ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from understudy.source.span import Span
 _DYNAMIC = re.compile(
     r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
     # A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``.
-    r"|\w*(?:modul|lazy|attach|deprecat)\w*\(\s*__name__\b"
+    r"|\w*(?:modul|lazy|attach|deprecat)\w*\((?:\s|#[^\n]*\n)*__name__\b"
 )
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from understudy.binding.idle import Idle, idle_patches
 from understudy.doubles.run import Simulation
 from understudy.finding import Finding, Fix, Related, Severity
 from understudy.index.module import Module
@@ -72,6 +73,10 @@ class Context:
                 else None
             )
         return self._others[path]
+
+    @cached_property
+    def idle_patches(self) -> list[Idle]:
+        return idle_patches(self.simulation, self.path, self.is_test_path)
 
     @cached_property
     def models(self) -> Models:

@@ -26,7 +26,13 @@ _ERRORS = ("ImportError",)
 _GENERATED = re.compile(r"_?version(?:_?info)?_?|_?build(?:_?info)?|.*_pb2(?:_grpc)?|_?generated.*", re.I)
 
 
+_APART = frozenset({"doc", "docs", "example", "examples", "samples", "templates"})
+"""Folders of files that are run on their own: what stands on their path is not known."""
+
+
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not _APART.isdisjoint(context.path.relative_to(context.workspace.root).parts):
+        return
     for site in context.scopes.statements:
         node = site.node
         if not isinstance(node, ast.ImportFrom) or _guarded(context, site):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import mock
 from understudy.doubles.library.played import Mocker, Patch
@@ -77,7 +78,7 @@ def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value
         return new if new is not None else UNKNOWN, _nothing
     value = _new_value(machine, patch, owner, attribute)
     machine.handed(value, patch.place)
-    return value, _replace(machine, owner, attribute, value)
+    return value, _replace(machine, owner, attribute, value, patch.place, patch.env)
 
 
 def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tuple[Value, Callable[[], None]]:
@@ -92,7 +93,7 @@ def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tupl
             made[name] = value
         if owner is not None:
             machine.handed(value, patch.place)
-            leaves.append(_replace(machine, owner, name, value))
+            leaves.append(_replace(machine, owner, name, value, patch.place, patch.env))
 
     def leave() -> None:
         for undone in reversed(leaves):
@@ -283,8 +284,29 @@ def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Valu
     return UNKNOWN if isinstance(found, Absent) else machine.value_of(found, entity.module)
 
 
-def _replace(machine: Machine, owner: Value, attribute: str, value: Value) -> Callable[[], None]:
+def _replace(
+    machine: Machine, owner: Value, attribute: str, value: Value, place: Place, env: Environment
+) -> Callable[[], None]:
     """Set an attribute, and how to set it back."""
+    watched = trace.watch(machine, place, owner, attribute, env.module)
+    restore = _set(machine, owner, attribute, value)
+    if watched is None:
+        return restore
+    spot = watched.spot
+    before = machine.watched.get(spot)
+    machine.write(machine.watched, spot, watched)
+
+    def leave() -> None:
+        restore()
+        if before is not None:
+            machine.write(machine.watched, spot, before)
+        else:
+            machine.delete(machine.watched, spot)
+
+    return leave
+
+
+def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callable[[], None]:
     slots: dict[Any, Any]
     key: Any
     if isinstance(owner, ModuleValue):
@@ -363,7 +385,7 @@ def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment)
     spy.slots["side_effect"] = UNKNOWN if bound else original
     for recorded in ("spy_return", "spy_return_list", "spy_exception"):
         spy.slots[f".{recorded}"] = UNKNOWN
-    machine.cleanups.append(_replace(machine, owner, name.value, spy))
+    machine.cleanups.append(_replace(machine, owner, name.value, spy, place, env))
     return spy
 
 
@@ -383,7 +405,7 @@ def call_monkeypatch(
             machine.escape(values)
             return Literal(None)
         machine.handed(value, Place(env.unit, node))
-        machine.cleanups.append(_replace(machine, owner, attribute, value))
+        machine.cleanups.append(_replace(machine, owner, attribute, value, Place(env.unit, node), env))
         return Literal(None)
     if name == "undo":
         undo(machine)
@@ -397,7 +419,8 @@ def call_monkeypatch(
     elif name in ("setitem", "delitem"):
         machine.escape(values[:1])
     elif name == "delattr" and len(values) >= 2 and isinstance(values[1], Literal):
-        machine.cleanups.append(_replace(machine, values[0], str(values[1].value), UNKNOWN))
+        place = Place(env.unit, node)
+        machine.cleanups.append(_replace(machine, values[0], str(values[1].value), UNKNOWN, place, env))
     return Literal(None)
 
 

@@ -1,0 +1,1 @@
+"""When names are bound, and who holds copies of what they stand for: what a patch really changes."""

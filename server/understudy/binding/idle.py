@@ -1,0 +1,131 @@
+"""The patches of a test that change nothing for the code that it runs, and why."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from understudy.binding.readers import reads
+from understudy.doubles.run import Simulation
+from understudy.doubles.trace import Bypass, Watched, Way
+from understudy.infer.entities import ModuleEntity
+from understudy.infer.scopes import import_facts
+
+
+class Reason(str, Enum):
+    """Why the code does not see a patch."""
+
+    COPY = "copy"
+    """It got its own reference before: by a ``from`` import, a default argument, a table."""
+    TEST_COPY = "test copy"
+    """The test itself calls the reference that it imported."""
+    CAPTURED = "captured"
+    """An object holds what it was given, or what it made, when it was made."""
+    LOCAL_IMPORT = "local import"
+    """The function imports the name again when it runs."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A patch that is never looked up, while the code uses the original."""
+
+    patch: Watched
+    reason: Reason
+    bypasses: tuple[Bypass, ...]
+    """Certain uses of the original, all for that reason, the first first."""
+
+
+def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], bool]) -> list[Idle]:
+    """The patches written in a file that are idle in every test that enters them."""
+    by_place: dict[ast.AST, list[Watched]] = {}
+    for outcome in simulation.outcomes:
+        for patch in outcome.patches:
+            if patch.place.unit.path == path:
+                by_place.setdefault(patch.place.node, []).append(patch)
+    found: list[Idle] = []
+    for group in by_place.values():
+        if any(patch.looked_up for patch in group):
+            continue
+        for patch in group:
+            idle = _idle(simulation, patch, is_test)
+            if idle is not None:
+                found.append(idle)
+                break
+    return found
+
+
+def _idle(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool]) -> Idle | None:
+    if not patch.bypasses or (patch.lost and _may_be_read(simulation, patch, is_test)):
+        return None
+    reasons = [(_reason(patch, bypass, is_test), bypass) for bypass in patch.bypasses]
+    if any(reason is None for reason, _ in reasons):
+        return None
+    reason = reasons[0][0]
+    assert reason is not None
+    return Idle(patch, reason, tuple(bypass for other, bypass in reasons if other is reason))
+
+
+def _may_be_read(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool]) -> bool:
+    """Could code that was not followed have looked where the patch is?"""
+    if patch.spot[0] != "module":
+        return True
+    module = simulation.workspace.module(Path(patch.spot[1]))
+    return module is None or reads(simulation.resolver, module, patch.spot[2], is_test)
+
+
+def _reason(patch: Watched, bypass: Bypass, is_test: Callable[[Path], bool]) -> Reason | None:
+    """None where the use may well be meant."""
+    in_test = is_test(bypass.place.unit.path)
+    kind = patch.spot[0]
+    if bypass.way is Way.NAME:
+        if is_test(bypass.module.path):
+            return Reason.TEST_COPY if kind in ("module", "library") else None
+        return Reason.COPY if kind in ("module", "library") else Reason.CAPTURED
+    if bypass.way is Way.IMPORT:
+        if in_test:
+            return Reason.TEST_COPY if kind == "module" else None
+        if kind == "module" and patch.spot[1] == str(bypass.place.unit.path):
+            return Reason.LOCAL_IMPORT
+        return Reason.COPY if kind == "module" else None
+    if bypass.way is Way.ATTRIBUTE:
+        return None if in_test else Reason.CAPTURED
+    if in_test or kind not in ("module", "library"):
+        return None
+    if bypass.way is Way.MODULE:
+        return Reason.COPY if kind == "module" else None
+    return Reason.COPY if bypass.way is Way.DEFAULT else None
+
+
+# --- what to patch instead
+
+
+def consumers(simulation: Simulation, idle: Idle) -> Iterator[str]:
+    """The dotted names under which the code looks the original up, each once."""
+    seen: set[str] = set()
+    for bypass in idle.bypasses:
+        name = _consumer(simulation, bypass)
+        if name is not None and name not in seen:
+            seen.add(name)
+            yield name
+
+
+def _consumer(simulation: Simulation, bypass: Bypass) -> str | None:
+    if bypass.way in (Way.NAME, Way.MODULE):
+        return f"{bypass.module.name}.{bypass.name}"
+    if bypass.way is Way.IMPORT and bypass.binder is not None:
+        alias = bypass.binder.node
+        if not isinstance(alias, ast.alias):
+            return None
+        for node in ast.walk(bypass.binder.unit.node):
+            if isinstance(node, ast.ImportFrom) and alias in node.names:
+                importer = simulation.workspace.module(bypass.binder.unit.path)
+                if importer is None:
+                    return None
+                facts, _ = import_facts(node, alias, alias.asname or alias.name)
+                source = simulation.resolver.imported_module(importer, facts)
+                if isinstance(source, ModuleEntity):
+                    return f"{source.file.name}.{alias.name}"
+    return None

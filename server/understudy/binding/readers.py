@@ -1,0 +1,102 @@
+"""Who looks a module's name up when it runs: the code that a patch of that name can reach."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from understudy.index.module import Module
+from understudy.infer.entities import ModuleEntity
+from understudy.infer.resolve import Resolver
+from understudy.infer.scopes import Scope, import_facts
+from understudy.source.parse import Parsed
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def reads(resolver: Resolver, module: Module, name: str, is_test: Callable[[Path], bool]) -> bool:
+    """May any code of the workspace, other than tests, look ``name`` up in ``module`` when it runs?"""
+    pattern = re.compile(rb"\b" + re.escape(name.encode()) + rb"\b")
+    for path in resolver.workspace.files_with(pattern):
+        if path != module.path and is_test(path):
+            continue
+        parsed = resolver.workspace.parsed(path)
+        if parsed.problems:
+            return True
+        if path == module.path:
+            if _own(parsed, name):
+                return True
+        elif _from_outside(resolver, path, parsed, module, name):
+            return True
+    return False
+
+
+def _own(parsed: Parsed, name: str) -> bool:
+    """Does a function of the module itself read its global?"""
+    for unit in parsed.units:
+        for function in ast.walk(unit.node):
+            if not isinstance(function, _FUNCTIONS):
+                continue
+            if name in Scope(function, None).names:
+                continue
+            body = [function.body] if isinstance(function, ast.Lambda) else function.body
+            for statement in body:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                        return True
+                    if isinstance(node, ast.Constant) and node.value == name:
+                        return True
+    return False
+
+
+def _from_outside(resolver: Resolver, path: Path, parsed: Parsed, module: Module, name: str) -> bool:
+    """Does another file read the name as an attribute, by its string, or by an import inside a function?"""
+    importer = resolver.workspace.module(path)
+    if importer is None:
+        return True
+    modules = _modules(resolver, importer)
+    for unit in parsed.units:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load):
+                tail = node.value.attr if isinstance(node.value, ast.Attribute) else None
+                tail = node.value.id if isinstance(node.value, ast.Name) else tail
+                if tail is None or tail in modules or tail == module.name.rpartition(".")[2]:
+                    return True
+            elif isinstance(node, ast.Constant) and node.value == name:
+                if any(isinstance(c, ast.Call) and _is_getattr(c, node) for c in ast.walk(unit.node)):
+                    return True
+            elif isinstance(node, _FUNCTIONS) and not isinstance(node, ast.Lambda):
+                for statement in ast.walk(node):
+                    if isinstance(statement, ast.ImportFrom) and _takes(
+                        resolver, importer, statement, module, name
+                    ):
+                        return True
+    return False
+
+
+def _modules(resolver: Resolver, importer: Module) -> frozenset[str]:
+    """The names that stand for modules anywhere in a file."""
+    found: set[str] = set()
+    for _, statement in importer.imports():
+        for imported in statement.names:
+            if isinstance(resolver.imported(importer, statement, imported), ModuleEntity):
+                found.add(imported.bound)
+    return frozenset(found)
+
+
+def _is_getattr(call: ast.Call, constant: ast.Constant) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "getattr" and constant in call.args
+
+
+def _takes(
+    resolver: Resolver, importer: Module, statement: ast.ImportFrom, module: Module, name: str
+) -> bool:
+    for alias in statement.names:
+        if alias.name in (name, "*"):
+            facts, _ = import_facts(statement, alias, alias.asname or alias.name)
+            source = resolver.imported_module(importer, facts)
+            if isinstance(source, ModuleEntity) and source.file.path == module.path:
+                return True
+    return False
