@@ -120,6 +120,8 @@ class Core(State):
         """The patches that are in place, by what they replace."""
         self.patches: list[trace.Watched] = []
         """All patches that were entered."""
+        self.given: dict[int, Place] = {}
+        """Where the test gave a function of its own to code under test, by ``id`` of its node."""
         self.globals: dict[tuple[str, str], Value] = {}
         self.alive: list[Mock] = []
         """Keeps called mocks from being collected: their ``id`` is a key."""
@@ -206,12 +208,23 @@ class Core(State):
             self.is_test(env.unit.path),
             error,
             detail,
-            handed_place(subject),
+            self.handover(subject),
         )
         if any(guard.catches(exception, ()) is not False for guard in self.guards):
             raise Raised(exception, (), failure)
         self.report(failure)
         return UNKNOWN
+
+    def handover(self, subject: Value) -> Place | None:
+        """Where the test gave a double to code under test: as an argument, by a patch, from a function that it
+        gave, or, where nothing else is known, where it made it."""
+        place = handed_place(subject)
+        if place is not None:
+            return place
+        mock = subject.mock if isinstance(subject, Coroutine) else subject
+        if isinstance(mock, Mock) and self.is_test(mock.root.place.unit.path):
+            return mock.root.place
+        return None
 
     def note(
         self,
@@ -238,7 +251,7 @@ class Core(State):
                     self.is_test(env.unit.path),
                     error,
                     detail,
-                    handed_place(subject),
+                    self.handover(subject),
                 )
             )
 
@@ -385,8 +398,17 @@ class Core(State):
         if isinstance(found, FunctionEntity):
             return self.function_value(found)
         if isinstance(found, ValueEntity):
-            return self.variable(found)
+            return self.original(found)
         return UNKNOWN
+
+    def original(self, entity: ValueEntity) -> Value:
+        """A variable of a module or class as its statement bound it: one object, whoever imports it."""
+        key = (str(entity.path), f"{entity.row}:{entity.declaration.span}:{entity.declaration.target}")
+        known = self.globals.get(key)
+        if known is None:
+            self.globals[key] = UNKNOWN
+            known = self.globals[key] = self.variable(entity)
+        return known
 
     def variable(self, entity: ValueEntity) -> Value:
         """A module-level variable, evaluated where it is assigned."""

@@ -6,6 +6,7 @@ import ast
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
+from types import NoneType
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, Yielded
@@ -430,7 +431,7 @@ def _identical(left: Value, right: Value) -> bool | None:
         return None
     known = (Mock, Instance, Coroutine, Sequence_, Mapping_, FunctionValue, ClassValue)
     for one, other in ((left, right), (right, left)):
-        if isinstance(one, Literal) and one.value is None and isinstance(other, known):
+        if isinstance(one, Literal) and isinstance(one.value, (bool, NoneType)) and isinstance(other, known):
             return False
     return None
 

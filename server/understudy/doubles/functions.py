@@ -21,6 +21,7 @@ from understudy.doubles.values import (
     Environment,
     ExceptionValue,
     FunctionValue,
+    Generator,
     Instance,
     LibraryName,
     Literal,
@@ -46,6 +47,7 @@ _PLAIN_STEPS = 600
 """For a call of code under test that no double reaches."""
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
+_CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.wraps"})
 _DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
 """Of :mod:`dataclasses` and attrs."""
 _TRANSPARENT = frozenset(
@@ -117,6 +119,8 @@ class Functions(Core):
                     if isinstance(maker, model.Ref) and maker.parts[-1] in _ROUTE_MAKERS:
                         return value
             found = self.eval(target, env)
+            if isinstance(found, LibraryName) and found.entity.dotted in _CACHES:
+                return value
             if isinstance(found, FunctionValue) and not found.is_async:
                 wrapper: Value = found
                 if isinstance(decorator, ast.Call):
@@ -155,16 +159,10 @@ class Functions(Core):
             return self.run_bound(function, inner, place)
         if self._decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
             return self._managed(function, inner, place)
-        if function.entity is not None and function.entity.declaration.is_generator:
+        if _is_generator(function):
+            # Only its way to the first ``yield`` is followed.
             trace.lost(self)
-            self.escape(arguments.everything())
-            return UNKNOWN
-        if function.entity is None and any(
-            isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node)
-        ):
-            trace.lost(self)
-            self.escape(arguments.everything())
-            return UNKNOWN
+            return Generator(lambda: self.first_yield(function, inner, place), function.is_async)
         if function.is_async:
             made = Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
             change = self.changes.get(place.key)
@@ -205,15 +203,19 @@ class Functions(Core):
         ]
         for value, node in pairs:
             if node is not None:
-                self.handed(value, Place(env.unit, node))
+                place = Place(env.unit, node)
+                self.handed(value, place)
+                if isinstance(value, FunctionValue):
+                    self.write(self.given, id(value.node), place)
 
     def handed(self, value: Value, place: Place, depth: int = 0) -> None:
         if isinstance(value, Mock):
             self.write(value.slots, "handed", place)
             for key, child in list(value.slots.items()):
                 # What the test put on the mock itself goes with it; what the mock made finds it by its parent.
-                if isinstance(child, Mock) and not child.auto and key != "wraps" and depth < 4:
-                    self.handed(child, place, depth + 1)
+                if isinstance(child, Mock) and key != "wraps" and depth < 6:
+                    if child.slots.get("handed") is not place:
+                        self.handed(child, place, depth + 1)
         elif isinstance(value, Sequence_) and depth < 2:
             for item in value.items or ():
                 self.handed(item, place, depth + 1)
@@ -271,22 +273,29 @@ class Functions(Core):
         self.returns.append([])
         try:
             if isinstance(function.node, ast.Lambda):
-                return self.eval(function.node.body, env)
+                return self._given_out(function, self.eval(function.node.body, env))
             status = self.block(function.node.body, env)
             returned = self.returns[-1]
             if status is not Status.RETURN:
                 returned = [*returned, Literal(None)]
             made = join(list(returned))
-            return made if isinstance(made, Value) else UNKNOWN
+            return self._given_out(function, made if isinstance(made, Value) else UNKNOWN)
         finally:
             self.returns.pop()
             self.settle(self.early.pop())
             self.calls.pop()
 
+    def _given_out(self, function: FunctionValue, made: Value) -> Value:
+        """What a function of the test, given to code under test, gives there was handed over with it."""
+        place = self.given.get(id(function.node))
+        if place is not None and isinstance(made, Mock) and "handed" not in made.slots:
+            self.handed(made, place)
+        return made
+
     def _managed(self, function: FunctionValue, env: Environment, place: Place) -> Value:
         """A ``@contextmanager`` function: what it yields first."""
         assert not isinstance(function.node, ast.Lambda)
-        value = self.first_yield(function, env, place)
+        value = self.first_yield(function, env, place) or UNKNOWN
         swallows = any(
             isinstance(node, ast.Try)
             and node.handlers
@@ -295,8 +304,9 @@ class Functions(Core):
         )
         return Managed(value, function.is_async, swallows)
 
-    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value:
-        """Run a generator up to its first ``yield``: what a fixture or a context manager gives."""
+    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value | None:
+        """Run a generator up to its first ``yield``: what a fixture or a context manager gives; None where it ends
+        without one."""
         assert not isinstance(function.node, ast.Lambda)
         self.calls.append(Call(place, function))
         self.early.append([])
@@ -309,7 +319,7 @@ class Functions(Core):
             self.returns.pop()
             self.settle(self.early.pop())
             self.calls.pop()
-        return UNKNOWN
+        return None
 
     def instantiate(self, entity: ClassEntity, arguments: Arguments, node: Node, env: Environment) -> Value:
         """``Class(…)`` for a class of the workspace."""
@@ -398,6 +408,12 @@ def _carries_double(value: object, depth: int = 0) -> bool:
         return any(_carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True
+
+
+def _is_generator(function: FunctionValue) -> bool:
+    if function.entity is not None:
+        return function.entity.declaration.is_generator
+    return any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node))
 
 
 def _own_nodes(function: ast.AST) -> list[ast.AST]:

@@ -31,6 +31,7 @@ from understudy.doubles.values import (
     Expectation,
     Foreign,
     FunctionValue,
+    Generator,
     Instance,
     LibraryName,
     Literal,
@@ -201,6 +202,8 @@ class Machine(Expressions):
 
     def _for(self, node: ast.For | ast.AsyncFor, env: Environment) -> Status:
         source = self.eval(node.iter, env)
+        if isinstance(source, Generator) and source.is_async is isinstance(node, ast.AsyncFor):
+            return self._for_each_yield(node, source, env)
         if isinstance(node, ast.AsyncFor):
             items = self.async_items(source, node.iter, env)
         else:
@@ -214,6 +217,19 @@ class Machine(Expressions):
                 if status is Status.RETURN:
                     return status
             return self.block(node.orelse, env)
+        return self._maybe_loop(node.body, env, node.target)
+
+    def _for_each_yield(self, node: ast.For | ast.AsyncFor, generator: Generator, env: Environment) -> Status:
+        """A loop over a generator: its first round is certain, how many follow is not."""
+        first = generator.first()
+        if first is None:
+            return self.block(node.orelse, env)
+        self.assign(node.target, first, env)
+        status = self.block(node.body, env)
+        if status in (Status.RETURN, Status.RAISE):
+            return status
+        if status is Status.BREAK:
+            return Status.NEXT
         return self._maybe_loop(node.body, env, node.target)
 
     def _while(self, node: ast.While, env: Environment) -> Status:

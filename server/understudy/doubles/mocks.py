@@ -144,7 +144,7 @@ class Mocks(Functions):
         wrapped = mock.slots.get("wraps")
         if isinstance(wrapped, Value) and "return_value" not in mock.slots:
             made = self.call(wrapped, arguments, node, env)
-            if mock.kind is MockKind.ASYNC and self._is_coroutine_function(wrapped):
+            if mock.kind is MockKind.ASYNC and self.is_coroutine_function(wrapped):
                 return made.run() if isinstance(made, Coroutine) else made
             return made
         if mock.slots.get("sealed") and "return_value" not in mock.slots:
@@ -168,7 +168,7 @@ class Mocks(Functions):
         elif isinstance(effect, (FunctionValue, Mock, Partial, ClassValue, BoundBuiltin)):
             made = self.call(effect, arguments, node, env)
             if mock.kind is MockKind.ASYNC and isinstance(made, Coroutine):
-                known = self._is_coroutine_function(effect)
+                known = self.is_coroutine_function(effect)
                 if known is None:
                     return UNKNOWN
                 made = made.run() if known else made
@@ -177,7 +177,7 @@ class Mocks(Functions):
             return UNKNOWN
         return None if is_default(made) else made
 
-    def _is_coroutine_function(self, value: Value) -> bool | None:
+    def is_coroutine_function(self, value: Value) -> bool | None:
         """``iscoroutinefunction(value)``; None when not known."""
         if isinstance(value, FunctionValue):
             return value.is_async and not (self._decorator_names(value) - {"staticmethod", "classmethod"})
@@ -391,7 +391,8 @@ class Mocks(Functions):
             if not value.certain:
                 return UNKNOWN
             own = self.own_method(value, "__await__")
-            if own is not None or ".__await__" in value.slots or "type.__await__" in value.slots:
+            # ``__await__`` is no magic method that a mock supports: set on the instance, nothing looks there.
+            if own is not None or "type.__await__" in value.slots:
                 return UNKNOWN
             return self._not_awaitable(env, value, node, value.type_name, error)
         kind = awaitables.kind_if_plain(self, value)

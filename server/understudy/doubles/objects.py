@@ -246,23 +246,13 @@ class Objects(Mocks):
             if isinstance(found, FunctionEntity):
                 return self.method(found, entity, instance)
             if isinstance(found, ValueEntity):
-                value = self._class_variable(found)
+                value = self.original(found)
                 return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):
                 return ClassValue(found)
             if found is not Absent.MISSING:
                 return UNKNOWN
         return UNKNOWN
-
-    def _class_variable(self, entity: ValueEntity) -> Value:
-        """A class variable, made once."""
-        assert entity.owner is not None
-        key = (str(entity.path), f"{entity.owner.qualname}.{entity.declaration.target}")
-        known = self.globals.get(key)
-        if known is None:
-            self.globals[key] = UNKNOWN
-            known = self.globals[key] = self.variable(entity)
-        return known
 
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
@@ -316,6 +306,8 @@ class Objects(Mocks):
         elif isinstance(target, played.TypeOfMock):
             if isinstance(value, Mock) and value.kind is MockKind.PROPERTY:
                 self.write(target.mock.slots, f"type.{name}", value)
+            elif name == "__await__":
+                self.write(target.mock.slots, "type.__await__", value)
             elif is_magic(name):
                 self.set_mock_attribute(target.mock, name, value, place, env)
             else:

@@ -38,6 +38,7 @@ from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
 _SET_UP = ("setup_class", "setUpClass", "setup_method", "setup", "setUp", "asyncSetUp")
+_TEAR_DOWN = ("asyncTearDown", "tearDown", "teardown_method", "teardown")
 _NOT_RUN = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure"})
 """Marks of tests that may not run, or may fail."""
 
@@ -419,7 +420,7 @@ class _Session:
         env = machine.bind(function, arguments)
         place = Place(test.unit, test.node)
         if entity.declaration.is_generator:
-            value = machine.first_yield(function, env, place)
+            value = machine.first_yield(function, env, place) or UNKNOWN
         else:
             value = machine.run_bound(function, env, place)
         if isinstance(value, Mock) and value.unnamed:
@@ -432,12 +433,29 @@ class _Session:
             return self.values.get(found, UNKNOWN)
         if name in ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"):
             return played.Mocker()
+        if name == "request":
+            return played.Request(lambda wanted: self._dynamic(wanted, test))
         if name == "monkeypatch":
             return played.MonkeyPatch()
         return UNKNOWN
 
+    def _dynamic(self, name: str, test: Test) -> Value:
+        """``request.getfixturevalue(name)``: set up now, if it is not there yet."""
+        order: dict[FunctionEntity, None] = {}
+        found = self._find(name, test, [])
+        if found is None:
+            return self._value(name, test, [])
+        self._order(found, test, order, [])
+        for entity in order:
+            if entity not in self.values:
+                self._set_up_fixture(entity, test)
+        return self.values.get(found, UNKNOWN)
+
     def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
-        for name in _SET_UP:
+        self._call_methods(_SET_UP, instance, test, env)
+
+    def _call_methods(self, names: tuple[str, ...], instance: Instance, test: Test, env: Environment) -> None:
+        for name in names:
             method = self.machine.class_attribute(instance.entity, name, instance)
             if not isinstance(method, FunctionValue):
                 continue
@@ -463,6 +481,8 @@ class _Session:
         for name in self._parametrized(test):
             env.names[name] = UNKNOWN
         machine.block(test.node.body, env)
+        if instance is not None:
+            self._call_methods(_TEAR_DOWN, instance, test, top)
 
     def _decorators(self, test: Test) -> list[ast.expr]:
         """Innermost first, those of the class after those of the function."""

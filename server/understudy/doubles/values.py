@@ -201,6 +201,14 @@ class Coroutine(Value):
 
 
 @dataclass(eq=False, slots=True)
+class Generator(Value):
+    """What calling a generator function gives. ``first`` runs it to its first ``yield``; None where there is none."""
+
+    first: Callable[[], Value | None]
+    is_async: bool
+
+
+@dataclass(eq=False, slots=True)
 class ExceptionValue(Value):
     """An exception instance or class, by the name of its class."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from understudy.doubles.values import (
     Coroutine,
     Environment,
     ExceptionValue,
+    Generator,
     Instance,
     LibraryName,
     Literal,
@@ -93,7 +95,25 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         items = machine.items(values[0], target, env) if target is not None else None
         if name in ("list", "tuple", "set", "sorted"):
             return Sequence_.of(name if name != "sorted" else "list", items)
+        if name == "iter":
+            return Sequence_.of("iterator", items)
+        if name == "enumerate" and items is not None and len(values) == 1:
+            pairs = [Sequence_.of("tuple", (Literal(i), item)) for i, item in enumerate(items)]
+            return Sequence_.of("iterator", pairs)
+        if name == "zip" and items is not None:
+            rows = [value.items if isinstance(value, Sequence_) else None for value in values[1:]]
+            if None not in rows:
+                known = [row for row in rows if row is not None]
+                pairs = [Sequence_.of("tuple", row) for row in zip(items, *known, strict=False)]
+                return Sequence_.of("iterator", pairs)
         return UNKNOWN
+    if name == "next" and len(values) == 1 and isinstance(values[0], Sequence_):
+        return _next(machine, values[0])
+    if name in ("next", "anext") and len(values) == 1 and isinstance(values[0], Generator):
+        first = values[0].first()
+        if name == "anext":
+            return UNKNOWN
+        return first if first is not None else UNKNOWN
     if name in ("list", "dict", "tuple", "set") and not values:
         if name == "dict":
             return Mapping_.of(arguments.keywords, is_open=arguments.is_open)
@@ -125,10 +145,30 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     return UNKNOWN
 
 
+def _next(machine: Machine, iterator: Sequence_) -> Value:
+    items = iterator.items
+    if iterator.kind != "iterator" or items is None:
+        return UNKNOWN
+    if not items:
+        raise Raised("StopIteration")
+    machine.write(iterator.slots, "items", items[1:])
+    return items[0]
+
+
 def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, arguments: Arguments) -> Value:
     if name == "append" and len(arguments.values) == 1 and receiver.items is not None:
         machine.write(receiver.slots, "items", (*receiver.items, arguments.values[0]))
         return Literal(None)
+    if name == "copy" and receiver.items is not None:
+        return Sequence_.of(receiver.kind, receiver.items)
+    if name == "extend" and len(arguments.values) == 1 and receiver.items is not None:
+        more = arguments.values[0]
+        known = more.items if isinstance(more, Sequence_) else None
+        machine.write(receiver.slots, "items", None if known is None else (*receiver.items, *known))
+        return Literal(None)
+    if name == "pop" and not arguments.values and receiver.items:
+        machine.write(receiver.slots, "items", receiver.items[:-1])
+        return receiver.items[-1]
     if name in ("index", "count", "copy"):
         return UNKNOWN
     machine.write(receiver.slots, "items", None)
@@ -141,10 +181,23 @@ def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argumen
         if found is not None:
             return found
         return UNKNOWN if receiver.slots["open"] else arguments.get(1, "default") or Literal(None)
+    if name in ("items", "keys", "values") and not receiver.slots["open"]:
+        return _view(receiver, name)
     if name in ("items", "keys", "values", "copy", "get"):
         return UNKNOWN
     machine.escape([receiver])
     return UNKNOWN
+
+
+def _view(mapping: Mapping_, name: str) -> Value:
+    """``dict.items()``, ``keys()``, ``values()``."""
+    made: list[Value] = []
+    for key, value in mapping.slots.items():
+        if key.startswith("[") and isinstance(value, Value):
+            known = Literal(ast.literal_eval(key[1:-1]))
+            pair = Sequence_.of("tuple", (known, value))
+            made.append({"items": pair, "keys": known}.get(name, value))
+    return Sequence_.of(f"dict_{name}", made)
 
 
 _ASKING = {"len": "__len__", "int": "__int__", "float": "__float__", "bool": "__bool__", "next": "__next__"}

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib
-from understudy.doubles.library.played import Mocker, MonkeyPatch, Patch
+from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
@@ -65,6 +65,10 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         handled = stdlib.call_asyncio(machine, entity.name, arguments, node, env)
         if handled is not None:
             return handled
+    if entity.root == "inspect" and entity.name in ("isawaitable", "iscoroutine", "iscoroutinefunction"):
+        return stdlib.inspected(machine, entity.name, arguments.values)
+    if entity.dotted == "contextvars.ContextVar":
+        return ContextVar({})
     if entity.dotted == "functools.partial" and arguments.values:
         return Partial(arguments.values[0], tuple(arguments.values[1:]), dict(arguments.keywords))
     if entity.dotted in ("functools.wraps", "functools.lru_cache"):
@@ -88,6 +92,12 @@ def call_method(
         return mock.call_mock_method(machine, receiver, name, arguments)
     if isinstance(receiver, Sequence_):
         return builtin.call_sequence_method(machine, receiver, name, arguments)
+    if isinstance(receiver, ContextVar):
+        return _call_context_var(machine, receiver, name, arguments)
+    if isinstance(receiver, Request):
+        wanted = arguments.get(0, "argname")
+        known = wanted.value if name == "getfixturevalue" and isinstance(wanted, Literal) else None
+        return receiver.fixture(known) if isinstance(known, str) else UNKNOWN
     if isinstance(receiver, Mapping_):
         return builtin.call_mapping_method(machine, receiver, name, arguments)
     if isinstance(receiver, Patch):
@@ -98,6 +108,17 @@ def call_method(
         return patches.call_monkeypatch(machine, name, arguments, node, env)
     if isinstance(receiver, Instance):
         return _call_test_case(machine, name, arguments, node, env)
+    return UNKNOWN
+
+
+def _call_context_var(machine: Machine, variable: ContextVar, name: str, arguments: Arguments) -> Value:
+    if name == "set" and arguments.values:
+        machine.write(variable.slots, "value", arguments.values[0])
+    elif name == "get":
+        held = variable.slots.get("value")
+        return held if isinstance(held, Value) else UNKNOWN
+    elif name == "reset":
+        machine.delete(variable.slots, "value")
     return UNKNOWN
 
 

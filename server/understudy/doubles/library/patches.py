@@ -193,6 +193,9 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
     """An AsyncMock for what is a coroutine function, else a MagicMock; specced, if it is said so."""
     keywords = patch.arguments.keywords
     original = _original(machine, patch, owner, attribute)
+    created = keywords.get("create")
+    if created is not None and machine.truth(created) and _lacks(machine, owner, attribute):
+        original = Literal(None)
     strict = machine.truth(keywords.get("spec_set", Literal(None))) is not False
     autospec = keywords.get("autospec")
     if autospec is not None and machine.truth(autospec) is not False:
@@ -269,6 +272,16 @@ def _original(machine: Machine, patch: Patch, owner: Value, attribute: str) -> V
         own = owner.slots.get(attribute)
         return own if isinstance(own, Value) else _class_member(machine, owner.entity, attribute)
     return UNKNOWN
+
+
+def _lacks(machine: Machine, owner: Value, attribute: str) -> bool:
+    """Has the module or class certainly no such attribute?"""
+    if isinstance(owner, ModuleValue):
+        module = machine.workspace.load(owner.file)
+        return module is not None and machine.resolver.module_attribute(module, attribute) is Absent.MISSING
+    if isinstance(owner, ClassValue):
+        return machine.resolver.class_attribute(owner.entity, attribute) is Absent.MISSING
+    return False
 
 
 def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Value:

@@ -65,5 +65,20 @@ class Mocker(OwnObject):
 
 
 @dataclass(eq=False, slots=True)
+class ContextVar(OwnObject):
+    """``contextvars.ContextVar``; ``value`` in ``slots`` is what was set last."""
+
+    slots: dict[str, object]
+
+
+@dataclass(eq=False, slots=True)
+class Request(OwnObject):
+    """pytest's ``request``."""
+
+    fixture: Callable[[str], Value]
+    """``getfixturevalue``."""
+
+
+@dataclass(eq=False, slots=True)
 class MonkeyPatch(OwnObject):
     """pytest's fixture."""

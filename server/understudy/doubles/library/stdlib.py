@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from understudy.doubles import awaitables
 from understudy.doubles.values import (
     UNKNOWN,
     Coroutine,
     Environment,
+    FunctionValue,
+    Literal,
     Mock,
     Node,
     Place,
@@ -44,6 +47,8 @@ def call_asyncio(
         value = values[index]
         return machine.await_value(value, arguments.nodes[index] or node, env, error=error)
 
+    if name in ("shield", "ensure_future", "create_task") and values and isinstance(values[0], Mock):
+        return awaited(0)
     if name in ("wait_for", "shield", "ensure_future", "create_task") and values:
         return Coroutine(lambda: awaited(0), place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
     if name == "run" and values:
@@ -56,10 +61,28 @@ def call_asyncio(
             machine.escape(values)
             return UNKNOWN
 
+        if any(isinstance(value, Mock) for value in values):
+            return Sequence_.of("list", [awaited(index) for index in range(len(values))])
+
         def gathered() -> Value:
             return Sequence_.of("list", [awaited(index) for index in range(len(values))])
 
         return Coroutine(gathered, place)
-    if name == "iscoroutinefunction":
-        return UNKNOWN
+    if name in ("iscoroutinefunction", "iscoroutine"):
+        return inspected(machine, name, values)
     return None
+
+
+def inspected(machine: Machine, name: str, values: list[Value]) -> Value:
+    """``iscoroutinefunction``, ``iscoroutine`` and ``isawaitable``, where the answer is certain."""
+    value = values[0] if len(values) == 1 else UNKNOWN
+    if isinstance(value, Mock) and not value.certain:
+        return UNKNOWN
+    if name == "iscoroutinefunction":
+        answer = machine.is_coroutine_function(value) if isinstance(value, (FunctionValue, Mock)) else None
+        return UNKNOWN if answer is None else Literal(answer)
+    if isinstance(value, Coroutine):
+        return Literal(True)
+    if isinstance(value, Mock):
+        return UNKNOWN if value.cls is not None or "type.__await__" in value.slots else Literal(False)
+    return Literal(False) if awaitables.kind_if_plain(machine, value) is not None else UNKNOWN
