@@ -111,15 +111,15 @@ class Expressions(Objects):
         return UNKNOWN
 
     def _await(self, node: ast.Await, env: Environment) -> Value:
-        callee: Value | None = None
-        if isinstance(node.value, ast.Call) and not (
-            isinstance(node.value.func, ast.Name) and node.value.func.id == "super"
-        ):
-            callee = self.eval(node.value.func, env)
-            value = self.call(callee, self.arguments(node.value, env), node.value, env)
-        else:
-            value = self.eval(node.value, env)
+        value, callee = self.eval_with_callee(node.value, env)
         return self.await_value(value, node, env, callee)
+
+    def eval_with_callee(self, node: ast.expr, env: Environment) -> tuple[Value, Value | None]:
+        """The value of an expression and, if that is a call, what was called."""
+        if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id == "super"):
+            return self.eval(node, env), None
+        callee = self.eval(node.func, env)
+        return self.call(callee, self.arguments(node, env), node, env), callee
 
     def _operation(self, env: Environment, value: Value, node: ast.expr, error: str) -> Value:
         return self.fail(env, Misuse.COROUTINE_OPERATION, value, node, error)

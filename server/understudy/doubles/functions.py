@@ -37,6 +37,7 @@ from understudy.doubles.values import (
 from understudy.facts import model
 from understudy.infer.entities import (
     ClassEntity,
+    External,
     FunctionEntity,
     ValueEntity,
 )
@@ -329,7 +330,8 @@ class Functions(Core):
         outside = {external.name for external in ancestry.externals}
         if any(name.endswith(("Error", "Exception", "Warning")) for name in outside):
             return ExceptionValue(entity.name, False, tuple(names | outside))
-        mocked = mock.mock_class(ancestry.externals)
+        opened = (External(f"{cls.module.name}.{cls.qualname}") for cls in ancestry.classes)
+        mocked = mock.mock_class((*opened, *ancestry.externals))
         if mocked is not None:
             return self.make_subclassed(mocked, entity, arguments, Place(env.unit, node))
         opaque = not ancestry.complete

@@ -353,7 +353,12 @@ class Machine(Expressions):
         if index == len(node.items):
             return self.block(node.body, env)
         item = node.items[index]
-        manager = self.eval(item.context_expr, env)
+        manager, callee = self.eval_with_callee(item.context_expr, env)
+        if isinstance(callee, Mock) and isinstance(manager, (Literal, Sequence_, Mapping_)):
+            # What a double was told to return is entered: the double is to blame.
+            is_async = isinstance(node, ast.AsyncWith)
+            self._not_entered(callee, kind_of(manager), item.context_expr, is_async, env)
+            manager = UNKNOWN
         entered, guard, leave = self.enter(manager, item.context_expr, isinstance(node, ast.AsyncWith), env)
         if item.optional_vars is not None:
             if isinstance(entered, Mock):

@@ -44,7 +44,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
 )
-from understudy.infer.entities import Absent, ClassEntity, FunctionEntity
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup
 
 
 class Mocks(Functions):
@@ -209,12 +209,21 @@ class Mocks(Functions):
 
     def own_method(self, mock: Mock, name: str) -> Value | None:
         """A method of a subclass of mocks in the workspace, bound to the mock."""
-        if mock.cls is None:
-            return None
-        found = self.resolver.class_attribute(mock.cls, name)
-        if isinstance(found, FunctionEntity) and found.module.workspace:
+        found = self._in_subclass(mock, name)
+        if isinstance(found, FunctionEntity) and mock.cls is not None:
             return self.method(found, mock.cls, mock)
         return None
+
+    def _in_subclass(self, mock: Mock, name: str) -> Lookup:
+        """What the classes of the workspace, between the mock's class and those of the library, say of a name."""
+        if mock.cls is None:
+            return Absent.MISSING
+        for cls in self.resolver.ancestry(mock.cls).classes:
+            if cls.module.workspace:
+                found = self.resolver.own_attribute(cls, name)
+                if found is not Absent.MISSING:
+                    return found
+        return Absent.MISSING
 
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
         if name == "return_value":
@@ -245,7 +254,7 @@ class Mocks(Functions):
             method = self.own_method(mock, name)
             if method is not None:
                 return method
-            if self.resolver.class_attribute(mock.cls, name) is not Absent.MISSING and not is_magic(name):
+            if self._in_subclass(mock, name) is not Absent.MISSING:
                 return UNKNOWN
         return self._child(mock, name, node, env)
 

@@ -212,6 +212,10 @@ class Shapes:
         """A child of ``create_autospec(Class)``: specced in its turn."""
         if isinstance(attribute, ClassEntity):
             return Child(MockKind.MAGIC, Spec(attribute, instance=False, auto=True, strict=spec.strict))
+        if isinstance(attribute, ValueEntity) and isinstance(attribute.declaration.value, model.Const):
+            constant = attribute.declaration.value.value
+            names = None if constant is None else Spec(names=frozenset(dir(constant)), strict=True)
+            return Child(MockKind.NON_CALLABLE_MAGIC, names)
         if not isinstance(attribute, FunctionEntity):
             return NOT_KNOWN
         kinds = {
