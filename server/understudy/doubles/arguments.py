@@ -28,6 +28,13 @@ class Arguments:
             made.nodes.append(None)
         return made
 
+    def copy(self) -> Arguments:
+        made = Arguments()
+        made.values, made.nodes = list(self.values), list(self.nodes)
+        made.keywords, made.keyword_nodes = dict(self.keywords), dict(self.keyword_nodes)
+        made.is_open = self.is_open
+        return made
+
     def with_first(self, value: Value) -> Arguments:
         made = Arguments()
         made.values = [value, *self.values]

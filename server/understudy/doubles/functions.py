@@ -8,6 +8,7 @@ from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import mock
+from understudy.doubles.library.played import Patch, Patched
 from understudy.doubles.state import (
     Call,
     Status,
@@ -120,6 +121,9 @@ class Functions(Core):
                     if isinstance(maker, model.Ref) and maker.parts[-1] in _ROUTE_MAKERS:
                         return value
             found = self.eval(target, env)
+            if isinstance(decorator, ast.Call) and _is_patch(found):
+                patch = self.eval(decorator, env)
+                return Patched(value, patch) if isinstance(patch, Patch) else UNKNOWN
             if isinstance(found, LibraryName) and found.entity.dotted in _CACHES:
                 return value
             if isinstance(found, FunctionValue) and not found.is_async:
@@ -410,6 +414,11 @@ def _carries_double(value: object, depth: int = 0) -> bool:
         return any(_carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True
+
+
+def _is_patch(value: Value) -> bool:
+    name = mock.mock_name(value.entity) if isinstance(value, LibraryName) else None
+    return name is not None and name.partition(".")[0] == "patch"
 
 
 def _is_generator(function: FunctionValue) -> bool:

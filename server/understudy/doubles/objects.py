@@ -7,7 +7,7 @@ import ast
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
-from understudy.doubles.library import calls, played, stdlib
+from understudy.doubles.library import calls, patches, played, stdlib
 from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
 from understudy.doubles.shapes import (
@@ -116,6 +116,8 @@ class Objects(Mocks):
             return calls.call(self, callee.entity, arguments, node, env)
         if isinstance(callee, played.Mocker):
             callee = BoundBuiltin(callee, "__call__")
+        if isinstance(callee, played.Patched):
+            return patches.call_patched(self, callee, arguments, node, env)
         if isinstance(callee, BoundBuiltin):
             return calls.call_method(self, callee, arguments, node, env)
         if isinstance(callee, Partial):

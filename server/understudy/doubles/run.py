@@ -356,12 +356,14 @@ class _Session:
 
     def _asked(self, test: Test) -> list[str]:
         """The parameters that are fixtures: those that no patch, parametrisation or default fills."""
-        given = self._injected_count(test) + (1 if test.owner is not None else 0)
+        patched = self._patch_decorators(test)
+        given = sum(patch.injects for patch in patched) + (1 if test.owner is not None else 0)
         spec = test.node.args
         names = [arg.arg for arg in (*spec.posonlyargs, *spec.args)][given:]
         names.extend(arg.arg for arg in spec.kwonlyargs)
         defaulted = {arg.arg for arg in spec.args[len(spec.args) - len(spec.defaults) :]}
-        filled = self._parametrized(test) | defaulted
+        by_name = {name for patch in patched for name in patch.arguments.keywords if patch.kind == "multiple"}
+        filled = self._parametrized(test) | defaulted | by_name
         return [name for name in names if name not in filled]
 
     def _used_by_marks(self, test: Test) -> list[str]:
@@ -474,7 +476,7 @@ class _Session:
         function = FunctionValue(
             test.node, test.unit, self.module, None, test.node.name, None, instance, test.owner
         )
-        arguments = Arguments.of(*self._injected(test, top))
+        arguments = self._injected(test, top)
         env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
         for name in self.asked:
             env.names[name] = self._value(name, test, [])
@@ -491,26 +493,27 @@ class _Session:
             decorators.extend(reversed(test.owner_node.decorator_list))
         return decorators
 
-    def _injected(self, test: Test, top: Environment) -> list[Value]:
+    def _injected(self, test: Test, top: Environment) -> Arguments:
         """Enter the patch decorators; what they inject, in order."""
-        injected: list[Value] = []
+        injected = Arguments()
         for decorator in self._decorators(test):
             value = self.machine.eval(decorator, top)
             if isinstance(value, played.Patch):
                 entered, _ = patches.enter_patch(self.machine, value, top)
-                if value.injects:
-                    injected.append(entered)
+                injected = patches.inject(value, entered, injected)
         return injected
 
-    def _injected_count(self, test: Test) -> int:
+    def _patch_decorators(self, test: Test) -> list[played.Patch]:
+        """The patches among the decorators, none of them entered."""
         top = Environment(self.module, test.unit, {}, None, frozenset())
         self.machine.begin([])
-        count = 0
+        found: list[played.Patch] = []
         for decorator in self._decorators(test):
             if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):
                 value = self.machine.eval(decorator, top)
-                count += isinstance(value, played.Patch) and value.injects
-        return count
+                if isinstance(value, played.Patch):
+                    found.append(value)
+        return found
 
 
 def _fixture_parameters(entity: FunctionEntity) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import mock
-from understudy.doubles.library.played import Mocker, Patch
+from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
+    Coroutine,
     Environment,
     FunctionValue,
     Instance,
@@ -79,6 +81,35 @@ def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value
     value = _new_value(machine, patch, owner, attribute)
     machine.handed(value, patch.place)
     return value, _replace(machine, owner, attribute, value, patch.place, patch.env)
+
+
+def inject(patch: Patch, entered: Value, arguments: Arguments) -> Arguments:
+    """The arguments of a decorated function with what the patch adds to them."""
+    made = arguments.copy()
+    if patch.kind == "multiple" and isinstance(entered, Mapping_):
+        for key, value in entered.slots.items():
+            if key.startswith("[") and isinstance(value, Value):
+                made.keywords[ast.literal_eval(key[1:-1])] = value
+    elif patch.injects:
+        made.values.append(entered)
+        made.nodes.append(None)
+    return made
+
+
+def call_patched(
+    machine: Machine, patched: Patched, arguments: Arguments, node: Node, env: Environment
+) -> Value:
+    """Call a function that is decorated with a patch: it is in place while the function runs."""
+
+    def run() -> Value:
+        entered, leave = enter_patch(machine, patched.patch, env)
+        try:
+            made = machine.call(patched.function, inject(patched.patch, entered, arguments), node, env)
+            return made.run() if patched.is_async and isinstance(made, Coroutine) else made
+        finally:
+            leave()
+
+    return Coroutine(run, Place(env.unit, node)) if patched.is_async else run()
 
 
 def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tuple[Value, Callable[[], None]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from understudy.doubles.values import (
     Environment,
+    FunctionValue,
     Mock,
     Place,
     Value,
@@ -48,6 +49,20 @@ class Patch(OwnObject):
     def injects(self) -> bool:
         """Does it, as a decorator, add an argument?"""
         return self.kind in ("patch", "object") and self.arguments.get(self.new_position, "new") is None
+
+
+@dataclass(eq=False, slots=True)
+class Patched(OwnObject):
+    """A function below ``@patch(…)`` that something calls itself: a helper of the tests."""
+
+    function: Value
+    patch: Patch
+
+    @property
+    def is_async(self) -> bool:
+        if isinstance(self.function, Patched):
+            return self.function.is_async
+        return isinstance(self.function, FunctionValue) and self.function.is_async
 
 
 @dataclass(eq=False, slots=True)
