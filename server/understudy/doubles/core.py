@@ -102,6 +102,8 @@ class Core(State):
         self.failures: list[Failure] = []
         self.possible: list[tuple[frozenset[int], Failure]] = []
         """Failures on paths that may not be taken, with the doubts."""
+        self.stand_ins: list[Mock] = []
+        """The doubles that were put in place of functions that are known."""
         self.notes: list[Failure] = []
         """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty, but
         where an assertion fails because of it."""
@@ -324,6 +326,7 @@ class Core(State):
         self.journal = journal
         self.failures, self.possible, self.settled = [], [], frozenset()
         self.notes = []
+        self.stand_ins = []
         self.looks = []
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]

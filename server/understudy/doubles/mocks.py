@@ -23,7 +23,7 @@ from understudy.doubles.shapes import (
     is_magic,
 )
 from understudy.doubles.signature import refusal, written
-from understudy.doubles.state import Misuse, Raised, Sight, last_name
+from understudy.doubles.state import Failure, Misuse, Raised, Sight, last_name
 from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
@@ -416,7 +416,29 @@ class Mocks(Functions):
         self.may_raise()
         return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
 
+    def note_stand_ins(self) -> None:
+        """At the end of a test: the doubles in place of coroutine functions whose calls cannot be awaited, and
+        were not."""
+        for mock in self.stand_ins:
+            replaced = mock.replaces
+            if replaced is None or not replaced.is_async or not mock.certain or not self.certain:
+                continue
+            if mock.kind is MockKind.ASYNC or {"wraps", "side_effect", "awaited"} & mock.slots.keys():
+                continue
+            given = mock.slots.get("return_value")
+            if isinstance(given, Mock):
+                awaitable = not given.certain or any(name.endswith(".__await__") for name in given.slots)
+            else:
+                awaitable = isinstance(given, Value) and awaitables.kind_if_plain(self, given) is None
+            if not awaitable:
+                error = "its calls cannot be awaited"
+                place = replaced.place
+                self.notes.append(Failure(Misuse.STANDS_IN, "", mock, place, (), True, error, "", place))
+
     def _not_awaitable(self, env: Environment, subject: Value, node: Node, kind: str, error: str) -> Value:
+        for mock in subject.lineage()[:2] if isinstance(subject, Mock) and self.certain else ():
+            # Seen, and perhaps expected.
+            self.write(mock.slots, "awaited", True)
         return self.fail(
             env,
             Misuse.AWAIT,

@@ -317,18 +317,23 @@ class Objects(Mocks):
         elif isinstance(target, Mock):
             self.set_mock_attribute(target, name, value, place, env)
         elif isinstance(target, Instance):
+            patches.stands_in(self, target, name, value, place)
             self.write(target.slots, name, value)
             if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
                 self.handed(value, place)
         elif isinstance(target, ModuleValue):
             module = self.workspace.load(target.file)
             if module is not None:
+                patches.stands_in(self, target, name, value, place)
                 self.write(self.overrides, (str(module.path), name), value)
                 if self.is_test(place.unit.path):
                     self.handed(value, place)
         elif isinstance(target, ClassValue):
             key = (str(target.entity.path), target.entity.qualname, name)
+            patches.stands_in(self, target, name, value, place)
             self.write(self.class_overrides, key, value)
+            if self.is_test(place.unit.path):
+                self.handed(value, place)
         else:
             self.escape([value])
 

@@ -483,6 +483,7 @@ class _Session:
         for name in self._parametrized(test):
             env.names[name] = UNKNOWN
         machine.block(test.node.body, env)
+        machine.note_stand_ins()
         if instance is not None:
             self._call_methods(_TEAR_DOWN, instance, test, top)
 

@@ -40,6 +40,7 @@ class Misuse(str, Enum):
     NOT_ITERABLE = "not iterable"
     AWAIT_ASSERTION = "await assertion"
     REFUSED_ARGUMENTS = "refused arguments"
+    STANDS_IN = "stands in for a coroutine function"
     COROUTINE_DISCARDED = "coroutine discarded"
     COROUTINE_TRUTH = "coroutine truth"
     COROUTINE_COMPARISON = "coroutine comparison"

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from understudy.index.module import Module
@@ -268,11 +269,24 @@ class Spec:
     """The double itself is a function that calls the mock: what ``create_autospec`` makes of a function."""
 
 
+@dataclass(frozen=True)
+class Replaced:
+    """The function that a test put a double in place of, and where."""
+
+    function: FunctionEntity
+    is_async: bool
+    owner: Path
+    """The file of the module or class whose attribute was replaced."""
+    attribute: str
+    on_class: bool
+    place: Place
+
+
 @dataclass(eq=False, slots=True)
 class Mock(Value):
     """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of
     what is set on its class, ``handed`` (the :class:`Place` where it was given to code under test),
-    ``deleted.name``, ``sealed``, ``escaped``."""
+    ``deleted.name``, ``sealed``, ``escaped``, ``awaited`` (it, or its call, and could not be)."""
 
     kind: MockKind
     place: Place
@@ -285,6 +299,8 @@ class Mock(Value):
     """True for a child that the first look at it creates."""
     unsure: bool = False
     """True when its configuration is not fully known: it never draws a finding."""
+    replaces: Replaced | None = None
+    """The function that it stands in for, where a test put it there."""
     unsafe: bool = False
     """``unsafe=True``: names that begin with ``assert`` are children like others; so they are not for a child."""
     vague: bool = False

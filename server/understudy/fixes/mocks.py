@@ -189,7 +189,11 @@ def _class_change(simulation: Simulation, root: Mock, wanted: str = "AsyncMock")
 
 
 def _factory(place: Place) -> ast.expr:
+    """What is called to make a mock: the class, or the ``new_callable`` of a patch."""
     assert isinstance(place.node, ast.Call)
+    for keyword in place.node.keywords:
+        if keyword.arg == "new_callable":
+            return keyword.value
     return place.node.func
 
 

@@ -72,6 +72,18 @@ def attribute_span(place: Place) -> Span:
     return Span(span.end_row, span.end_column - len(place.node.attr), span.end_row, span.end_column)
 
 
+def stand_in(failure: Failure) -> Mock | None:
+    """The double in place of a coroutine function of the workspace whose call a failing ``await`` awaits:
+    US106 reports it, where it is put there."""
+    mock = failure.subject
+    if failure.misuse is not Misuse.AWAIT or not isinstance(mock, Mock):
+        return None
+    for each in (mock, mock.parent if mock.label.endswith("()") else None):
+        if each is not None and each.replaces is not None and each.replaces.is_async:
+            return each
+    return None
+
+
 def mock_of(value: Value) -> Mock | None:
     if isinstance(value, Coroutine):
         return value.mock

@@ -42,7 +42,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 
 def _is_sync(failure: Failure) -> bool:
-    return isinstance(failure.subject, Mock) and failure.handed is not None
+    if not isinstance(failure.subject, Mock) or failure.handed is None:
+        return False
+    return async_doubles.stand_in(failure) is None
 
 
 def _kind(mock: Mock) -> str:

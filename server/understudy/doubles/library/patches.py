@@ -27,6 +27,7 @@ from understudy.doubles.values import (
     ModuleValue,
     Node,
     Place,
+    Replaced,
     Sequence_,
     Spec,
     Unknown,
@@ -37,6 +38,7 @@ from understudy.infer.entities import (
     ClassEntity,
     External,
     FunctionEntity,
+    Lookup,
     ModuleEntity,
 )
 
@@ -315,6 +317,31 @@ def _lacks(machine: Machine, owner: Value, attribute: str) -> bool:
     return False
 
 
+def stands_in(machine: Machine, owner: Value, attribute: str, value: Value, place: Place) -> None:
+    """Note on a double which function it is put in place of, where that is known."""
+    if not isinstance(value, Mock) or value.parent is not None or not machine.is_test(place.unit.path):
+        return
+    found: Lookup = Absent.UNKNOWN
+    path = None
+    importer = machine.workspace.module(place.unit.path)
+    if importer is None:
+        return
+    if isinstance(owner, ModuleValue):
+        path = owner.file.path
+        found = machine.resolver.file_attribute(owner.file, attribute, importer)
+    elif isinstance(owner, (ClassValue, Instance)) and attribute not in getattr(owner, "slots", {}):
+        path = owner.entity.path
+        found = machine.resolver.class_attribute(owner.entity, attribute)
+    opened = machine.resolver.open(found)
+    if path is None or not isinstance(opened, FunctionEntity) or machine.is_test(opened.path):
+        return
+    is_async = machine.shapes.is_coroutine_function(opened)
+    if is_async is not None:
+        on_class = not isinstance(owner, ModuleValue)
+        value.replaces = Replaced(opened, is_async, path, attribute, on_class, place)
+        machine.stand_ins.append(value)
+
+
 def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Value:
     """An attribute of a class, as ``getattr`` on the class or an instance gives it."""
     for cls in machine.resolver.ancestry(entity).classes:
@@ -332,6 +359,7 @@ def _replace(
     machine: Machine, owner: Value, attribute: str, value: Value, place: Place, env: Environment
 ) -> Callable[[], None]:
     """Set an attribute, and how to set it back."""
+    stands_in(machine, owner, attribute, value, place)
     watched = trace.watch(machine, place, owner, attribute, env.module)
     restore = _set(machine, owner, attribute, value)
     if watched is None:
