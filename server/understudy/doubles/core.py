@@ -258,10 +258,17 @@ class Core(State):
             )
 
     def look(
-        self, env: Environment, sight: Sight, mock: Mock, node: Node, name: str, error: str = ""
+        self,
+        env: Environment,
+        sight: Sight,
+        mock: Mock,
+        node: Node,
+        name: str,
+        error: str = "",
+        exception: str = "AttributeError",
     ) -> None:
-        """Note an attribute that is looked at; not where an exception is expected or handled."""
-        if any(guard.expects or guard.catches("AttributeError", ()) is not False for guard in self.guards):
+        """Note a use of a mock; not where an exception is expected or handled."""
+        if any(guard.expects or guard.catches(exception, ()) is not False for guard in self.guards):
             return
         in_test = self.is_test(env.unit.path)
         self.looks.append(Look(sight, mock, Place(env.unit, node), in_test, name, error))

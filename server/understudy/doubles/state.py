@@ -46,6 +46,7 @@ class Misuse(str, Enum):
     COROUTINE_COMPARISON = "coroutine comparison"
     INVALID_ASSERTION = "invalid assertion"
     OPERATION = "operation"
+    SPEC = "spec"
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,16 @@ class Sight(str, Enum):
     """An assertion (``assert_called_once``) or record (``called``)."""
     LOOKALIKE = "lookalike"
     """A name that is nearly an assertion."""
+    SPEC = "spec"
+    """The mock itself, given where a spec is wanted."""
+    FACTORY = "factory"
+    """The mock itself, given as ``new_callable``. The name says what the attribute becomes: ``coroutine``,
+    ``value`` (that cannot be called) or ``child``, or why it becomes nothing: ``raises``."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """An attribute of a mock that is looked at, whether that raises or not."""
+    """A use of a mock that rules look at, whether it raises or not."""
 
     sight: Sight
     mock: Mock
@@ -95,7 +101,7 @@ class Look:
     in_test: bool
     name: str
     error: str
-    """The message of the AttributeError that it raises; empty when it raises none."""
+    """The message of what it raises; empty when it raises nothing."""
 
 
 class Raised(Exception):

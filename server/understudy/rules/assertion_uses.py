@@ -13,6 +13,7 @@ from understudy.doubles.values import Mock, MockKind
 from understudy.finding import Applicability, Edit, Fix, Related
 from understudy.rules import async_doubles
 from understudy.rules.base import Context
+from understudy.rules.looks import looks
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
@@ -78,32 +79,22 @@ class Use:
         return async_doubles.made_here(self.mock)
 
 
-def uses(context: Context, remark: Sight) -> Iterator[Use]:
+def uses(context: Context, sight: Sight) -> Iterator[Use]:
     """The uses in test code that the simulation came by, each place once."""
-    if not context.is_test:
-        return
     parents: dict[int, dict[int, ast.AST]] = {}
-    seen = set()
-    for outcome in context.simulation.outcomes:
-        for look in outcome.looks:
-            node = look.place.node
-            if (
-                look.sight is not remark
-                or not look.in_test
-                or look.place.key in seen
-                or not isinstance(node, ast.Attribute)
-            ):
-                continue
-            seen.add(look.place.key)
-            unit = look.place.unit
-            around = parents.setdefault(id(unit.node), {})
-            if not around:
-                around.update(
-                    (id(child), parent)
-                    for parent in ast.walk(unit.node)
-                    for child in ast.iter_child_nodes(parent)
-                )
-            yield Use(look, look.mock, unit, node, *_form(node, around))
+    for look in looks(context, sight):
+        node = look.place.node
+        if not isinstance(node, ast.Attribute):
+            continue
+        unit = look.place.unit
+        around = parents.setdefault(id(unit.node), {})
+        if not around:
+            around.update(
+                (id(child), parent)
+                for parent in ast.walk(unit.node)
+                for child in ast.iter_child_nodes(parent)
+            )
+        yield Use(look, look.mock, unit, node, *_form(node, around))
 
 
 def _form(node: ast.Attribute, parents: dict[int, ast.AST]) -> tuple[ast.Call | None, Form, ast.stmt | None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from understudy.doubles.library import patches
 from understudy.doubles.library.played import Patch
 from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
+from understudy.doubles.state import Misuse, Sight
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -27,6 +28,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
 )
+from understudy.doubles.versions import behaviour
 from understudy.infer import tier2
 from understudy.infer.entities import (
     ClassEntity,
@@ -124,10 +126,9 @@ def configure_path(machine: Machine, mock: Mock, path: str, value: Value) -> Non
     """``configure_mock(**{"a.b.return_value": value})``."""
     *parts, last = path.split(".")
     target: Value = mock
-    module = machine.workspace.module(mock.place.unit.path)
-    if module is None:
+    env = _environment(machine, mock.place)
+    if env is None:
         return
-    env = Environment(module, mock.place.unit, {}, None, frozenset())
     for part in parts:
         if not isinstance(target, Mock):
             return
@@ -142,6 +143,7 @@ def give_spec(
     """``spec=value`` or ``spec_set=value``."""
     if isinstance(value, Literal) and value.value is None:
         return
+    refuse_mock(machine, value, node, mock.place, "Cannot spec a Mock object")
     spec = spec_of(machine, value, mock.place.unit, node)
     if spec is None:
         mock.unsure = True
@@ -153,6 +155,29 @@ def give_spec(
             mock.unsure = True
         elif is_async:
             mock.kind = MockKind.ASYNC
+
+
+def refuse_mock(
+    machine: Machine, value: Value, node: ast.expr | None, place: Place, error: str, *, always: bool = False
+) -> None:
+    """Where a spec is a mock already (``_is_instance_mock``), ``InvalidSpecError``: in constructors from Python 3.11
+    on, ``always`` elsewhere."""
+    env = _environment(machine, place)
+    if env is None or not isinstance(value, Mock) or (value.spec is not None and value.spec.as_function):
+        return
+    raises = always or behaviour(machine.workspace.target_version).spec_refuses_mock
+    exception = "InvalidSpecError"
+    where = node or place.node
+    if machine.certain:
+        machine.look(env, Sight.SPEC, value, where, "", error if raises else "", exception)
+    if raises:
+        machine.fail(env, Misuse.SPEC, value, where, error, "", exception)
+
+
+def _environment(machine: Machine, place: Place) -> Environment | None:
+    """Where the file of a place is run, without variables."""
+    module = machine.workspace.module(place.unit.path)
+    return Environment(module, place.unit, {}, None, frozenset()) if module is not None else None
 
 
 def spec_of(
@@ -204,6 +229,7 @@ def autospec(
     strict: bool = False,
 ) -> Value:
     """``create_autospec(value)``: a mock that stands for a class or an instance, or a function."""
+    refuse_mock(machine, value, node, place, "Cannot autospec a Mock object", always=True)
     if isinstance(value, Literal) and value.value is not None:
         # Specced to the type of the value; a list or tuple to its type, too.
         return UNKNOWN

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.library import mock
+from understudy.doubles.library import exceptions, mock
 from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
+from understudy.doubles.state import Sight
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -196,7 +197,7 @@ def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, option
     arguments = patch.arguments
     factory = arguments.keywords.get("new_callable")
     if factory is not None:
-        made = _called(machine, patch, factory, options)
+        made = _called(machine, patch, owner, attribute, options)
     else:
         made = _default_double(machine, patch, owner, attribute)
         if isinstance(made, Mock):
@@ -209,8 +210,9 @@ def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, option
     return made
 
 
-def _called(machine: Machine, patch: Patch, factory: Value, options: dict[str, Value]) -> Value:
+def _called(machine: Machine, patch: Patch, owner: Value, attribute: str, options: dict[str, Value]) -> Value:
     """``new_callable(**options)``."""
+    factory = patch.arguments.keywords["new_callable"]
     given = Arguments()
     given.keywords = dict(options)
     for option in ("spec", "spec_set"):
@@ -218,8 +220,33 @@ def _called(machine: Machine, patch: Patch, factory: Value, options: dict[str, V
             given.keywords[option] = patch.arguments.keywords[option]
             if option in patch.arguments.keyword_nodes:
                 given.keyword_nodes[option] = patch.arguments.keyword_nodes[option]
-    made = machine.call(factory, given, patch.place.node, patch.env)
-    return made
+    if isinstance(factory, Mock) and factory.certain and machine.certain:
+        node = patch.arguments.keyword_nodes.get("new_callable") or patch.place.node
+        original = _original(machine, patch, owner, attribute)
+        becomes = _becomes(machine, factory, original)
+        if becomes:
+            machine.look(patch.env, Sight.FACTORY, factory, node, becomes, exception="TypeError")
+            return UNKNOWN
+    return machine.call(factory, given, patch.place.node, patch.env)
+
+
+def _becomes(machine: Machine, factory: Mock, original: Value) -> str:
+    """What an attribute becomes that a mock, and not its class, is called for; empty where it works."""
+    effect = factory.slots.get("side_effect")
+    if not factory.kind.callable:
+        return "raises"
+    if factory.kind is MockKind.ASYNC:
+        return "coroutine" if isinstance(original, (FunctionValue, ClassValue, LibraryName)) else ""
+    if factory.kind is MockKind.PROPERTY:
+        # Set on a class, the value of the property does as well as the property.
+        return ""
+    if isinstance(effect, Value):
+        return "raises" if exceptions.as_exception(machine, effect) is not None else ""
+    returned = factory.slots.get("return_value")
+    if returned is None:
+        return "child" if any(key.startswith(".") for key in factory.slots) else ""
+    is_plain = isinstance(returned, (Literal, Sequence_, Mapping_))
+    return "value" if is_plain and isinstance(original, (FunctionValue, ClassValue)) else ""
 
 
 def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Value:
@@ -233,12 +260,23 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
     autospec = keywords.get("autospec")
     if autospec is not None and machine.truth(autospec) is not False:
         node = patch.arguments.keyword_nodes.get("autospec")
+        wanted = original if isinstance(autospec, Literal) else autospec
+        mocked = owner if isinstance(owner, Mock) else wanted
+        if isinstance(mocked, Mock):
+            error = f"Cannot autospec attr {attribute!r}"
+            mock.refuse_mock(machine, mocked, node, patch.place, error, always=True)
+            return UNKNOWN
         if isinstance(autospec, Literal):
             autospec, node = original, None
         return mock.autospec(machine, autospec, instance=False, place=patch.place, node=node, strict=strict)
     made = Mock(MockKind.MAGIC, patch.place, f"{MockKind.MAGIC.value}()")
     option = "spec_set" if strict else "spec"
     spec = keywords.get(option)
+    if isinstance(spec, Mock):
+        error = f"Cannot spec attr {attribute!r} as the {option} has already been mocked out"
+        node = patch.arguments.keyword_nodes.get(option)
+        mock.refuse_mock(machine, spec, node, patch.place, error, always=True)
+        return UNKNOWN
     if isinstance(spec, Literal) and spec.value is True:
         spec = keywords.get("spec", original) if strict else original
     if spec is not None and not isinstance(spec, Literal):

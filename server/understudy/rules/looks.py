@@ -1,0 +1,20 @@
+"""What the simulated tests of a file did with their mocks that rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.doubles.state import Look, Sight
+from understudy.rules.base import Context
+
+
+def looks(context: Context, sight: Sight) -> Iterator[Look]:
+    """Those of one kind in test code, each place once."""
+    if not context.is_test:
+        return
+    seen = set()
+    for outcome in context.simulation.outcomes:
+        for look in outcome.looks:
+            if look.sight is sight and look.in_test and look.place.key not in seen:
+                seen.add(look.place.key)
+                yield look
