@@ -8,13 +8,19 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
+.PHONY: demo test fuzz-sync soak oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
 
 test: $(STAMP)  ## the whole Python test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+fuzz-sync: $(STAMP)  ## 10,000 random edit sequences: the server's text stays the client's
+	$(BIN)/python -m pytest tests/lsp/test_lsp_documents.py -k sequence_of_edits --hypothesis-profile sync $(ARGS)
+
+soak: $(STAMP)  ## 20,000 random edits on a real server: no crash, no leak, findings as a fresh check finds them
+	$(BIN)/python tests/lsp/soak.py $(ARGS)
 
 oracle: $(STAMP)  ## rule pages and programs on every CPython 3.10-3.14 here (PYTHONS=/path/python:… chooses)
 	$(BIN)/python tests/oracle/run.py $(ARGS)

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from lsp_client import COMMAND, ENVIRONMENT, Client, Wire, make_client
 from lsprotocol import types
 from pytest_lsp import client_capabilities
+
+settings.register_profile("sync", max_examples=10_000, deadline=None)
+"""For ``make fuzz-sync``."""
 
 
 @pytest_asyncio.fixture
@@ -65,7 +69,11 @@ def vscode() -> types.ClientCapabilities:
 
 @pytest.fixture
 def neovim() -> types.ClientCapabilities:
-    return client_capabilities("neovim")
+    """It is told: ``test_lsp_pull.py`` is about clients that ask."""
+    capabilities = client_capabilities("neovim")
+    assert capabilities.text_document is not None
+    capabilities.text_document.diagnostic = None
+    return capabilities
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.published: list[int] = []
         self.cleared: list[str] = []
+        self.refreshed = 0
         self.answer: Future[Sequence[Any]] = Future()
 
     def publish(self, report: Report) -> None:
@@ -37,6 +38,12 @@ class FakeConnection:
     def configuration(self, params: types.ConfigurationParams) -> Future[Sequence[Any]]:
         return self.answer
 
+    def refresh_diagnostics(self) -> None:
+        self.refreshed += 1
+
+    def show_progress(self, progress: Any) -> None:
+        raise AssertionError(progress)
+
     def register(self, params: types.RegistrationParams) -> None:
         raise AssertionError(params)
 
@@ -46,7 +53,7 @@ class FakeWorker:
 
     made: FakeWorker
 
-    def __init__(self, settings: Settings, report: Any, problems: Any) -> None:
+    def __init__(self, settings: Settings, report: Any, problems: Any, progress: Any) -> None:
         FakeWorker.made = self
         self.settings = settings
         self.change = Change()

@@ -165,6 +165,7 @@ def test_an_edit_runs_the_edited_test_again_and_no_other(
         project.analyse(path)
         return run
 
+    project.workspace.open(path, project.workspace.text(path))
     project.analyse(path)
     assert run == ["test_a", "test_b", "test_c"]
     assert after("b = 1", "b = 12") == ["test_b"]

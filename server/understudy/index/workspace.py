@@ -7,7 +7,7 @@ looked at, so that a change of one leads to the findings that rest on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
@@ -141,6 +141,7 @@ class Workspace:
         """The file on disk counts again."""
         if self._overlays.pop(path, None) is not None:
             self._changed(path)
+            self._kept = {key: value for key, value in self._kept.items() if key[0] != path}
 
     def changed_on_disk(self, path: Path) -> None:
         if path not in self._overlays:
@@ -215,7 +216,19 @@ class Workspace:
         return cast("_T", found) if found is not None else kind()
 
     def keep(self, path: Path, value: object) -> None:
-        self._kept[path, type(value)] = value
+        """For files that are open in an editor; others will not be asked for again soon."""
+        if path in self._overlays:
+            self._kept[path, type(value)] = value
+
+    def let_go(self, most: int, pinned: Collection[Path]) -> None:
+        """Forget what was read first, when the trees of more than ``most`` files are in memory. It is read again
+        when somebody asks."""
+        if len(self._parsed) <= most:
+            return
+        for path in list(self._parsed)[: len(self._parsed) - most // 2]:
+            if path not in self._overlays and path not in pinned:
+                del self._parsed[path]
+                self._modules.pop(path, None)
 
     def forget(self) -> None:
         """Look at everything again that is no file's own content."""

@@ -28,6 +28,11 @@ class Client:
     configuration: bool = False
     register_configuration: bool = False
     register_watched_files: bool = False
+    pulls_diagnostics: bool = False
+    """It asks for diagnostics: none are pushed to it."""
+    related_documents: bool = False
+    refresh_diagnostics: bool = False
+    work_done_progress: bool = False
     methods: frozenset[str] = frozenset()
     """Sections of the capabilities that the client sent, such as ``text_document.code_action``."""
 
@@ -44,7 +49,7 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         return found
 
     def has(name: str) -> bool:
-        return bool(value(name))
+        return value(name) not in (None, False)
 
     tags = value("text_document.publish_diagnostics.tag_support.value_set") or ()
     hover_formats = value("text_document.hover.content_format") or ()
@@ -62,6 +67,10 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         configuration=has("workspace.configuration"),
         register_configuration=has("workspace.did_change_configuration.dynamic_registration"),
         register_watched_files=has("workspace.did_change_watched_files.dynamic_registration"),
+        pulls_diagnostics=has("text_document.diagnostic"),
+        related_documents=has("text_document.diagnostic.related_document_support"),
+        refresh_diagnostics=has("workspace.diagnostics.refresh_support"),
+        work_done_progress=has("window.work_done_progress"),
         methods=frozenset(_sections(capabilities)),
     )
 

@@ -1,8 +1,9 @@
-"""``textDocument/publishDiagnostics``: findings as the client can show them."""
+"""Findings as the client can show them, and ``textDocument/publishDiagnostics``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from lsprotocol import types
@@ -20,10 +21,17 @@ def publication(
     report: Report, client: Client, uri_of: Callable[[Path], str]
 ) -> types.PublishDiagnosticsParams:
     return types.PublishDiagnosticsParams(
-        report.document.uri,
-        [diagnostic(finding, report, client, uri_of) for finding in report.findings],
-        report.document.version,
+        report.document.uri, diagnostics(report, client, uri_of), report.document.version
     )
+
+
+def diagnostics(report: Report, client: Client, uri_of: Callable[[Path], str]) -> list[types.Diagnostic]:
+    return [diagnostic(finding, report, client, uri_of) for finding in report.findings]
+
+
+def result_id(shown: list[types.Diagnostic]) -> str:
+    """The same for the same content, whatever version of the document it is about."""
+    return sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def diagnostic(

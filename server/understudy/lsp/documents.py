@@ -24,7 +24,8 @@ class Document:
     """One version of an open document. Immutable: what works on it in the background keeps its own."""
 
     uri: str
-    version: int
+    version: int | None
+    """None for a file that is not open, as it is on disk."""
     text: Text
     path: Path | None
     """None for what is no file, such as ``untitled:``."""

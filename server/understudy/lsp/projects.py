@@ -26,6 +26,8 @@ class Settings:
     folders: tuple[Path, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     by_folder: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    whole_workspace: bool = False
+    """Findings of files that are not open, too."""
 
     def folder_of(self, path: Path) -> Path | None:
         """The innermost workspace folder that holds a path."""

@@ -26,12 +26,17 @@ from pygls.protocol.language_server import lsp_method
 
 from understudy import __version__
 from understudy.lsp import feature, transport
+from understudy.lsp.background import Progress
 from understudy.lsp.diagnostics import publication
 from understudy.lsp.feature import Feature
+from understudy.lsp.progress import ProgressBar
 from understudy.lsp.session import Overtaken, Session
 from understudy.lsp.worker import Report
 
 _log = logging.getLogger(__name__)
+ALL_PYTHON = types.FileOperationRegistrationOptions(
+    [types.FileOperationFilter(types.FileOperationPattern(glob)) for glob in ("**/*.py", "**/")]
+)
 _SWITCH_INTERVAL = 0.001
 _GARBAGE_THRESHOLD = 20_000
 """An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
@@ -172,6 +177,7 @@ class Server(LanguageServer):
             converter_factory=default_converter,
         )
         self.session = Session(self)
+        self._bar = ProgressBar(self)
         self.exit_status: int | None = None
         """Set by ``exit``."""
         _register(self)
@@ -179,6 +185,13 @@ class Server(LanguageServer):
     def report_server_error(self, error: Exception, source: Any) -> None:
         """To the log: a message box per error would be worse than the error."""
         _log.error("%s: %s", getattr(source, "__name__", source), error, exc_info=error)
+
+    def cancelled(self, token: types.ProgressToken) -> bool:
+        """The user does not want to wait for the progress bar's work. False for what is no bar of ours."""
+        ours = self._bar.token == token
+        if ours:
+            self._bar.close()
+        return ours
 
     # --- what the session sends
 
@@ -198,6 +211,12 @@ class Server(LanguageServer):
 
     def register(self, params: types.RegistrationParams) -> None:
         self.client_register_capability(params)
+
+    def refresh_diagnostics(self) -> None:
+        self.workspace_diagnostic_refresh(None)
+
+    def show_progress(self, progress: Progress) -> None:
+        self._bar.show(progress)
 
 
 def _register(server: Server) -> None:
@@ -220,6 +239,15 @@ def _register(server: Server) -> None:
     @server.feature(types.SHUTDOWN)
     def _(params: None) -> None:
         session.stop()
+
+    @server.feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)
+    def _(params: types.WorkDoneProgressCancelParams) -> None:
+        if server.cancelled(params.token):
+            session.pause()
+
+    @server.feature(types.WORKSPACE_DID_RENAME_FILES, ALL_PYTHON)
+    def _(params: types.RenameFilesParams) -> None:
+        session.files_renamed([(file.old_uri, file.new_uri) for file in params.files])
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     def _(params: types.DidSaveTextDocumentParams) -> None:

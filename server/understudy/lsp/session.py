@@ -16,7 +16,9 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from lsprotocol import types
 
 from understudy.lsp import capabilities
+from understudy.lsp.background import Progress
 from understudy.lsp.capabilities import Client
+from understudy.lsp.diagnostics import diagnostics, result_id
 from understudy.lsp.documents import Document, Documents, path_of
 from understudy.lsp.projects import OpenProject, Settings
 from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
@@ -41,8 +43,14 @@ _log = logging.getLogger(__name__)
 _CONFIGURATION_DEADLINE = 2.0
 """Seconds to wait for the client's settings before analysing without them."""
 _REPORT_DEADLINE = 10.0
-_CLIENTS_OWN_KEYS = frozenset({"trace", "server", "diagnosticMode", "inlayHints"})
-"""Keys under our section that are no configuration of a project."""
+_REFRESH_AFTER = 0.15
+"""Seconds until a client that pulls is told to ask again, if it has not by then."""
+_MODE: Final = "diagnosticMode"
+_INLAY_HINTS: Final = "inlayHints"
+_SESSIONS_KEYS = frozenset({_MODE, _INLAY_HINTS})
+"""Keys under our section that are no configuration of a project, but read here."""
+_CLIENTS_OWN_KEYS = frozenset({"trace", "server"})
+"""Keys under our section that an editor's extension reads, not the server."""
 
 
 class Overtaken(Exception):
@@ -62,6 +70,10 @@ class Connection(Protocol):
 
     def register(self, params: types.RegistrationParams) -> None: ...
 
+    def refresh_diagnostics(self) -> None: ...
+
+    def show_progress(self, progress: Progress) -> None: ...
+
 
 class Session:
     """From ``initialize`` to ``shutdown``."""
@@ -71,10 +83,17 @@ class Session:
         self.documents = Documents()
         self._connection = connection
         self._reports: dict[str, Report] = {}
+        self.closed_reports: dict[str, Report] = {}
+        """On files that are not open, by URI."""
+        self.told: dict[str, str] = {}
+        """What a client that pulls was last told about a document: the id of the result."""
+        self._refreshing = False
+        self._news: list[asyncio.Future[None]] = []
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._folders: dict[Path, str] = {}
         self._initial: Mapping[str, Any] = {}
         self._settings = Settings()
+        self._values: Mapping[str, Any] = {}
         self._worker: Worker | None = None
         self._unheard = Change()
         """What happened before the worker was started."""
@@ -93,7 +112,7 @@ class Session:
             if root is not None:
                 self._add_folder(root)
         self._initial = _section(params.initialization_options)
-        self._settings = Settings(tuple(self._folders), self._initial)
+        self._settings = self._made(self._initial)
 
     def initialized(self) -> None:
         registrations = []
@@ -129,6 +148,8 @@ class Session:
             self._worker.stop()
         for uri in list(self._waiting):
             self._wake(uri)
+        for woken in self._news:
+            woken.cancel()
 
     def _start(self) -> None:
         if self._worker is not None or self._stopped:
@@ -138,6 +159,7 @@ class Session:
             self._settings,
             partial(_call_on, loop, self._receive),
             partial(_call_on, loop, self._show_problems),
+            partial(_call_on, loop, self._connection.show_progress),
         )
         unheard, self._unheard = self._unheard, Change()
         unheard.settings = None
@@ -167,8 +189,9 @@ class Session:
         document = self.documents.close(uri)
         if document is None:
             return
-        if self._reports.pop(uri, None) is not None:
+        if self._reports.pop(uri, None) is not None and not self.client.pulls_diagnostics:
             self._connection.clear(uri)
+        self.told.pop(uri, None)
         if document.is_python and document.path is not None:
             path = document.path
             self._tell(lambda change: change.close(path))
@@ -217,6 +240,14 @@ class Session:
         if reload:
             self._reload()
 
+    def files_renamed(self, renamed: Iterable[tuple[str, str]]) -> None:
+        """By the editor. What is open there follows as closed and opened documents."""
+        self.files_changed(
+            types.FileEvent(uri, kind)
+            for old, new in renamed
+            for uri, kind in ((old, types.FileChangeType.Deleted), (new, types.FileChangeType.Created))
+        )
+
     def folders_changed(self, event: types.WorkspaceFoldersChangeEvent) -> None:
         for folder in event.removed:
             path = path_of(folder.uri)
@@ -227,14 +258,14 @@ class Session:
         if self.client.configuration:
             self._ask_for_settings()
         else:
-            self._use(Settings(tuple(self._folders), self._settings.values))
+            self._use(self._made(self._values))
 
     def configuration_changed(self, settings: Any) -> None:
         if self.client.configuration:
             self._ask_for_settings()
         else:
             values = {**self._initial, **_section(settings)}
-            self._use(Settings(tuple(self._folders), values))
+            self._use(self._made(values))
 
     def _add_folder(self, uri: str) -> None:
         path = path_of(uri)
@@ -257,8 +288,19 @@ class Session:
             _log.warning("the client did not answer for its settings: %s", error)
             found = []
         own, by_folder = (found[0], found[1:]) if found else (dict(self._initial), [])
-        self._use(Settings(tuple(self._folders), own, dict(zip(folders, by_folder, strict=False))))
+        self._use(self._made(own, dict(zip(folders, by_folder, strict=False))))
         self._start()
+
+    def _made(
+        self, values: Mapping[str, Any], by_folder: Mapping[Path, Mapping[str, Any]] | None = None
+    ) -> Settings:
+        self._values = values
+        return Settings(
+            tuple(self._folders),
+            _of_project(values),
+            {folder: _of_project(own) for folder, own in (by_folder or {}).items()},
+            whole_workspace=values.get(_MODE) == "workspace",
+        )
 
     def _use(self, settings: Settings) -> None:
         if settings != self._settings:
@@ -320,12 +362,54 @@ class Session:
 
     def _receive(self, report: Report) -> None:
         uri = report.document.uri
+        if report.document.version is None:
+            path = report.document.path
+            if path is None or self.documents.at(path) is not None:
+                return
+            self.closed_reports[uri] = report
         # A newer version is on its way through the worker, or the document is closed.
-        if report.document is not self.documents.get(uri):
+        elif report.document is not self.documents.get(uri):
             return
-        self._reports[uri] = report
-        self._connection.publish(report)
+        else:
+            self.closed_reports.pop(uri, None)
+            self._reports[uri] = report
+        if not self.client.pulls_diagnostics:
+            self._connection.publish(report)
+        elif uri not in self._waiting and self.client.refresh_diagnostics and not self._refreshing:
+            # Nobody has asked yet, and maybe nobody will: another file's edit can change this one's findings.
+            self._refreshing = True
+            asyncio.get_running_loop().call_later(_REFRESH_AFTER, self._refresh, uri)
         self._wake(uri)
+        for woken in self._news:
+            if not woken.done():
+                woken.set_result(None)
+        self._news.clear()
+
+    def _refresh(self, uri: str) -> None:
+        self._refreshing = False
+        if not self._stopped and any(self.is_news(report) for report in self.all_reports()):
+            self._connection.refresh_diagnostics()
+
+    def is_news(self, report: Report) -> bool:
+        """Does the client not know it yet? For one that pulls."""
+        known = self.told.get(report.document.uri)
+        return known != result_id(diagnostics(report, self.client, self.documents.uri_of))
+
+    def all_reports(self) -> list[Report]:
+        """The latest on each open document, and those on files that are not open."""
+        latest = [report for uri in list(self._reports) if (report := self.latest(uri)) is not None]
+        return [*latest, *self.closed_reports.values()]
+
+    async def news(self) -> None:
+        """Wait for the next report on anything."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news.append(woken)
+        await woken
+
+    def pause(self) -> None:
+        """Leave the files that are not open for now."""
+        if self._worker is not None:
+            self._worker.pause()
 
     def _wake(self, uri: str) -> None:
         for woken in self._waiting.pop(uri, ()):
@@ -347,6 +431,11 @@ def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None], a
 
 def _hand_over(source: Change, target: Change) -> None:
     target.opened, target.closed = source.opened, source.closed
+
+
+def _of_project(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a check."""
+    return {key: value for key, value in values.items() if key not in _SESSIONS_KEYS}
 
 
 def _section(options: Any) -> Mapping[str, Any]:

@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from pygls import uris
+
 from understudy.engine import Analysis
 from understudy.finding import Finding
 from understudy.index.workspace import Interrupted
+from understudy.lsp.background import Background, Progress
 from understudy.lsp.documents import Document
 from understudy.lsp.moving import moved_finding
 from understudy.lsp.projects import Done, OpenProject, Projects, Settings
@@ -58,10 +61,12 @@ class Change:
     recheck: bool = False
     settings: Settings | None = None
     """Configuration has to be read anew, with these settings."""
+    resume: bool = False
+    """Go on with the files that are not open."""
 
     def __bool__(self) -> bool:
         happened = self.opened or self.closed or self.on_disk or self.moved or self.recheck
-        return bool(happened) or self.settings is not None
+        return bool(happened) or self.settings is not None or self.resume
 
     def concerns(self, path: Path) -> bool:
         """Will an analysis of the file have to be repeated for certain?"""
@@ -111,12 +116,17 @@ class Worker(threading.Thread):
     """``report`` and ``problems`` are called on this thread."""
 
     def __init__(
-        self, settings: Settings, report: Callable[[Report], None], problems: Callable[[list[str]], None]
+        self,
+        settings: Settings,
+        report: Callable[[Report], None],
+        problems: Callable[[list[str]], None],
+        progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         # A daemon: a long analysis must not keep the process alive.
         super().__init__(name="understudy-analysis", daemon=True)
         self._report = report
         self._report_problems = problems
+        self._report_progress = progress
         self._news = threading.Condition()
         self._change = Change()
         self._questions: deque[Question] = deque()
@@ -132,6 +142,10 @@ class Worker(threading.Thread):
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
         self._settled = False
+        self._background: dict[Path, Background] = {}
+        self._paused = False
+        self._shown_before: dict[Path, dict[Path, tuple[Finding, ...]]] = {}
+        """What is shown in closed files from before the configuration was read anew."""
 
     # --- called from the event loop
 
@@ -162,6 +176,13 @@ class Worker(threading.Thread):
                 self._activity.overtaken = True
             self._news.notify()
 
+    def pause(self) -> None:
+        """Leave the files that are not open until somebody opens or saves something."""
+        self._paused = True
+        with self._news:
+            if self._activity is not None and self._activity.background:
+                self._activity.overtaken = True
+
     def stop(self) -> None:
         with self._news:
             self._stopped = True
@@ -176,6 +197,8 @@ class Worker(threading.Thread):
     def run(self) -> None:
         registry.all_rules()
         self._projects = Projects(self._settings)
+        # There may be no news for a long time, and all files of the workspace to check.
+        self.tell(lambda change: setattr(change, "resume", True))
         while True:
             change = self._next_change()
             if change is None:
@@ -190,11 +213,17 @@ class Worker(threading.Thread):
                 if path is not None:
                     with self._busy(_Activity(path)):
                         self._analyse(path)
+                elif not change:
+                    self._check_a_closed_file()
             except Interrupted:
-                # By an edit that is waiting to be applied: the file is analysed again after it.
+                # By an edit that is waiting to be applied: the file is analysed again after it. A closed file
+                # is still among those that wait.
                 continue
             except Exception:
                 _log.exception("the analysis failed")
+                background = self._in_background()
+                if path is None and background is not None:
+                    background.waiting.popitem()
                 for opened in self._projects:
                     # Once is enough: what failed is not tried again before the next change.
                     opened.waiting.pop(path or Path(), None)
@@ -204,6 +233,8 @@ class Worker(threading.Thread):
         with self._news:
             while not self._stopped and not self._change and not self._urgent and not self._questions:
                 if not any(opened.waiting for opened in self._projects):
+                    if self._in_background() is not None:
+                        break
                     self._settle()
                     self._news.wait()
                     continue
@@ -236,6 +267,8 @@ class Worker(threading.Thread):
 
     def _apply(self, change: Change) -> None:
         self._quiet_from = monotonic() + _QUIET
+        if change.opened.keys() - self._documents.keys() or change.on_disk or change.resume:
+            self._paused = False
         self._documents.update(change.opened)
         for path in change.closed:
             self._documents.pop(path, None)
@@ -249,12 +282,15 @@ class Worker(threading.Thread):
             self._home(path).waiting[path] = None
             self._urgent.pop(path, None)
             self._urgent[path] = None
+        self._plan_background(change)
         self._tell_problems()
 
     def _reload(self, settings: Settings) -> None:
         """Start over: configuration, environment and file names may all be different."""
         self._settings = settings
         self._projects = Projects(settings)
+        self._shown_before = {root: each.shown for root, each in self._background.items()}
+        self._background.clear()
         self._reported.clear()
         for path in self._documents:
             self._home(path).waiting[path] = None
@@ -404,6 +440,75 @@ class Worker(threading.Thread):
         if known is None or known[0] is not document or known[1] != findings:
             self._reported[path] = (document, findings)
             self._report(Report(document, findings, texts))
+
+    # --- files that are not open
+
+    def _plan_background(self, change: Change) -> None:
+        """Which closed files the change concerns."""
+        if not self._settings.whole_workspace:
+            for shown in self._shown_before.values():
+                for path in shown:
+                    self._report(Report(_on_disk(path, Text("")), (), {}))
+            self._shown_before.clear()
+            return
+        for folder in self._settings.folders:
+            self._home(folder / "any.py")
+        for opened in self._projects:
+            root = opened.project.root
+            background = self._background.get(root)
+            inside = any(root.is_relative_to(folder) for folder in self._settings.folders)
+            if background is None and inside:
+                background = Background(opened, shown=self._shown_before.pop(root, {}))
+                self._background[root] = background
+                self._start(background)
+            if background is None:
+                continue
+            for path in change.opened:
+                background.opened_in_editor(path)
+            background.changed({*change.closed, *change.on_disk, *change.opened}, self._documents)
+            if change.moved or change.closed or change.recheck:
+                self._start(background)
+
+    def _start(self, background: Background) -> None:
+        for path in background.start(self._documents):
+            if path not in self._documents:
+                self._publish_closed(background, path, {})
+
+    def _in_background(self) -> Background | None:
+        if self._paused:
+            return None
+        return next((each for each in self._background.values() if each.waiting), None)
+
+    def _check_a_closed_file(self) -> None:
+        background = self._in_background()
+        if background is None:
+            return
+        opened = background.opened
+        path = next(iter(background.waiting))
+        with self._busy(_Activity(path, background=True)):
+            done = self._done(opened, path)
+            concerned = background.done(path, done.analysis)
+        for each in concerned:
+            if each not in self._documents:
+                self._publish_closed(background, each, done.texts)
+        self._report_progress(background.progress)
+        background.make_room(self._documents)
+
+    def _publish_closed(self, background: Background, path: Path, texts: Mapping[Path, Text]) -> None:
+        opened = background.opened
+        findings = background.findings(path, [done.analysis for done in opened.done.values()])
+        if findings is None:
+            return
+        try:
+            text = opened.project.workspace.text(path)
+        except SourceError:
+            text = Text("")
+        texts = {**self._texts(opened, findings), **texts, path: text}
+        self._report(Report(_on_disk(path, text), findings, texts))
+
+
+def _on_disk(path: Path, text: Text) -> Document:
+    return Document(uris.from_fs_path(str(path)) or "", None, text, path, "python")
 
 
 def _as_of_now(done: Done, path: Path, text: Text) -> Analysis:
