@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from understudy.doubles.trace import Watched
 from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Mock, Place, Value
 
 
@@ -301,6 +302,11 @@ def _join_slot(key: Hashable, values: list[Any]) -> Any:
     if not present:
         return _MISSING
     if key == "handed":
+        return present[-1]
+    if isinstance(present[-1], Watched):
+        # A patch that is in place on some paths only.
+        for watched in present:
+            watched.lost = True
         return present[-1]
     if isinstance(key, tuple) and key[0] == "called":
         return tuple(dict.fromkeys(call for calls in present for call in calls))
