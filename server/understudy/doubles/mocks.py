@@ -147,9 +147,20 @@ class Mocks(Functions):
             if mock.kind is MockKind.ASYNC and self.is_coroutine_function(wrapped):
                 return made.run() if isinstance(made, Coroutine) else made
             return made
-        if mock.slots.get("sealed") and "return_value" not in mock.slots:
+        if self._lacks_result(mock):
             return self._missing_attribute(env, mock, node, "return_value", f"{mock.label}.return_value")
         return self.return_value(mock)
+
+    def _lacks_result(self, mock: Mock) -> bool:
+        """Was the mock sealed before it had a ``return_value``? An autospec has one from the start: that of a class,
+        and that of a method where the version gives it one."""
+        if not mock.slots.get("sealed") or "return_value" in mock.slots:
+            return False
+        if mock.spec is None or not mock.spec.auto:
+            return True
+        if isinstance(mock.spec.entity, ClassEntity):
+            return mock.spec.instance
+        return not versions.behaviour(self.workspace.target_version).autospec_survives_seal
 
     def _side_effect(
         self, mock: Mock, effect: Value, arguments: Arguments, node: Node, env: Environment

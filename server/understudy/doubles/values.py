@@ -318,7 +318,7 @@ class Mock(Value):
     @property
     def unnamed(self) -> bool:
         """True before it is bound to a name: ``MagicMock()``."""
-        return self.parent is None and self.label.endswith("Mock()")
+        return self.parent is None and self.label.endswith("()")
 
     @property
     def root(self) -> Mock:

@@ -107,7 +107,7 @@ def make_subclassed(
     """An instance of a subclass of mocks in the workspace."""
     mock = make_mock(machine, kind, arguments, place)
     mock.cls = cls
-    mock.label = cls.name
+    mock.label = f"{cls.name}()"
     for name in _CONSTRUCTION:
         found = machine.resolver.class_attribute(cls, name)
         if isinstance(found, FunctionEntity) and found.module.workspace:
@@ -287,7 +287,10 @@ def call_mock_library(
         return Literal(None)
     if name == "seal":
         for value in arguments.values:
-            if isinstance(value, Mock):
+            if isinstance(value, Mock) and value.spec is not None and value.spec.as_function:
+                # Not a mock, but a function: what becomes of the mock behind it is not followed.
+                machine.escape([value])
+            elif isinstance(value, Mock):
                 _seal(machine, value)
         return Literal(None)
     if name == "mock_open":
