@@ -284,6 +284,16 @@ class Core(State):
         else:
             self.possible.append((frozenset(self.doubts), failure))
 
+    def again(self, raised: Raised) -> Raised:
+        """The exception goes on outwards; a failure that nothing can catch any more is noted."""
+        failure = raised.failure
+        if failure is not None and not any(
+            guard.catches(raised.name, raised.bases) is not False for guard in self.guards
+        ):
+            self.report(failure)
+            return Raised(raised.name, raised.bases, None)
+        return raised
+
     def asserted_called(self, mock: Mock) -> None:
         """The test asserts that the mock was called: a test is meant to pass, so the only place that called it
         did run, and with it whatever else hung on the same doubts."""
@@ -422,7 +432,7 @@ class Core(State):
 
     def variable(self, entity: ValueEntity) -> Value:
         """A module-level variable, evaluated where it is assigned."""
-        node = self._assignment(entity)
+        node = self.assignment(entity)
         if node is None or entity.declaration.augmented:
             return UNKNOWN
         value, unit = node
@@ -450,7 +460,8 @@ class Core(State):
         finally:
             self.overrides, self.class_overrides, self.watched = patched
 
-    def _assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
+    def assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
+        """The value that a variable is bound to, as it is written."""
         try:
             parsed = self.workspace.parsed(entity.path)
         except SourceError:

@@ -208,10 +208,13 @@ class Functions(Core):
         ]
         for value, node in pairs:
             if node is not None:
-                place = Place(env.unit, node)
-                self.handed(value, place)
-                if isinstance(value, FunctionValue):
-                    self.write(self.given, id(value.node), place)
+                self.give(value, Place(env.unit, node))
+
+    def give(self, value: Value, place: Place) -> None:
+        """The test gives a double, or a function that may return one, to code under test."""
+        self.handed(value, place)
+        if isinstance(value, FunctionValue):
+            self.write(self.given, id(value.node), place)
 
     def handed(self, value: Value, place: Place, depth: int = 0) -> None:
         if isinstance(value, Mock):

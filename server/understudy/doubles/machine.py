@@ -15,7 +15,7 @@ from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, Yielded
 from understudy.doubles.expressions import Expressions
-from understudy.doubles.library import calls, exceptions, patches, played
+from understudy.doubles.library import calls, exceptions, patches, played, web
 from understudy.doubles.state import (
     Guard,
     Misuse,
@@ -154,7 +154,7 @@ class Machine(Expressions):
             elif isinstance(owner, Mock):
                 self._set_mock_item(owner, index, value, target, env)
             else:
-                calls.set_item(self, owner, index, value, Place(env.unit, target))
+                calls.set_item(self, owner, index, value, Place(env.unit, source or target))
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)
@@ -326,16 +326,6 @@ class Machine(Expressions):
                 self.handling.pop()
         raise self.again(raised)
 
-    def again(self, raised: Raised) -> Raised:
-        """The exception goes on outwards; a failure that nothing can catch any more is noted."""
-        failure = raised.failure
-        if failure is not None and not any(
-            guard.catches(raised.name, raised.bases) is not False for guard in self.guards
-        ):
-            self.report(failure)
-            return Raised(raised.name, raised.bases, None)
-        return raised
-
     def _raise(self, node: ast.Raise, env: Environment) -> Status:
         current = self.handling[-1] if self.handling else None
         if node.exc is None:
@@ -405,6 +395,8 @@ class Machine(Expressions):
         if isinstance(manager, Mock):
             swallows = _may_swallow(manager, "__aexit__" if is_async else "__exit__")
             return self._enter_mock(manager, node, is_async, env), Guard(None) if swallows else None, _nothing
+        if isinstance(manager, web.Client):
+            return manager, None, _nothing
         if isinstance(manager, Instance):
             return self._enter_instance(manager, node, is_async, env)
         if isinstance(manager, (Foreign, LibraryName)):

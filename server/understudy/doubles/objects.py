@@ -7,7 +7,7 @@ import ast
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
-from understudy.doubles.library import calls, patches, played, stdlib
+from understudy.doubles.library import calls, patches, played, stdlib, web
 from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
 from understudy.doubles.shapes import (
@@ -186,6 +186,8 @@ class Objects(Mocks):
             return Foreign(f"{value.dotted}.{name}")
         if isinstance(value, played.Mocker) and name == "patch":
             return played.Mocker(patch=True)
+        if isinstance(value, web.App) and name == "dependency_overrides":
+            return web.Overrides(value)
         if isinstance(value, played.OwnObject):
             return BoundBuiltin(value, name)
         self.may_lack()
@@ -316,6 +318,8 @@ class Objects(Mocks):
                 self.escape([target.mock])
         elif isinstance(target, Mock):
             self.set_mock_attribute(target, name, value, place, env)
+        elif isinstance(target, web.App) and name == "dependency_overrides":
+            web.replace_overrides(self, target, value)
         elif isinstance(target, Instance):
             patches.stands_in(self, target, name, value, place)
             self.write(target.slots, name, value)

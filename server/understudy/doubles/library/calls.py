@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib
-from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, Patch, Request
+from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib, web
+from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
@@ -69,6 +69,9 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         return stdlib.inspected(machine, entity.name, arguments.values)
     if entity.dotted == "contextvars.ContextVar":
         return ContextVar({})
+    served = web.call(machine, entity, arguments)
+    if served is not None:
+        return served
     if entity.dotted == "functools.partial" and arguments.values:
         return Partial(arguments.values[0], tuple(arguments.values[1:]), dict(arguments.keywords))
     if entity.dotted in ("functools.wraps", "functools.lru_cache"):
@@ -98,6 +101,10 @@ def call_method(
         wanted = arguments.get(0, "argname")
         known = wanted.value if name == "getfixturevalue" and isinstance(wanted, Literal) else None
         return receiver.fixture(known) if isinstance(known, str) else UNKNOWN
+    if isinstance(receiver, OwnObject):
+        answered = web.call_method(machine, receiver, name, arguments, node, env)
+        if answered is not None:
+            return answered
     if isinstance(receiver, Mapping_):
         return builtin.call_mapping_method(machine, receiver, name, arguments)
     if isinstance(receiver, Patch):
@@ -153,9 +160,10 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
 
 def set_item(machine: Machine, owner: Value, index: Value, value: Value, place: Place) -> None:
     """``owner[index] = value`` on something that is no list, dict or mock."""
-    if isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides"):
-        return
-    machine.escape([value])
+    if isinstance(owner, web.Overrides):
+        web.override(machine, owner, index, value, place)
+    elif not (isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides")):
+        machine.escape([value])
 
 
 def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool:

@@ -1,0 +1,450 @@
+"""FastAPI as far as a test meets it: a request through a test client runs a route with its dependencies, overridden
+or not (``fastapi.dependencies.utils.solve_dependencies``; Starlette's ``TestClient`` and httpx's ``ASGITransport``
+raise what the route raises).
+
+Routes are read from decorators at module level, and from ``include_router``. What may answer in the route's place (a
+required parameter that is not sent, a dependency that may refuse, a middleware) makes what follows uncertain.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.library.played import OwnObject
+from understudy.doubles.state import Guard, Raised, last_name
+from understudy.doubles.values import (
+    UNKNOWN,
+    ClassValue,
+    Coroutine,
+    Environment,
+    Foreign,
+    FunctionValue,
+    Generator,
+    Literal,
+    Mock,
+    Node,
+    Place,
+    Unknown,
+    Value,
+)
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.index.workspace import Workspace
+from understudy.infer.entities import External, FunctionEntity, ValueEntity
+
+if TYPE_CHECKING:
+    from understudy.doubles.objects import Objects as Machine
+
+_VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head"})
+_ROUTES = re.compile(
+    rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head)\(|\binclude_router\(", re.MULTILINE
+)
+_ANSWERING = re.compile(
+    rb"\.middleware\(|BaseHTTPMiddleware|add_exception_handler|exception_handler\((?:TypeError|AttributeError)"
+)
+"""What may answer for a route that raises."""
+_REFUSALS = ("HTTPException", "RequestValidationError", "WebSocketException")
+_PLACEHOLDER = "0"
+"""Stands for what an f-string puts into a path."""
+
+
+@dataclass(eq=False, slots=True)
+class App(OwnObject):
+    """A ``FastAPI`` or an ``APIRouter``. Slots: ``("override", id of a node)``, ``included``."""
+
+    prefix: str | None
+    """None when it is not known."""
+    slots: dict[object, object]
+
+
+@dataclass(eq=False, slots=True)
+class Overrides(OwnObject):
+    """``app.dependency_overrides``."""
+
+    app: App
+
+
+@dataclass(eq=False, slots=True)
+class Depends(OwnObject):
+    """``Depends(target)``."""
+
+    target: Value | None
+
+
+@dataclass(eq=False, slots=True)
+class Transport(OwnObject):
+    """``httpx.ASGITransport(app=app)``."""
+
+    app: App
+
+
+@dataclass(eq=False, slots=True)
+class Client(OwnObject):
+    """``TestClient(app)``, or ``httpx.AsyncClient(transport=ASGITransport(app=app))``."""
+
+    app: App
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    module: Module
+    owner: tuple[str, ...]
+    verb: str
+    path: str
+    function: FunctionEntity
+
+
+@dataclass(frozen=True, slots=True)
+class _Include:
+    module: Module
+    parent: tuple[str, ...]
+    child: tuple[str, ...]
+    prefix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    routes: tuple[_Route, ...]
+    includes: tuple[_Include, ...]
+    answered: bool
+    """May something answer for a route that raises?"""
+
+
+# --- making --------------------------------------------------------------------------------------------------------
+
+
+def call(machine: Machine, entity: External, arguments: Arguments) -> Value | None:
+    """The classes and functions of the libraries; None for others."""
+    if entity.root == "fastapi" and entity.name in ("FastAPI", "APIRouter"):
+        prefix = arguments.keywords.get("prefix", Literal(""))
+        return App(_text(prefix), {})
+    if entity.root == "fastapi" and entity.name in ("Depends", "Security"):
+        return Depends(arguments.get(0, "dependency"))
+    if entity.root in ("fastapi", "starlette") and entity.name == "TestClient":
+        app = arguments.get(0, "app")
+        known = not arguments.is_open and set(arguments.keywords) <= {"app", "base_url", "headers", "cookies"}
+        return Client(app, is_async=False) if isinstance(app, App) and known else None
+    if entity.dotted in ("httpx.ASGITransport", "httpx._transports.asgi.ASGITransport"):
+        app = arguments.get(0, "app")
+        known = not arguments.is_open and set(arguments.keywords) <= {"app"}
+        return Transport(app) if isinstance(app, App) and known else None
+    if entity.root == "httpx" and entity.name in ("AsyncClient", "Client"):
+        transport = arguments.keywords.get("transport")
+        if isinstance(transport, Transport):
+            return Client(transport.app, is_async=entity.name == "AsyncClient")
+    return None
+
+
+def _text(value: Value | None) -> str | None:
+    return value.value if isinstance(value, Literal) and isinstance(value.value, str) else None
+
+
+# --- methods -------------------------------------------------------------------------------------------------------
+
+
+def call_method(
+    machine: Machine, receiver: OwnObject, name: str, arguments: Arguments, node: Node, env: Environment
+) -> Value | None:
+    """A method of an app, its overrides or a client; None for other objects."""
+    if isinstance(receiver, App):
+        return _call_app(machine, receiver, name, arguments)
+    if isinstance(receiver, Overrides):
+        return _call_overrides(machine, receiver.app, name, arguments)
+    if isinstance(receiver, Client):
+        return _call_client(machine, receiver, name, arguments, node, env)
+    return None
+
+
+def _call_app(machine: Machine, app: App, name: str, arguments: Arguments) -> Value:
+    if name == "include_router" and arguments.values:
+        child, prefix = arguments.values[0], _text(arguments.keywords.get("prefix", Literal("")))
+        known = app.slots.get("included", ())
+        if isinstance(child, App) and isinstance(known, tuple):
+            machine.write(app.slots, "included", (*known, (child, prefix)))
+    return Foreign(f"fastapi.{name}()")
+
+
+def _call_overrides(machine: Machine, app: App, name: str, arguments: Arguments) -> Value:
+    if name in ("clear", "pop", "popitem"):
+        target = arguments.get(0, "key")
+        for key in list(app.slots):
+            if isinstance(key, tuple) and key[0] == "override":
+                if name == "clear" or not isinstance(target, FunctionValue) or key[1] == id(target.node):
+                    machine.delete(app.slots, key)
+    elif name == "update":
+        _forget(machine, app)
+    return UNKNOWN
+
+
+def _forget(machine: Machine, app: App) -> None:
+    """From here on the overrides are not known."""
+    machine.write(app.slots, "unknown", True)
+
+
+def override(machine: Machine, overrides: Overrides, target: Value, value: Value, place: Place) -> None:
+    """``app.dependency_overrides[target] = value``."""
+    if not isinstance(target, FunctionValue):
+        _forget(machine, overrides.app)
+        return
+    machine.write(overrides.app.slots, ("override", id(target.node)), value)
+    machine.give(value, place)
+
+
+def replace_overrides(machine: Machine, app: App, value: Value) -> None:
+    """``app.dependency_overrides = {…}``."""
+    _call_overrides(machine, app, "clear", Arguments())
+    empty = getattr(value, "slots", None) == {"open": False}
+    if not empty:
+        _forget(machine, app)
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+def _call_client(
+    machine: Machine, client: Client, name: str, arguments: Arguments, node: Node, env: Environment
+) -> Value:
+    response = Foreign("httpx.Response()")
+    if name not in _VERBS:
+        return Coroutine(lambda: response, Place(env.unit, node)) if client.is_async else UNKNOWN
+    path = _path(arguments)
+    found = _find(machine, client.app, name, path) if path is not None else None
+
+    def run() -> Value:
+        if found is None or "unknown" in client.app.slots:
+            # Whatever runs may call the doubles in any way.
+            machine.may_raise()
+        else:
+            _Request(machine, client.app, node, env).run(found)
+        return response
+
+    return Coroutine(run, Place(env.unit, node)) if client.is_async else run()
+
+
+def _path(arguments: Arguments) -> str | None:
+    """The path of the first argument, without host and query."""
+    value, node = arguments.get(0, "url"), arguments.node(0, "url")
+    text = _text(value)
+    if text is None and isinstance(node, ast.JoinedStr):
+        text = "".join(
+            str(part.value) if isinstance(part, ast.Constant) else _PLACEHOLDER for part in node.values
+        )
+    if text is None:
+        return None
+    text = re.sub(r"^https?://[^/]*", "", text)
+    return re.split(r"[?#]", text, maxsplit=1)[0] or "/"
+
+
+def _table(workspace: Workspace) -> _Table:
+    return workspace.derived("doubles.web", lambda: _read(workspace))
+
+
+def _read(workspace: Workspace) -> _Table:
+    routes: list[_Route] = []
+    includes: list[_Include] = []
+    for path in workspace.files_with(_ROUTES):
+        module = workspace.module(path)
+        if module is None:
+            continue
+        for row, declaration in module.declarations():
+            if isinstance(declaration, model.Function):
+                routes.extend(_routes(module, row, declaration))
+            elif isinstance(declaration, model.Expression):
+                include = _include(module, declaration.value)
+                if include is not None:
+                    includes.append(include)
+    return _Table(tuple(routes), tuple(includes), bool(workspace.files_with(_ANSWERING)))
+
+
+def _routes(module: Module, row: int, declaration: model.Function) -> Iterator[_Route]:
+    for decorator in declaration.decorators:
+        if not isinstance(decorator, model.CallTerm) or not isinstance(decorator.func, model.Ref):
+            continue
+        *owner, verb = decorator.func.parts
+        path = decorator.args[0] if decorator.args else decorator.keyword("path")
+        if verb in _VERBS and owner and isinstance(path, model.Const) and isinstance(path.value, str):
+            entity = FunctionEntity(module, declaration, row, declaration.name)
+            yield _Route(module, tuple(owner), verb, path.value, entity)
+
+
+def _include(module: Module, term: model.Term) -> _Include | None:
+    if not isinstance(term, model.CallTerm) or not isinstance(term.func, model.Ref) or not term.args:
+        return None
+    *parent, name = term.func.parts
+    child = term.args[0]
+    if name != "include_router" or not parent or not isinstance(child, model.Ref):
+        return None
+    prefix = term.keyword("prefix")
+    known = prefix.value if isinstance(prefix, model.Const) else None if prefix is not None else ""
+    return _Include(module, tuple(parent), child.parts, known if isinstance(known, str) else None)
+
+
+def _find(machine: Machine, app: App, verb: str, path: str) -> FunctionEntity | None:
+    """The function that answers a request; None when it is not certainly one."""
+    table = _table(machine.workspace)
+    found: list[_Route] = []
+    for route in table.routes:
+        if route.verb != verb:
+            continue
+        owner = _object(machine, route.module, route.owner)
+        if not isinstance(owner, App):
+            continue
+        for prefix in _prefixes(machine, table, owner, app, ()):
+            if _template(f"{prefix}{route.path}").fullmatch(path):
+                found.append(route)
+    # The first that was registered answers; between routers, that order is not known.
+    if table.answered or len({(str(route.module.path), route.owner) for route in found}) != 1:
+        return None
+    return found[0].function
+
+
+def _object(machine: Machine, module: Module, parts: tuple[str, ...]) -> Value:
+    found = machine.resolver.ref(module, parts)
+    return machine.original(found) if isinstance(found, ValueEntity) else UNKNOWN
+
+
+def _prefixes(machine: Machine, table: _Table, owner: App, app: App, seen: tuple[App, ...]) -> Iterator[str]:
+    """What stands before the paths of ``owner`` in ``app``, once for each way that it is included."""
+    if owner.prefix is None or owner in seen:
+        return
+    if owner is app:
+        yield owner.prefix
+        return
+    for include in table.includes:
+        parent = _object(machine, include.module, include.parent)
+        if isinstance(parent, App) and _object(machine, include.module, include.child) is owner:
+            for before in _prefixes(machine, table, parent, app, (*seen, owner)):
+                if include.prefix is not None:
+                    yield f"{before}{include.prefix}{owner.prefix}"
+    included = app.slots.get("included", ())
+    for child, prefix in included if isinstance(included, tuple) else ():
+        if child is owner and prefix is not None:
+            yield f"{prefix}{owner.prefix}"
+
+
+def _template(path: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{\w+(?::\w+)?\})", path)
+    return re.compile(
+        "".join(
+            (".+" if part.endswith(":path}") else "[^/]+") if part.startswith("{") else re.escape(part)
+            for part in parts
+        )
+    )
+
+
+class _Request:
+    """One request: its dependencies are solved once each."""
+
+    def __init__(self, machine: Machine, app: App, node: Node, env: Environment) -> None:
+        self.machine = machine
+        self.app = app
+        self.node = node
+        self.env = env
+        self.solved: dict[int, Value] = {}
+
+    def run(self, entity: FunctionEntity) -> None:
+        function = self.machine.raw_function(entity)
+        if function is None:
+            return
+        guard = Guard(_REFUSALS)
+        try:
+            self.machine.guarded(guard, lambda: self._called(function))
+        except Raised as raised:
+            if guard.catches(raised.name, raised.bases) is False:
+                raise self.machine.again(raised) from None
+
+    def _called(self, function: FunctionValue) -> Value:
+        """Call a route or a dependency with what its parameters depend on."""
+        arguments = Arguments()
+        node = function.node
+        spec = node.args
+        parameters = [*spec.posonlyargs, *spec.args]
+        defaults: dict[str, ast.expr] = {}
+        for parameter, default in zip(
+            parameters[len(parameters) - len(spec.defaults) :], spec.defaults, strict=True
+        ):
+            defaults[parameter.arg] = default
+        for parameter, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            if keyword_default is not None:
+                defaults[parameter.arg] = keyword_default
+        outer = Environment(function.module, function.unit, {}, function.closure, frozenset())
+        for parameter in [*parameters, *spec.kwonlyargs]:
+            given = defaults.get(parameter.arg)
+            depends = self._depends(parameter, given, outer)
+            if depends is not None:
+                arguments.keywords[parameter.arg] = self._solve(depends, parameter, outer)
+            else:
+                arguments.keywords[parameter.arg] = UNKNOWN
+                if given is None and not _is_sent(parameter):
+                    # What the request lacks, or says wrongly, is refused before the route runs.
+                    self.machine.may_raise()
+        made = self.machine.call(function, arguments, self.node, self.env)
+        if isinstance(made, Coroutine):
+            return made.run()
+        if isinstance(made, Generator):
+            return made.first() or UNKNOWN
+        return made
+
+    def _depends(self, parameter: ast.arg, default: ast.expr | None, env: Environment) -> Depends | None:
+        if (
+            default is not None
+            and isinstance(default, ast.Call)
+            and last_name(default) in ("Depends", "Security")
+        ):
+            value = self.machine.eval(default, env)
+            return value if isinstance(value, Depends) else None
+        annotation: ast.expr | None = parameter.annotation
+        if isinstance(annotation, ast.Name):
+            found = self.machine.resolver.name(env.module, annotation.id)
+            assignment = self.machine.assignment(found) if isinstance(found, ValueEntity) else None
+            if assignment is not None and isinstance(found, ValueEntity):
+                annotation = assignment[0]
+                env = Environment(found.module, assignment[1], {}, None, frozenset())
+        if isinstance(annotation, ast.Subscript) and last_name(annotation.value) == "Annotated":
+            extras = annotation.slice.elts[1:] if isinstance(annotation.slice, ast.Tuple) else []
+            for extra in extras:
+                value = self.machine.eval(extra, env)
+                if isinstance(value, Depends):
+                    return value
+        return None
+
+    def _solve(self, depends: Depends, parameter: ast.arg, env: Environment) -> Value:
+        target = depends.target
+        if target is None and parameter.annotation is not None:
+            target = self.machine.eval(parameter.annotation, env)
+        if isinstance(target, FunctionValue):
+            known = self.solved.get(id(target.node))
+            if known is not None:
+                return known
+            replaced = self.app.slots.get(("override", id(target.node)))
+            made = self._made(replaced if isinstance(replaced, Value) else target)
+            self.solved[id(target.node)] = made
+            return made
+        return self._made(target or UNKNOWN)
+
+    def _made(self, target: Value) -> Value:
+        if isinstance(target, FunctionValue):
+            return self._called(target)
+        if isinstance(target, Mock):
+            made = self.machine.call(target, Arguments(), self.node, self.env)
+            return made.run() if isinstance(made, Coroutine) else made
+        if isinstance(target, (ClassValue, Unknown, Foreign)):
+            # Parameters of its own, and reasons to refuse, are not known.
+            self.machine.may_raise()
+        return UNKNOWN
+
+
+def _is_sent(parameter: ast.arg) -> bool:
+    """Is a parameter certainly there: the request itself, or what FastAPI makes?"""
+    return last_name(parameter.annotation) in _GIVEN if parameter.annotation is not None else False
+
+
+_GIVEN = frozenset(
+    {"Request", "Response", "BackgroundTasks", "HTTPConnection", "WebSocket", "SecurityScopes"}
+)
