@@ -35,6 +35,11 @@ COROUTINE_USES = frozenset(
     }
 )
 
+SILENT_USES = (Misuse.COROUTINE_DISCARDED, Misuse.COROUTINE_TRUTH, Misuse.COROUTINE_COMPARISON)
+"""Notes: what raises nothing by itself."""
+_ON_PURPOSE = ("RuntimeWarning", "catch_warnings", "filterwarnings", "iscoroutine", "isawaitable", "recwarn")
+"""Words of a test that is about the coroutine, or about the warning that one never awaited gives."""
+
 ENTERED = frozenset({Misuse.WITH, Misuse.ASYNC_WITH, Misuse.ASYNC_FOR})
 _MAGIC = {Misuse.WITH: "__enter__", Misuse.ASYNC_WITH: "__aenter__", Misuse.ASYNC_FOR: "__aiter__"}
 _PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
@@ -62,6 +67,12 @@ def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outco
         for note in outcome.notes
         if note.misuse in misuses and note.in_test is in_test
     ]
+
+
+def is_about_coroutines(outcome: Outcome) -> bool:
+    """Does a test look at coroutines themselves, or at the warning that one never awaited gives?"""
+    source = outcome.test.unit.source(outcome.test.node)
+    return any(word in source for word in _ON_PURPOSE)
 
 
 def attribute_span(place: Place) -> Span:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.doubles.state import Misuse
-from understudy.doubles.values import Coroutine
-from understudy.finding import Finding, Severity
+from understudy.doubles.run import Outcome
+from understudy.doubles.state import Failure, Misuse
+from understudy.doubles.values import Coroutine, Mock, Place
+from understudy.finding import Applicability, Finding, Severity
+from understudy.fixes import awaits
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
@@ -14,6 +16,65 @@ _USES = (*async_doubles.COROUTINE_USES, Misuse.WITH)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    yield from _raising(rule, context)
+    yield from _silent(rule, context)
+
+
+def _silent(rule: Rule, context: Context) -> Iterator[Finding]:
+    """A coroutine that is thrown away, tested for truth, or compared with a plain value."""
+    found = [
+        (outcome, note)
+        for outcome, note in async_doubles.notes(context, *async_doubles.SILENT_USES, in_test=True)
+        if isinstance(note.subject, Coroutine) and note.subject.mock is not None
+    ]
+    for outcome, note in async_doubles.by_place(found):
+        assert isinstance(note.subject, Coroutine)
+        mock = note.subject.mock
+        if mock is None or async_doubles.is_about_coroutines(outcome) or _counts_awaits(outcome):
+            continue
+        raises = bool(note.exception)
+        call = note.subject.place
+        if not raises and not _is_in(call, note.place):
+            # A coroutine that is kept may be awaited later.
+            continue
+        pairs = [pair for pair in found if pair[1].place.key == note.place.key]
+        applicability = Applicability.SAFE if raises else Applicability.UNSAFE
+        yield rule.finding(
+            note.place.unit.path,
+            note.place.span,
+            _message(note, mock),
+            related=(async_doubles.made_here(mock),),
+            fixes=awaits.add(context.simulation, call, pairs, applicability),
+            severity=Severity.ERROR if raises else Severity.WARNING,
+        )
+
+
+def _is_in(call: Place, use: Place) -> bool:
+    return call.unit.path == use.unit.path and use.span.encloses(call.span)
+
+
+def _counts_awaits(outcome: Outcome) -> bool:
+    """Does the test tell calls from awaits?"""
+    source = outcome.test.unit.source(outcome.test.node)
+    return "await_count" in source or "assert_not_awaited" in source
+
+
+def _message(note: Failure, mock: Mock) -> str:
+    assert isinstance(note.subject, Coroutine)
+    use = async_doubles.source_of(note)
+    call = " ".join(note.subject.place.source.split())
+    reason = f"`{async_doubles.readable(mock)}` is an AsyncMock and calling it gives a coroutine"
+    advice = f"write `await {call}`, or make it a MagicMock"
+    if note.misuse is Misuse.COROUTINE_DISCARDED:
+        return f"`{call}` does nothing but count the call, because {reason} that is never awaited; {advice}"
+    if note.misuse is Misuse.COROUTINE_TRUTH:
+        what = "fails" if note.exception else "holds"
+        return f"this {what} whatever `{call}` gives, because {reason}, which is always true; {advice}"
+    what = "fails whatever it gives" if note.exception else "does not look at what it gives"
+    return f"`{use}` {what}, because {reason}, which is compared instead; {advice}"
+
+
+def _raising(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, *_USES, in_test=True)
     for _, failure in async_doubles.by_place(found):
         mock = async_doubles.mock_of(failure.subject)

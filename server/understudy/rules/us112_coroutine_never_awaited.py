@@ -15,14 +15,11 @@ from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
 _RAISING = (*async_doubles.COROUTINE_USES, *async_doubles.ENTERED)
-_SILENT = (Misuse.COROUTINE_DISCARDED, Misuse.COROUTINE_TRUTH, Misuse.COROUTINE_COMPARISON)
-_ON_PURPOSE = ("RuntimeWarning", "catch_warnings", "filterwarnings", "iscoroutine", "isawaitable", "recwarn")
-"""Words of a test that is about the coroutine, or about the warning that one never awaited gives."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, *_RAISING, in_test=True)
-    found.extend(async_doubles.notes(context, *_SILENT, in_test=True))
+    found.extend(async_doubles.notes(context, *async_doubles.SILENT_USES, in_test=True))
     groups: dict[object, list[tuple[Outcome, Failure]]] = {}
     for outcome, failure in found:
         if isinstance(failure.subject, Coroutine) and failure.subject.function is not None:
@@ -86,8 +83,7 @@ def _one_line(place: Place) -> str:
 def _on_purpose(failure: Failure, outcome: Outcome) -> bool:
     """Is the test about the warning, or does the call itself raise because its arguments do not fit?"""
     assert isinstance(failure.subject, Coroutine)
-    test = outcome.test
-    if any(word in test.unit.source(test.node) for word in _ON_PURPOSE):
+    if async_doubles.is_about_coroutines(outcome):
         return True
     function, call = failure.subject.function, failure.subject.place.node
     if function is None or not isinstance(call, ast.Call) or isinstance(function.node, ast.Lambda):
