@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz-sync soak oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
+.PHONY: demo test fuzz-sync fuzz-binding soak oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -24,6 +24,9 @@ soak: $(STAMP)  ## 20,000 random edits on a real server: no crash, no leak, find
 
 oracle: $(STAMP)  ## rule pages and programs on every CPython 3.10-3.14 here (PYTHONS=/path/python:… chooses)
 	$(BIN)/python tests/oracle/run.py $(ARGS)
+
+fuzz-binding: $(STAMP)  ## random import graphs with a patch: what is said of it, beside what happens (EXAMPLES=, SEED=)
+	cd tests && ../$(BIN)/python -m fuzz_binding.fuzz --examples $(or $(EXAMPLES),5000) --seed $(or $(SEED),0)
 
 corpus: $(STAMP)  ## real packages: what is found, and whether each error is explained (ARGS=PACKAGE… chooses)
 	$(BIN)/python tests/corpus/run.py $(ARGS)

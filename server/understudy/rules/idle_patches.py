@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from understudy.binding.idle import Idle, Reason
 from understudy.doubles.trace import Way
 from understudy.finding import Edit, Related
+from understudy.rules import module_stubs
 from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, all_patches
 from understudy.source.span import Span
@@ -16,13 +17,19 @@ from understudy.source.span import Span
 def written(context: Context, reason: Reason) -> Iterator[tuple[Idle, PatchCall]]:
     """The patches of the file that are idle for one reason, with the calls that make them."""
     found = [idle for idle in context.idle_patches if idle.reason is reason]
-    if not found:
+    if not found or any(_in_workspace(context, name) for name in module_stubs.around(context)):
+        # Which modules are real is another question then.
         return
     calls = {id(call.call): call for call in all_patches(context)}
     for idle in found:
         call = calls.get(id(idle.patch.place.node))
         if call is not None and call.form in ("patch", "object", "setattr"):
             yield idle, call
+
+
+def _in_workspace(context: Context, name: str) -> bool:
+    file = context.workspace.find(name, context.path)
+    return file is not None and file.workspace
 
 
 def span(call: PatchCall) -> Span:

@@ -40,7 +40,9 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
     if target not in loaded:
         return
     late = graph.closure([node for edge in after for node in edge.targets])
-    fresh = [node for node in late if node not in loaded]
+    # What functions import when they run is loaded below the stub as well.
+    running = graph.closure([context.path, *conftests, *late], lazy=True)
+    fresh = [node for node in running if node not in loaded and node != context.path]
     if any(True for _ in graph.importers(fresh, target, lazy=False)) or any(
         target in edge.targets for edge in after
     ):

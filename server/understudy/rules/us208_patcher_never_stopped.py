@@ -30,6 +30,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         if expected(site, "AttributeError", "ModuleNotFoundError", "TypeError"):
             continue
+        if _inherits_unknown(context, site):
+            continue
         if site.scope.node is None and context.path.name == "conftest.py":
             # Started for the whole test run.
             continue
@@ -50,6 +52,24 @@ def _stopped_by_helpers(context: Context) -> bool:
                 cls.path for cls in context.resolver.ancestry(found).classes if cls.module.workspace
             )
     return any("stopall" in context.workspace.text(path).content for path in places)
+
+
+def _inherits_unknown(context: Context, site: Site) -> bool:
+    """Does the class around derive from one that is not known, and may stop all patches?"""
+    cls = next((node for node in site.chain if isinstance(node, ast.ClassDef)), None)
+    if cls is None:
+        return False
+    found = context.resolver.name(context.module, cls.name)
+    if not isinstance(found, ClassEntity):
+        return True
+    for entity in context.resolver.ancestry(found).classes:
+        for base in entity.declaration.bases:
+            known = context.resolver.open(context.resolver.base(entity, base))
+            if not isinstance(known, ClassEntity) and not (
+                isinstance(known, External) and known.root in ("unittest", "builtins", "typing", "abc")
+            ):
+                return True
+    return False
 
 
 def _made_here(context: Context, site: Site, node: ast.expr) -> bool:

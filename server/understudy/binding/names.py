@@ -1,0 +1,71 @@
+"""Under which names the modules of a workspace are loaded: two names for one file make two modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from understudy.facts import model
+from understudy.facts.model import Guard
+from understudy.index.module import Module
+from understudy.infer.resolve import Resolver
+
+
+class LoadedNames:
+    """What importing some modules loads, by the names that the imports give it."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self.workspace = resolver.workspace
+
+    def closure(self, start: Module) -> dict[str, tuple[Module, model.Import, int]]:
+        """Every name under which a workspace module is loaded when ``start`` runs, with the import that loads it
+        first: the importing module, the statement, its first row. Imports inside functions count."""
+        found: dict[str, tuple[Module, model.Import, int]] = {}
+        queue: list[tuple[str, Module]] = [(start.name, start)]
+        seen: set[tuple[str, Path]] = {(start.name, start.path)}
+        for name, module in queue:
+            for row, statement in module.imports():
+                if Guard.TYPE_CHECKING in statement.guards:
+                    continue
+                for loaded in self._loads(name, module, statement):
+                    file = self.workspace.find(loaded, module.path)
+                    if file is None or not file.workspace or file.path is None:
+                        continue
+                    found.setdefault(loaded, (module, statement, row))
+                    if (loaded, file.path) in seen:
+                        continue
+                    seen.add((loaded, file.path))
+                    target = self.workspace.load(file)
+                    if target is not None:
+                        queue.append((loaded, target))
+        return found
+
+    def _loads(self, name: str, module: Module, statement: model.Import) -> Iterator[str]:
+        """The dotted names that an import statement loads, in a module that was itself loaded as ``name``."""
+        if not statement.is_from:
+            for imported in statement.names:
+                yield from _chain(imported.name)
+            return
+        source = self._absolute(name, module, statement)
+        if source is None:
+            return
+        yield from _chain(source)
+        for imported in statement.names:
+            yield f"{source}.{imported.name}"
+
+    def _absolute(self, name: str, module: Module, statement: model.Import) -> str | None:
+        if statement.level == 0:
+            return statement.module
+        package = name.split(".") if module.is_package else name.split(".")[:-1]
+        drop = statement.level - 1
+        if drop > len(package):
+            return None
+        parts = [*package[: len(package) - drop], *([statement.module] if statement.module else [])]
+        return ".".join(parts) or None
+
+
+def _chain(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])

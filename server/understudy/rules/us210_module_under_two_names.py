@@ -1,0 +1,106 @@
+"""US210: a patch names a module by another path than the code imports it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.binding.names import LoadedNames
+from understudy.facts import model
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.index.module import Module
+from understudy.infer.entities import ModuleEntity
+from understudy.infer.fixtures import Fixtures
+from understudy.project.modules import Kind
+from understudy.rules import module_stubs
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused
+from understudy.rules.patch_calls import PatchCall, certain_patches
+
+_Loaded = dict[str, tuple[Module, model.Import, int]]
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test:
+        return
+    loaded: _Loaded | None = None
+    for call in certain_patches(context, "AttributeError", "ModuleNotFoundError"):
+        if call.target is None or len(call.names) < 2 or excused(context.parsed, context.workspace):
+            continue
+        named = _module(context, call)
+        if named is None:
+            continue
+        if loaded is None:
+            loaded = _loaded(context)
+        found = _other_name(context, named, loaded)
+        if found is not None:
+            yield _finding(rule, context, call, named, found, loaded)
+
+
+def _module(context: Context, call: PatchCall) -> ModuleEntity | None:
+    """The module in the path: its longest part that is one."""
+    for count in range(len(call.names) - 1, 0, -1):
+        name = ".".join(call.names[:count])
+        file = context.workspace.find(name, context.path)
+        if file is not None and file.workspace and file.kind is Kind.SOURCE and file.name == name:
+            return ModuleEntity(file)
+    return None
+
+
+def _loaded(context: Context) -> _Loaded:
+    """All that the test module and the conftest files above it load."""
+    names = LoadedNames(context.resolver)
+    found: _Loaded = {}
+    for module in reversed(Fixtures(context.resolver).chain(context.module)):
+        for name, how in names.closure(module).items():
+            found.setdefault(name, how)
+    return found
+
+
+def _other_name(context: Context, named: ModuleEntity, loaded: _Loaded) -> str | None:
+    """The one other name under which everything loads the file."""
+    if named.file.name in loaded:
+        return None
+    if "import_module" in context.source or "__import__" in context.source:
+        return None
+    if named.file.name in module_stubs.around(context):
+        return None
+    others = [
+        name
+        for name in loaded
+        if (file := context.workspace.find(name, context.path)) is not None
+        and file.path == named.file.path
+        and (name.endswith(f".{named.file.name}") or named.file.name.endswith(f".{name}"))
+    ]
+    return others[0] if len(others) == 1 else None
+
+
+def _finding(
+    rule: Rule, context: Context, call: PatchCall, named: ModuleEntity, other: str, loaded: _Loaded
+) -> Finding:
+    assert call.target is not None
+    unit = call.site.unit
+    name = named.file.name
+    span = unit.string_span(call.target, 0, len(name))
+    importer, statement, row = loaded[other]
+    fixes: tuple[Fix, ...] = ()
+    if span != unit.span(call.target):
+        fixes = (Fix(f"Write `{other}`", Applicability.UNSAFE, (Edit(context.path, span, other),)),)
+    return rule.finding(
+        context.path,
+        span,
+        f"`{name}` and `{other}` are one file but two modules: this patch changes `{name}`, and the code imports "
+        f"`{other}`; write `{other}` here",
+        related=(Related(importer.path, statement.span.shifted(row), f"imported as `{other}`"),),
+        fixes=fixes,
+    )
+
+
+RULE = Rule(
+    "US210",
+    "module-under-two-names",
+    Severity.WARNING,
+    "the target names a module by another path than the code imports it by (`backend.core.x` and `core.x`), so two "
+    "module objects exist",
+    check,
+    __name__,
+)

@@ -1,0 +1,185 @@
+"""US213: a patch of a function that FastAPI keeps since the import."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from understudy.binding.captured import Dependency, captures, is_app
+from understudy.binding.readers import reads
+from understudy.doubles.state import last_name
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import imports
+from understudy.infer.entities import FunctionEntity, ModuleEntity
+from understudy.project.modules import Kind
+from understudy.rules import idle_patches, module_stubs
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused
+from understudy.rules.patch_calls import PatchCall, certain_patches
+
+_REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options", "websocket_connect"})
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test:
+        return
+    for call in certain_patches(context):
+        if call.form not in ("patch", "object", "setattr"):
+            continue
+        owner = _owner(context, call)
+        if owner is None:
+            continue
+        original = context.resolver.file_attribute(owner.file, call.name, context.module)
+        if not isinstance(original, FunctionEntity) or original.owner is not None:
+            continue
+        dependency = _requested(context, call, original)
+        if dependency is None or excused(context.parsed, context.workspace) or _is_read(context, call, owner):
+            continue
+        fix = _fix(context, call, original)
+        yield rule.finding(
+            context.path,
+            idle_patches.span(call),
+            f"patching `{idle_patches.described(call)}` changes nothing for this request: "
+            f"`Depends({original.name})` has kept the function since the import; set "
+            f"`app.dependency_overrides[{original.name}]`, and take it back afterwards",
+            related=(Related(dependency.path, dependency.span, "kept here, when the module is imported"),),
+            fixes=(fix,) if fix is not None else (),
+        )
+
+
+def _owner(context: Context, call: PatchCall) -> ModuleEntity | None:
+    if call.target is not None:
+        found = (
+            context.resolver.dotted(call.path.rpartition(".")[0], context.module)
+            if len(call.names) > 1
+            else None
+        )
+    else:
+        assert call.owner is not None
+        found = context.scopes.resolve(call.owner, call.site.scope)
+    if isinstance(found, ModuleEntity) and found.file.workspace and found.file.kind is Kind.SOURCE:
+        return found
+    return None
+
+
+def _is_read(context: Context, call: PatchCall, owner: ModuleEntity) -> bool:
+    """May anything look the name up where the patch is? Also when the module, or one on the way, is a stub."""
+    module = context.workspace.load(owner.file)
+    if module is None or owner.file.name in module_stubs.around(context):
+        return True
+    if reads(context.resolver, module, call.name, context.is_test_path):
+        return True
+    return any(
+        patch.looked_up
+        for outcome in context.simulation.outcomes
+        for patch in outcome.patches
+        if patch.place.node is call.call
+    )
+
+
+def _requested(context: Context, call: PatchCall, original: FunctionEntity) -> Dependency | None:
+    """The dependency through which a request of the test, under the patch, gets the original."""
+    root = _under(call)
+    if root is None:
+        return None
+    found: Dependency | None = None
+    for statement in root:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                if node.func.attr in _REQUESTS:
+                    path = _path(node.args[0])
+                    if path is not None:
+                        found = found or captures(context.resolver).of_request(node.func.attr, path, original)
+    return found
+
+
+def _under(call: PatchCall) -> list[ast.stmt] | None:
+    """The statements that run while the patch is in place."""
+    for node in call.site.chain:
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            return node.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return node.body if node.name.startswith("test") else None
+    function = call.site.scope.function
+    return function.body if function is not None and function.name.startswith("test") else None
+
+
+def _path(node: ast.expr) -> str | None:
+    """The path of a request, with something in place of what is computed."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value if node.value.startswith("/") else None
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+        return text if text.startswith("/") else None
+    return None
+
+
+def _fix(context: Context, call: PatchCall, original: FunctionEntity) -> Fix | None:
+    """``app.dependency_overrides`` through something that restores it."""
+    app = _name_of_app(context)
+    value = _override(call)
+    if app is None or value is None or call.is_open:
+        return None
+    name, extra = _name_of(context, original)
+    if name is None:
+        return None
+    overrides = f"{app}.dependency_overrides"
+    if call.form == "setattr":
+        text = f"{call.spelling.rpartition('.')[0]}.setitem({overrides}, {name}, {value})"
+    else:
+        chain = call.site.chain.parent
+        around = chain.node if chain is not None else None
+        if not (isinstance(around, ast.withitem) and around.optional_vars is None) and not (
+            isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)) and call.argument("new") is not None
+        ):
+            return None
+        text = f"{call.spelling.removesuffix('.object')}.dict({overrides}, {{{name}: {value}}})"
+    edit = Edit(context.path, call.site.unit.span(call.call), text)
+    return Fix(f"Override the dependency on `{app}`", Applicability.UNSAFE, (edit, *extra))
+
+
+def _override(call: PatchCall) -> str | None:
+    """What the dependency is to be replaced by: FastAPI reads its signature, which that of a mock is not."""
+    unit = call.site.unit
+    new = call.argument("new")
+    if new is not None:
+        if len(call.call.keywords) > (new not in call.call.args):
+            return None
+        text = unit.source(new)
+        if isinstance(new, ast.Lambda):
+            return text
+        return (
+            f"lambda: {text}()"
+            if isinstance(new, ast.Call) and (last_name(new) or "").endswith("Mock")
+            else text
+        )
+    given = {keyword.arg: keyword.value for keyword in call.call.keywords}
+    if set(given) == {"return_value"}:
+        return f"lambda: {unit.source(given['return_value'])}"
+    return None
+
+
+def _name_of_app(context: Context) -> str | None:
+    for name, bindings in context.module.bindings.items():
+        if bindings and is_app(context.resolver.module_attribute(context.module, name)):
+            return name
+    return None
+
+
+def _name_of(context: Context, original: FunctionEntity) -> tuple[str | None, tuple[Edit, ...]]:
+    for name in context.module.bindings:
+        if context.resolver.module_attribute(context.module, name) == original:
+            return name, ()
+    spelling = imports.from_module(context.parsed, original.module.name, original.name)
+    return (spelling.text, spelling.edits) if spelling is not None else (None, ())
+
+
+RULE = Rule(
+    "US213",
+    "patch-captured-dependency",
+    Severity.WARNING,
+    "FastAPI's `Depends(f)` captured `f` at import: patching the name changes nothing; `app.dependency_overrides[f]` "
+    "does",
+    check,
+    __name__,
+)

@@ -1,0 +1,283 @@
+"""Programs of three to eight modules with one patched name, and what becomes of them when they are run."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+FAKE, REAL, STUB = "fake", "real", "stub"
+_PREFIX = "fz_"
+
+
+@dataclass
+class Draft:
+    """A module that is being written: its lines, and what others may use of it."""
+
+    name: str
+    head: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    callables: dict[str, str] = field(default_factory=dict)
+    """Expression within the module, of something that gives a text when it is called, to the name that holds it."""
+    entries: list[str] = field(default_factory=list)
+    """Names of functions and classes that a test may use."""
+
+    @property
+    def source(self) -> str:
+        return "\n".join([*self.head, "", *self.body]) + "\n"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Files by name; the test is ``test_it.py``."""
+
+    files: Mapping[str, str]
+
+    @property
+    def test(self) -> str:
+        return self.files["test_it.py"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What running a program gave."""
+
+    outputs: tuple[str, ...]
+    """What the calls under the patch returned: ``fake``, ``stub`` or ``real …``."""
+    failed: str
+    """The name of the exception that ended it; empty when none did."""
+    patching: bool
+    """It was raised by entering the patch."""
+
+
+@st.composite
+def programs(draw: DrawFn) -> Program:
+    count = draw(st.integers(3, 8))
+    drafts: list[Draft] = []
+    for index in range(count):
+        drafts.append(draw(_module(index, drafts)))
+    stub = draw(st.one_of(st.none(), st.none(), st.none(), st.sampled_from(drafts)))
+    test = draw(_test(drafts, stub))
+    return Program({**{f"{d.name}.py": d.source for d in drafts}, "test_it.py": test})
+
+
+def _module(index: int, before: list[Draft]) -> SearchStrategy[Draft]:
+    return _definer(index) if index < 2 else _consumer(index, before)
+
+
+@st.composite
+def _definer(draw: DrawFn, index: int) -> Draft:
+    draft = Draft(f"{_PREFIX}m{index}")
+    for name in ("f", "g")[: draw(st.integers(1, 2))]:
+        draft.body += [f"def {name}():", f'    return "{REAL} {draft.name}.{name}"', ""]
+        draft.callables[name] = name
+        draft.entries.append(name)
+    if draw(st.booleans()):
+        draft.body += ["def own():", "    return f()", ""]
+        draft.entries.append("own")
+    return draft
+
+
+@st.composite
+def _consumer(draw: DrawFn, index: int, before: list[Draft]) -> Draft:
+    draft = Draft(f"{_PREFIX}m{index}")
+    for number in range(draw(st.integers(1, 2))):
+        source = draw(st.sampled_from(before))
+        name = draw(st.sampled_from(sorted(source.callables)))
+        held = source.callables[name]
+        form = draw(st.sampled_from(["from", "from as", "import", "import as", "lazy from", "lazy import"]))
+        if form == "from" and "." not in held and held not in draft.callables:
+            draft.head.append(f"from {source.name} import {held}")
+            draft.callables[held] = held
+            expression, lazy = held, ""
+        elif form == "from as" and "." not in held:
+            alias = f"h{number}"
+            draft.head.append(f"from {source.name} import {held} as {alias}")
+            draft.callables[alias] = alias
+            expression, lazy = alias, ""
+        elif form == "import as":
+            draft.head.append(f"import {source.name} as a{number}")
+            expression, lazy = f"a{number}.{held}", ""
+        elif form == "lazy from" and "." not in held:
+            expression, lazy = held, f"from {source.name} import {held}"
+        elif form == "lazy import":
+            expression, lazy = f"{source.name}.{held}", f"import {source.name}"
+        else:
+            draft.head.append(f"import {source.name}")
+            expression, lazy = f"{source.name}.{held}", ""
+        draw(_use(draft, number, expression, lazy))
+    if not draft.callables:
+        name = f"q{index}"
+        draft.body += [f"def {name}():", f'    return "{REAL} {draft.name}.{name}"', ""]
+        draft.callables[name] = name
+        draft.entries.append(name)
+    return draft
+
+
+@st.composite
+def _use(draw: DrawFn, draft: Draft, number: int, expression: str, lazy: str) -> None:
+    """Functions and classes of the module that call what it imported."""
+    kinds = ["call"] if lazy else ["call", "default", "table", "keep", "partial", "variable", "both"]
+    kind = draw(st.sampled_from(kinds))
+    suffix = f"{draft.name.removeprefix(_PREFIX)}_{number}"
+    name = f"c{suffix}"
+    if kind == "call":
+        draft.body += [f"def {name}():", *([f"    {lazy}"] if lazy else []), f"    return {expression}()", ""]
+        draft.callables[name] = name
+    elif kind == "default":
+        draft.body += [f"def {name}(action={expression}):", "    return action()", ""]
+    elif kind == "table":
+        draft.body += [
+            f'T{number} = {{"a": {expression}}}',
+            f"def {name}():",
+            f'    return T{number}["a"]()',
+            "",
+        ]
+    elif kind == "partial":
+        draft.head.append("from functools import partial")
+        draft.body += [f"P{number} = partial({expression})", f"def {name}():", f"    return P{number}()", ""]
+    elif kind == "variable":
+        draft.body += [f"v{number} = {expression}", f"def {name}():", f"    return v{number}()", ""]
+    elif kind == "both":
+        draft.body += [f"def {name}():", f"    return {expression}() + {expression}()", ""]
+    else:
+        name = f"K{suffix}"
+        draft.body += [
+            f"class {name}:",
+            "    def __init__(self):",
+            f"        self.action = {expression}",
+            "    def __call__(self):",
+            "        return self.action()",
+            "",
+        ]
+    draft.entries.append(name)
+
+
+@st.composite
+def _test(draw: DrawFn, drafts: list[Draft], stub: Draft | None) -> str:
+    head = ["import sys", "from types import SimpleNamespace", "from unittest.mock import patch"]
+    imports: list[str] = []
+    before: list[str] = []
+    under: list[str] = []
+    for number in range(draw(st.integers(1, 3))):
+        source = draw(st.sampled_from(drafts))
+        entry = draw(st.sampled_from(source.entries))
+        form = draw(st.sampled_from(["import", "from", "late"]))
+        if form == "from":
+            imports.append(f"from {source.name} import {entry} as e{number}")
+            expression = f"e{number}"
+        elif form == "late":
+            before.append(f"import {source.name} as l{number}")
+            expression = f"l{number}.{entry}"
+        else:
+            imports.append(f"import {source.name}")
+            expression = f"{source.name}.{entry}"
+        if entry.startswith("K"):
+            place = draw(st.sampled_from([before, under]))
+            place.append(f"o{number} = {expression}()")
+            expression = f"o{number}"
+        under.append(f"outputs.append({expression}())")
+    target = draw(st.sampled_from(drafts))
+    name = draw(st.sampled_from([*sorted(target.callables), "f", "g"]))
+    style = draw(st.sampled_from(["return_value", "new", "object", "monkeypatch"]))
+    if stub is not None:
+        lines = f'sys.modules["{stub.name}"] = SimpleNamespace(f=lambda: "{STUB}", g=lambda: "{STUB}")'
+        imports.insert(draw(st.integers(0, len(imports))), lines)
+    dotted = f"{target.name}.{name}"
+    body = [*before]
+    if style == "monkeypatch":
+        body += [f'monkeypatch.setattr("{dotted}", lambda: "{FAKE}")', *under]
+    else:
+        if style == "object":
+            imports.append(f"import {target.name} as patched_module")
+            made = f'patch.object(patched_module, "{name}", return_value="{FAKE}")'
+        elif style == "new":
+            made = f'patch("{dotted}", new=lambda: "{FAKE}")'
+        else:
+            made = f'patch("{dotted}", return_value="{FAKE}")'
+        body += [f"with {made}:", *(f"    {line}" for line in under)]
+    parameters = "monkeypatch" if style == "monkeypatch" else ""
+    return "\n".join(
+        [
+            *head,
+            *imports,
+            "",
+            "outputs = []",
+            "",
+            "",
+            f"def test_it({parameters}):",
+            *(f"    {line}" for line in body),
+            "",
+        ]
+    )
+
+
+# --- running
+
+
+class _Sources(MetaPathFinder, Loader):
+    """Imports the modules of a program from memory."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return spec_from_loader(name, self) if f"{name}.py" in self.files else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        exec(compile(self.files[f"{module.__name__}.py"], f"{module.__name__}.py", "exec"), module.__dict__)
+
+
+@contextmanager
+def _importable(files: Mapping[str, str]) -> Iterator[None]:
+    sources = _Sources(files)
+    sys.meta_path.insert(0, sources)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(sources)
+        for name in files:
+            sys.modules.pop(name.removesuffix(".py"), None)
+
+
+def run(program: Program) -> Result:
+    """Run the test of a program in this process, with modules of its own."""
+    with _importable(program.files):
+        outputs: list[str] = []
+        patcher = pytest.MonkeyPatch()
+        try:
+            try:
+                test = __import__("test_it")
+            except Exception as error:
+                return Result((), type(error).__name__, False)
+            outputs = test.outputs
+            try:
+                if "monkeypatch" in test.test_it.__code__.co_varnames[:1]:
+                    test.test_it(patcher)
+                else:
+                    test.test_it()
+            except Exception as error:
+                patching = _raised_by_patch(error)
+                return Result(tuple(outputs), type(error).__name__, patching)
+        finally:
+            patcher.undo()
+    return Result(tuple(outputs), "", False)
+
+
+def _raised_by_patch(error: BaseException) -> bool:
+    """Did entering a patch raise it: the trace ends in mock or monkeypatch, and not in the program?"""
+    trace = error.__traceback__
+    last = ""
+    while trace is not None:
+        last = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    return last.endswith(("mock.py", "monkeypatch.py")) or "pkgutil" in last
