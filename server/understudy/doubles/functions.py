@@ -19,6 +19,7 @@ from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
     Coroutine,
+    Declared,
     Environment,
     ExceptionValue,
     FunctionValue,
@@ -29,6 +30,7 @@ from understudy.doubles.values import (
     Managed,
     Mapping_,
     Mock,
+    MockKind,
     Node,
     Partial,
     Place,
@@ -271,7 +273,21 @@ class Functions(Core):
                         env.names[arg.arg] = self.eval(missing, outer)
                 else:
                     env.names[arg.arg] = self.eval(missing, outer)
+            elif arg.annotation is not None:
+                self._declare(env.names[arg.arg], arg, arg.annotation, function)
         return env
+
+    def _declare(self, value: object, arg: ast.arg, annotation: ast.expr, function: FunctionValue) -> None:
+        """Note on an AsyncMock without a spec which class the parameter that gets it is declared to have."""
+        if not isinstance(value, Mock) or value.kind is not MockKind.ASYNC or value.spec is not None:
+            return
+        if value.declared is not None or self.is_test(function.unit.path):
+            return
+        parts = ast.unparse(annotation).split(".")
+        if all(part.isidentifier() for part in parts):
+            found = self.resolver.open(self.resolver.ref(function.module, tuple(parts)))
+            if isinstance(found, ClassEntity):
+                value.declared = Declared(found, Place(function.unit, arg))
 
     def run_bound(self, function: FunctionValue, env: Environment, place: Place) -> Value:
         """Run a bound function to its return."""

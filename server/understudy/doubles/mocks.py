@@ -406,6 +406,7 @@ class Mocks(Functions):
     ) -> Value:
         """``await value``; ``error`` is the message of what awaits it, where that is not ``await`` itself."""
         if isinstance(value, Coroutine):
+            self._note_hidden(value, node, env)
             return value.run()
         if isinstance(value, Mock):
             if not value.certain:
@@ -426,6 +427,23 @@ class Mocks(Functions):
                 return value
         self.may_raise()
         return Foreign(value.dotted) if isinstance(value, Foreign) else UNKNOWN
+
+    def _note_hidden(self, coroutine: Coroutine, node: Node, env: Environment) -> None:
+        """Code under test awaits a method of an AsyncMock whose declared class has a plain ``def`` there."""
+        method = coroutine.mock
+        declared = method.parent.declared if method is not None and method.parent is not None else None
+        if method is None or declared is None or self.is_test(env.unit.path):
+            return
+        name = method.label.rpartition(".")[2]
+        found = self.resolver.class_attribute(declared.entity, name)
+        if not isinstance(found, FunctionEntity) or self.shapes.is_coroutine_function(found) is not False:
+            return
+        function = self.raw_function(found)
+        decorated = found.declaration.decorators or not self.resolver.ancestry(declared.entity).complete
+        if function is None or decorated or _is_stub(function.node):
+            return
+        if awaitables.plain_returns(self, function):
+            self.note(env, Misuse.HIDES_SYNC, coroutine, node, "it cannot be awaited", found.qualname)
 
     def note_stand_ins(self) -> None:
         """At the end of a test: the doubles in place of coroutine functions whose calls cannot be awaited, and
@@ -512,4 +530,13 @@ _NEVER_THERE = frozenset({"__name__", "__qualname__", "__await__"})
 def _not_valid(name: str) -> str:
     return (
         f"{name!r} is not a valid assertion. Use a spec for the mock if {name!r} is meant to be an attribute."
+    )
+
+
+def _is_stub(function: ast.AST) -> bool:
+    """Does a function only say how others look: ``...``, ``pass``, ``raise NotImplementedError``?"""
+    return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and all(
+        isinstance(node, (ast.Pass, ast.Raise))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in function.body
     )

@@ -42,6 +42,7 @@ class Misuse(str, Enum):
     AWAIT_ASSERTION = "await assertion"
     REFUSED_ARGUMENTS = "refused arguments"
     STANDS_IN = "stands in for a coroutine function"
+    HIDES_SYNC = "awaited here, and plain where it is declared"
     COROUTINE_DISCARDED = "coroutine discarded"
     COROUTINE_TRUTH = "coroutine truth"
     COROUTINE_COMPARISON = "coroutine comparison"

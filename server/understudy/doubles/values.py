@@ -282,6 +282,14 @@ class Replaced:
     place: Place
 
 
+@dataclass(frozen=True)
+class Declared:
+    """The class that the annotation of a parameter gives to what a test hands over."""
+
+    entity: ClassEntity
+    parameter: Place
+
+
 @dataclass(eq=False, slots=True)
 class Mock(Value):
     """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of
@@ -301,6 +309,8 @@ class Mock(Value):
     """True when its configuration is not fully known: it never draws a finding."""
     replaces: Replaced | None = None
     """The function that it stands in for, where a test put it there."""
+    declared: Declared | None = None
+    """What code under test takes it for."""
     unsafe: bool = False
     """``unsafe=True``: names that begin with ``assert`` are children like others; so they are not for a child."""
     vague: bool = False

@@ -24,6 +24,11 @@ _Pair = tuple[Outcome, Failure]
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    yield from _stand_ins(rule, context)
+    yield from _hidden(rule, context)
+
+
+def _stand_ins(rule: Rule, context: Context) -> Iterator[Finding]:
     groups: dict[object, tuple[Mock, list[_Pair]]] = {}
     for outcome, note in async_doubles.notes(context, *_USES, in_test=False):
         mock = async_doubles.mock_of(note.subject)
@@ -45,6 +50,31 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 *(Related(use.place.unit.path, use.place.span, "not awaited here") for use in uses),
             ),
             fixes=_fixes(context, mock, replaced.place, pairs),
+        )
+
+
+def _hidden(rule: Rule, context: Context) -> Iterator[Finding]:
+    """An AsyncMock lets code under test await what its parameter's class has as a plain ``def``."""
+    found = async_doubles.notes(context, Misuse.HIDES_SYNC, in_test=False)
+    for place, pairs in async_doubles.by_handover(found):
+        note = pairs[0][1]
+        mock = async_doubles.mock_of(note.subject)
+        declared = mock.parent.declared if mock is not None and mock.parent is not None else None
+        if mock is None or declared is None:
+            continue
+        uses = {pair.place.key: pair for _, pair in pairs}.values()
+        where, entity = declared.parameter, declared.entity
+        yield rule.finding(
+            place.unit.path,
+            place.span,
+            f"the code, not the test, is wrong: `{note.calls[-1].function.name}` has "
+            f"`{async_doubles.source_of(note)}`, but `{where.source}` says `{entity.name}`, and `{note.detail}` is a "
+            f"plain `def` that gives nothing awaitable; this AsyncMock hides it: use `MagicMock(spec={entity.name})`",
+            related=(
+                async_doubles.made_here(mock),
+                Related(where.unit.path, where.span, f"declared here: `{entity.name}`"),
+                *(Related(use.place.unit.path, use.place.span, "awaited here") for use in uses),
+            ),
         )
 
 
