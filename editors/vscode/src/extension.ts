@@ -93,7 +93,9 @@ class Extension implements vscode.Disposable {
     const choices = [...(setting === undefined ? [] : ['Open Settings']), 'Show Logs', 'Try Again'];
     void vscode.window.showErrorMessage(message, ...choices).then((choice) => {
       if (choice === 'Open Settings') {
-        return vscode.commands.executeCommand('workbench.action.openSettings', setting);
+        // Settings of this machine have a page of their own when the workspace is on another.
+        const page = vscode.env.remoteName === undefined ? 'openSettings' : 'openRemoteSettings';
+        return vscode.commands.executeCommand(`workbench.action.${page}`, { query: setting });
       }
       if (choice === 'Try Again') {
         return this.restart();

@@ -20,8 +20,11 @@ const ROOT = path.resolve(HERE, '../../..');
 export const EXTENSION = path.join(ROOT, 'editors/vscode');
 const EXAMPLE = path.join(ROOT, 'tests/projects/governance');
 const ARTEFACTS = path.join(ROOT, 'tests/editors/artefacts/vscode');
+const TOOLS = path.join(ROOT, 'tests/editors/.tools');
 const CODE_SERVER = path.join(HERE, 'node_modules/code-server/out/node/entry.js');
 const DEADLINE = 60_000;
+/** After this a person would press the keys again. */
+const PATIENCE = 10_000;
 const run = promisify(execFile);
 
 const SETTINGS = {
@@ -92,12 +95,10 @@ export class Workbench {
     await fs.cp(EXAMPLE, this.folder, { recursive: true, filter: (name) => !/__pycache__|\.pytest_cache/.test(name) });
     await prepare(this.folder);
     await this.settings(settings);
-    const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', path.join(this.#home, 'extensions')];
+    const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', await installed()];
     const env = { ...process.env, XDG_CONFIG_HOME: this.#home, XDG_DATA_HOME: this.#home };
     // What the tests themselves run in is not what a person has.
     delete env.VIRTUAL_ENV;
-    const vsix = path.join(EXTENSION, 'dist/understudy.vsix');
-    await run(process.execPath, [CODE_SERVER, ...where, '--install-extension', vsix], { env });
     const port = await freePort();
     const options = ['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check'];
     if (trusted) {
@@ -151,21 +152,25 @@ export class Workbench {
     }
   }
 
-  /** Quick Open: a file by its name, a line and column behind it. */
+  /** Quick Open: a file by its name, a line and column behind it. Again when something else took the keys. */
   async open(file, row, column = 1) {
-    await this.press('Control+P');
     const input = this.page.locator('.quick-input-widget input');
-    await input.fill(`${file}:${row}:${column}`);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: path.basename(file) }).first().waitFor();
-    await this.press('Enter');
-    await this.at(file, row, column);
+    const found = this.page.locator('.quick-input-list .monaco-list-row', { hasText: path.basename(file) });
+    await until(`${file} to be open`, async () => {
+      await this.press('Control+P');
+      await input.fill(`${file}:${row}:${column}`, { timeout: PATIENCE });
+      await found.first().waitFor({ timeout: PATIENCE });
+      await this.press('Enter');
+      await this.at(file, row, column, PATIENCE);
+      return true;
+    });
   }
 
   /** Waits until the cursor is there. */
-  async at(file, row, column) {
-    await this.page.locator('.tab.active', { hasText: path.basename(file) }).waitFor();
+  async at(file, row, column, timeout = DEADLINE) {
+    await this.page.locator('.tab.active', { hasText: path.basename(file) }).waitFor({ timeout });
     const place = column === undefined ? `Ln ${row},` : `Ln ${row}, Col ${column}`;
-    await this.page.locator('#status\\.editor\\.selection', { hasText: place }).waitFor();
+    await this.page.locator('#status\\.editor\\.selection', { hasText: place }).waitFor({ timeout });
   }
 
   async command(title) {
@@ -215,14 +220,15 @@ export class Workbench {
     return rows.map((row) => row.replace(/\s+/g, ' ').trim());
   }
 
-  /** The entries of the language status: a click on `{}`. */
-  async languageStatus() {
-    const entry = this.page.locator('#status\\.languageStatus');
-    await entry.waitFor();
-    await entry.hover();
-    const entries = this.page.locator('.hover-language-status');
-    await entries.first().waitFor();
-    return entries;
+  /** Waits for an entry of the language status, which the mouse over `{}` shows. */
+  async languageStatus(text) {
+    await this.page.locator('#status\\.languageStatus').hover();
+    await this.page.locator('.hover-language-status', { hasText: text }).waitFor();
+  }
+
+  async mouseAway() {
+    await this.page.mouse.move(400, 5);
+    await this.page.locator('.hover-language-status').first().waitFor({ state: 'hidden' });
   }
 
   /** How many lines of the extension's log hold a text. */
@@ -236,6 +242,21 @@ export class Workbench {
   notification(text) {
     return this.page.locator('.notification-toast', { hasText: text });
   }
+}
+
+/** The folder that the built extension is installed into, once per build. */
+async function installed() {
+  const vsix = path.join(EXTENSION, 'dist/understudy.vsix');
+  const { mtimeMs, size } = await fs.stat(vsix);
+  const folder = path.join(TOOLS, `extensions-${Math.trunc(mtimeMs)}-${size}`);
+  if (!(await fs.stat(path.join(folder, 'extensions.json')).catch(() => undefined))) {
+    const home = await fs.mkdtemp(path.join(os.tmpdir(), 'understudy-vscode-'));
+    const env = { ...process.env, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home };
+    const where = ['--user-data-dir', path.join(home, 'data'), '--extensions-dir', folder];
+    await run(process.execPath, [CODE_SERVER, ...where, '--install-extension', vsix], { env });
+    await fs.rm(home, { recursive: true });
+  }
+  return folder;
 }
 
 async function freePort() {

@@ -1,0 +1,98 @@
+// What a person sees when something is wrong: a bad interpreter, a bad setting, a workspace that is not trusted.
+
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { Workbench, assert, steps, until } from './workbench.mjs';
+
+const FILE = 'tests/unit/test_proposal_service.py';
+
+describe('a wrong interpreter', () => {
+  let vscode;
+  before(async () => {
+    vscode = await Workbench.start({ settings: { 'understudy.interpreter': '/no/such/python' } });
+  });
+  after(() => vscode?.stop());
+  const step = steps(test, () => vscode);
+
+  step('20-wrong-interpreter', 'is named in a message with a way out', async () => {
+    await vscode.open(FILE, 16, 31);
+    const message = vscode.notification('Understudy needs Python 3.10 or newer');
+    await message.waitFor();
+    assert.match(await message.innerText(), /\/no\/such\/python: there is no such program/);
+    for (const choice of ['Open Settings', 'Show Logs', 'Try Again']) {
+      await message.getByRole('button', { name: choice }).waitFor();
+    }
+  });
+
+  step('21-status', 'the language status says so, too', async () => {
+    await vscode.languageStatus('Understudy: not running');
+  });
+
+  step('22-way-out', 'Open Settings leads to the setting', async () => {
+    await vscode.mouseAway();
+    await vscode.notification('Understudy needs Python').getByRole('button', { name: 'Open Settings' }).click();
+    await vscode.page.locator('.settings-editor .setting-item', { hasText: 'Interpreter' }).first().waitFor();
+  });
+
+  step('23-mended', 'the server starts once the setting is right', async () => {
+    const setting = vscode.page.locator('.settings-editor .setting-item', { hasText: 'Interpreter' }).first();
+    await setting.locator('input').fill('python3');
+    await vscode.press('Tab');
+    await vscode.open(FILE, 16, 31);
+    await vscode.squiggles().first().waitFor();
+  });
+});
+
+describe('settings of the wrong kind', () => {
+  let vscode;
+  before(async () => {
+    vscode = await Workbench.start({ settings: { 'understudy.args': 'verbose', 'understudy.configuration': { ignor: ['US205'] } } });
+  });
+  after(() => vscode?.stop());
+  const step = steps(test, () => vscode);
+
+  step('24-wrong-settings', 'are named, and the defaults used', async () => {
+    await vscode.open(FILE, 16, 31);
+    await vscode.squiggles().first().waitFor();
+    await vscode.notification('ignor: unknown key').waitFor();
+    await vscode.languageStatus(/a setting is wrong.*understudy\.args: expected a list of texts, got "verbose"/s);
+  });
+});
+
+describe('a workspace that is not trusted', () => {
+  let vscode;
+  let trap;
+  before(async () => {
+    vscode = await Workbench.start({
+      trusted: false,
+      prepare: async (folder) => {
+        // The workspace names a program of its own as the interpreter.
+        trap = path.join(folder, 'trapped');
+        const program = path.join(folder, 'python');
+        await fs.writeFile(program, `#!/bin/sh\ntouch '${trap}'\nexec python3 "$@"\n`, { mode: 0o755 });
+        await fs.mkdir(path.join(folder, '.vscode'));
+        await fs.writeFile(path.join(folder, '.vscode/settings.json'), JSON.stringify({ 'understudy.interpreter': program }));
+      },
+    });
+  });
+  after(() => vscode?.stop());
+  const step = steps(test, () => vscode);
+  const trapped = () => fs.access(trap).then(() => true, () => false);
+
+  step('25-restricted', 'is checked all the same, and none of its programs is started', async () => {
+    await vscode.page.locator('#status\\.workspaceTrust', { hasText: 'Restricted Mode' }).waitFor();
+    await vscode.open(FILE, 16, 31);
+    await vscode.squiggles().first().waitFor();
+    assert.equal(await trapped(), false);
+  });
+
+  step('26-trusted', 'once it is trusted, its settings count', async () => {
+    await vscode.command('Workspaces: Manage Workspace Trust');
+    await vscode.page.locator('.workspace-trust-editor').getByRole('button', { name: 'Trust', exact: true }).click();
+    await until('the interpreter of the workspace to be used', trapped);
+    await vscode.open(FILE, 16, 31);
+    await vscode.squiggles().first().waitFor();
+  });
+});
