@@ -137,6 +137,10 @@ class Simulation:
         self.workspace.keep(self.module.path, made)
         return made
 
+    def run_with(self, test: Test, make: Callable[[], Machine]) -> Outcome:
+        """Simulate one test on a machine of its own."""
+        return _Session(self.module, self.fixtures, make()).run(test)
+
     def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> Outcome:
         """Simulate one test, with the mocks made at some places changed."""
         machine = Machine(self.workspace, self.resolver, self.is_test, changes, self.tier2)

@@ -315,6 +315,12 @@ class Session:
 
         self._tell(note)
 
+    @property
+    def inlay_hints(self) -> bool:
+        """``inlayHints``: ``{"enable": false}`` or plain ``false`` turns them off."""
+        wanted = self._values.get(_INLAY_HINTS, True)
+        return bool(wanted.get("enable", True)) if isinstance(wanted, Mapping) else bool(wanted)
+
     # --- reports
 
     def latest(self, uri: str) -> Report | None:
