@@ -52,6 +52,8 @@ def described(call: PatchCall) -> str:
 def aim(context: Context, call: PatchCall, target: str) -> tuple[Edit, ...]:
     """Patch another dotted name instead; none where the call is not written plainly."""
     unit = call.site.unit
+    if call.form == "multiple":
+        return ()
     if call.target is not None:
         place = unit.string_span(call.target, 0, len(call.path))
         if place == unit.span(call.target):

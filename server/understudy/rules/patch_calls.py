@@ -19,6 +19,7 @@ from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
 MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
+_MULTIPLE_OPTIONS = frozenset({"target", "spec", "create", "spec_set", "autospec", "new_callable", "unsafe"})
 _STARTING = frozenset({"start", "__enter__"})
 _ENTERING = frozenset({"enter_context", "enterContext", "enterClassContext", "enterModuleContext"})
 _MISSING_ERRORS = ("AttributeError", "ModuleNotFoundError")
@@ -37,10 +38,12 @@ class PatchCall:
     owner: ast.expr | None
     """The object, where the target is given as object and name."""
     attribute: ast.Constant | None
+    keyword: ast.keyword | None = None
+    """The attribute, where ``patch.multiple`` names it by a keyword."""
 
     @property
     def form(self) -> str:
-        """``patch``, ``object``, ``setattr``, ``delattr`` or ``spy``."""
+        """``patch``, ``object``, ``multiple``, ``setattr``, ``delattr`` or ``spy``."""
         return self.spelling.rpartition(".")[2]
 
     @property
@@ -51,9 +54,27 @@ class PatchCall:
     @property
     def name(self) -> str:
         """The attribute that it replaces."""
+        if self.keyword is not None:
+            return str(self.keyword.arg)
         if self.attribute is not None:
             return str(self.attribute.value)
         return self.names[-1]
+
+    @property
+    def name_span(self) -> Span:
+        """The name of the attribute, where it is written."""
+        if self.keyword is not None:
+            return self.site.unit.keyword_span(self.keyword)
+        if self.attribute is not None:
+            return self.site.unit.string_span(self.attribute, 0, len(self.name))
+        return self.part_span(len(self.names) - 1)
+
+    @property
+    def literal(self) -> ast.Constant | None:
+        """The string that the name of the attribute stands in."""
+        if self.keyword is not None:
+            return None
+        return self.attribute if self.attribute is not None else self.target
 
     def argument(self, name: str) -> ast.expr | None:
         """``new`` (for ``setattr``, the value) or an option, by position or keyword."""
@@ -75,7 +96,8 @@ class PatchCall:
     @property
     def path(self) -> str:
         assert self.target is not None
-        return str(self.target.value)
+        path = str(self.target.value)
+        return path if self.keyword is None else f"{path}.{self.keyword.arg}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,6 +107,8 @@ class PatchCall:
     def part_span(self, index: int) -> Span:
         """The ``index``-th name of the dotted path, inside the string."""
         assert self.target is not None
+        if self.keyword is not None and index == len(self.names) - 1:
+            return self.name_span
         parts = self.path.split(".")
         start = sum(len(part) + 1 for part in parts[:index])
         return self.site.unit.string_span(self.target, start, start + len(parts[index]))
@@ -116,6 +140,25 @@ def all_patches(context: Context) -> Iterator[PatchCall]:
         found = patch_call(context, site)
         if found is not None:
             yield found
+        else:
+            yield from _multiple(context, site)
+
+
+def _multiple(context: Context, site: Site) -> Iterator[PatchCall]:
+    """``patch.multiple(target, name=…)``, once for each attribute."""
+    call = site.node
+    assert isinstance(call, ast.Call)
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "multiple":
+        return
+    spelling = _spelling(context, site, call)
+    first = _argument(call, 0, "target")
+    if spelling is None or first is None:
+        return
+    is_path = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    for keyword in call.keywords:
+        if keyword.arg is not None and keyword.arg not in _MULTIPLE_OPTIONS:
+            target = first if isinstance(first, ast.Constant) and is_path else None
+            yield PatchCall(site, call, spelling, target, None if is_path else first, None, keyword)
 
 
 def patch_call(context: Context, site: Site) -> PatchCall | None:
@@ -148,12 +191,16 @@ def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr", "spy")):
         return None
     root, _, rest = dotted.partition(".")
-    if root in MOCKERS and is_parameter(site, root) and rest in ("patch", "patch.object", "spy"):
+    if (
+        root in MOCKERS
+        and is_parameter(site, root)
+        and rest in ("patch", "patch.object", "patch.multiple", "spy")
+    ):
         return dotted
     if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr"):
         return dotted
     found = context.scopes.resolve(func, site.scope)
-    if isinstance(found, External) and mock_name(found) in ("patch", "patch.object"):
+    if isinstance(found, External) and mock_name(found) in ("patch", "patch.object", "patch.multiple"):
         return dotted
     return None
 

@@ -13,11 +13,13 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
 from understudy.infer.assigned import set_on_class
+from understudy.infer.definitions import definitions
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
+from understudy.rules.idle_patches import aim
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
 from understudy.source.parse import Parsed
 
@@ -40,17 +42,13 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         found = _by_path(context, call) if call.target is not None else _by_object(context, call)
         if found is None or _set_elsewhere(context, found) or _below_a_mock(context, call, found):
             continue
-        if call.target is not None:
-            span = call.part_span(found.index)
-        else:
-            assert call.attribute is not None
-            span = call.site.unit.string_span(call.attribute, 0, len(found.name))
+        fixes = _fixes(context, call, found)
         yield rule.finding(
             context.path,
-            span,
-            _message(context, call, found, (fix := _fix(context, call, found))),
+            call.part_span(found.index) if call.target is not None else call.name_span,
+            _message(context, call, found, fixes),
             related=tuple(_related(context, found)),
-            fixes=(fix[0],) if fix is not None else (),
+            fixes=tuple(fix for fix, _ in fixes),
         )
 
 
@@ -84,9 +82,9 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
 
 
 def _by_object(context: Context, call: PatchCall) -> _Missing | None:
-    assert call.owner is not None and call.attribute is not None
+    assert call.owner is not None
     owner = context.scopes.resolve(call.owner, call.site.scope)
-    name = str(call.attribute.value)
+    name = call.name
     if not isinstance(owner, (ModuleEntity, ClassEntity)):
         return None
     if isinstance(owner, ModuleEntity) and (
@@ -148,7 +146,7 @@ def _below_a_mock(context: Context, call: PatchCall, found: _Missing) -> bool:
     return replaced_around(context, call.site, {above, *call.names[: found.index]})
 
 
-def _message(context: Context, call: PatchCall, found: _Missing, fix: tuple[Fix, str] | None) -> str:
+def _message(context: Context, call: PatchCall, found: _Missing, fixes: list[tuple[Fix, str]]) -> str:
     what = f"`{call.spelling}`"
     if isinstance(found.owner, ClassEntity):
         problem = f"class `{found.owner.name}` does not have the attribute `{found.name}`"
@@ -163,35 +161,41 @@ def _message(context: Context, call: PatchCall, found: _Missing, fix: tuple[Fix,
             problem = f"there is no module `{found.owner.file.name}.{found.name}`"
     else:
         problem = f"there is no `{found.name}`"
-    advice = fix[1] if fix is not None else "patch the name where the code under test looks it up"
+    advice = fixes[0][1] if fixes else "patch the name where the code under test looks it up"
     return f"{what} raises an error when it is entered: {problem}; {advice}"
 
 
-def _fix(context: Context, call: PatchCall, found: _Missing) -> tuple[Fix, str] | None:
-    """The definer of a name that is imported only inside functions, else the nearest name."""
-    if found.is_last and isinstance(found.owner, ModuleEntity) and call.target is not None:
+def _fixes(context: Context, call: PatchCall, found: _Missing) -> list[tuple[Fix, str]]:
+    """The definer of a name that is imported only inside functions; else the modules that define the name now, and
+    the nearest name. Each with the advice that the message gives."""
+    fixes: list[tuple[Fix, str]] = []
+    if found.is_last and isinstance(found.owner, ModuleEntity):
         definers = {definer for _, definer in _lazy_imports(context, found)}
         if len(definers) == 1:
             target = definers.pop()
-            span = call.site.unit.string_span(call.target, 0, len(call.path))
-            edit = Edit(context.path, span, target)
-            if span != call.site.unit.span(call.target):
-                fix = Fix(f"Patch `{target}`, where it is defined", Applicability.SAFE, (edit,))
-                return fix, f"it is imported inside a function, so patch `{target}`, where it is defined"
+            edits = aim(context, call, target)
+            if edits:
+                fix = Fix(f"Patch `{target}`, where it is defined", Applicability.SAFE, edits)
+                advice = f"it is imported inside a function, so patch `{target}`, where it is defined"
+                return [(fix, advice)]
+        moved = definitions(context.workspace, found.name, context.path, context.is_test_path)
+        for definition in [d for d in moved if d.module.path != found.owner.file.path][:3]:
+            edits = aim(context, call, definition.dotted)
+            if edits:
+                fix = Fix(f"Patch `{definition.dotted}`, where it is now", Applicability.UNSAFE, edits)
+                fixes.append((fix, f"it is defined in `{definition.module.name}`"))
+        if len(fixes) > 1:
+            fixes = [(fix, "it is defined in other modules") for fix, _ in fixes]
     name = nearest(found.name, _names(context, found))
-    if name is None:
-        return None
-    if call.target is not None:
-        span = call.part_span(found.index)
-        whole = call.site.unit.span(call.target)
-    else:
-        assert call.attribute is not None
-        span = call.site.unit.string_span(call.attribute, 0, len(found.name))
-        whole = call.site.unit.span(call.attribute)
-    advice = f"did you mean `{name}`?"
-    if span == whole:
-        return None
-    return Fix(f"Change to `{name}`", Applicability.UNSAFE, (Edit(context.path, span, name),)), advice
+    if name is not None:
+        span = call.part_span(found.index) if call.target is not None else call.name_span
+        literal = call.target if call.target is not None and not call.keyword else call.literal
+        if literal is None or span != call.site.unit.span(literal):
+            edit = Edit(context.path, span, name)
+            fixes.append(
+                (Fix(f"Change to `{name}`", Applicability.UNSAFE, (edit,)), f"did you mean `{name}`?")
+            )
+    return fixes
 
 
 def _lazy_imports(context: Context, found: _Missing) -> Iterator[tuple[model.Import, str]]:

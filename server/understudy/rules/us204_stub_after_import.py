@@ -49,7 +49,7 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         # Modules that are loaded below the stub import the stub: it comes in time for them.
         return
     consumers = list(graph.importers(loaded, target, lazy=False))
-    lazily = list(graph.importers({**loaded, **late, context.path: None}, target, lazy=True))
+    lazily = list(graph.importers({**loaded, **running, context.path: None}, target, lazy=True))
     if not consumers and lazily:
         # Only code that imports it when it runs is there, and that sees the stub.
         return
