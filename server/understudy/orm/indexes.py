@@ -121,13 +121,13 @@ def create_all_fails(one: TableIndex, other: TableIndex) -> bool:
 
 def _of_model(models: Models, mapped: Model) -> Iterator[TableIndex]:
     table = mapped.table or _inherited_table(models, mapped)
-    metadata = _metadata(models, mapped)
-    arguments = _table_arguments(models, mapped)
+    metadata = metadata_of(models, mapped)
+    arguments = table_arguments(models, mapped)
     if table is None or metadata is None or arguments is None:
         return
     terms, schema, row, path = arguments
     for column in mapped.columns:
-        if column.call is None or not _on_own_table(models, mapped, column.owner):
+        if column.call is None or not on_own_table(models, mapped, column.owner):
             continue
         keyword = next((k for k in column.call.keywords if k.name == "index"), None)
         if keyword is None or not isinstance(keyword.value, model.Const) or keyword.value.value is not True:
@@ -167,7 +167,7 @@ def _standalone(models: Models, registry: Registry, module: Module) -> Iterator[
         mapped = models.mapped(entity) if isinstance(entity, ClassEntity) else None
         if mapped is None or mapped.table is None or mapped.registry != registry.key:
             continue
-        metadata, arguments = _metadata(models, mapped), _table_arguments(models, mapped)
+        metadata, arguments = metadata_of(models, mapped), table_arguments(models, mapped)
         if metadata is None or arguments is None:
             continue
         schema = arguments[1]
@@ -203,7 +203,7 @@ def _name(
     return first.value if isinstance(first.value, str) else None
 
 
-def _on_own_table(models: Models, mapped: Model, owner: ClassEntity) -> bool:
+def on_own_table(models: Models, mapped: Model, owner: ClassEntity) -> bool:
     """Does a column of the model belong to the table that the model itself declares? Those of a mapped base
     belong to the base's table."""
     if owner == mapped.entity:
@@ -232,7 +232,7 @@ def _inherited_table(models: Models, mapped: Model) -> str | None:
     return None
 
 
-def _table_arguments(
+def table_arguments(
     models: Models, mapped: Model
 ) -> tuple[tuple[model.Term, ...], str | None, int, Path] | None:
     """``__table_args__``: its positional terms, the schema, and where. None when it is computed."""
@@ -246,7 +246,7 @@ def _table_arguments(
             if isinstance(declaration, model.Assign) and declaration.target == "__table_args__":
                 if declaration.value is None:
                     continue
-                if not _on_own_table(models, mapped, cls):
+                if not on_own_table(models, mapped, cls):
                     continue
                 return _split(declaration.value, cls)
     return (), None, mapped.entity.row, mapped.entity.path
@@ -295,7 +295,7 @@ def _conventional(
         return None
 
 
-def _metadata(models: Models, mapped: Model) -> _MetaData | None:
+def metadata_of(models: Models, mapped: Model) -> _MetaData | None:
     """The ``MetaData`` of a model's table: its class's own or that of the nearest base, else the registry's."""
     path, name = mapped.registry
     for cls in mapped.lineage.classes:

@@ -14,12 +14,22 @@ from pathlib import Path
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
-from understudy.infer.entities import ClassEntity, ValueEntity
+from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.orm.lineage import SQLMODEL, Lineage, Lineages, RegistryKey, own, registry_key, tail
 from understudy.source.span import Span
 
 _RELATIONSHIPS = frozenset({"relationship", "dynamic_loader", "relation", "Relationship"})
+_KNOWN_CALLS = _RELATIONSHIPS | frozenset(
+    (
+        "Column", "mapped_column", "Field", "synonym", "column_property", "composite", "association_proxy",
+        "hybrid_property", "property", "validates", "query_expression", "query_property", "Table", "Index",
+        "UniqueConstraint", "CheckConstraint", "ForeignKeyConstraint", "PrimaryKeyConstraint", "PrivateAttr",
+        "ConfigDict", "frozenset", "set", "dict", "tuple", "list", "namedtuple", "TypeVar", "compile",
+        "classmethod", "staticmethod", "getLogger", "object", "events",
+    )
+)  # fmt: skip
+"""What class bodies call that makes no column of another name."""
 _MAPPED = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped"})
 _PLAIN_MAPPER_ARGUMENTS = frozenset(
     (
@@ -86,7 +96,7 @@ class Imperative:
     row: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A mapped class."""
 
@@ -101,6 +111,8 @@ class Model:
     """Where the name of the table is written, in the class's file."""
     known: bool
     """False when it may have attributes or columns that are not seen."""
+    columns_known: bool = True
+    """False when something in its body may be a column that was not recognised."""
     core: tuple[Module, model.CallTerm] | None = None
     """The ``Table(…)`` call that it is mapped to, with the module where it stands."""
 
@@ -181,8 +193,28 @@ class Models:
             table,
             span,
             known,
+            known and not any(self._may_be_column(cls) for cls in lineage.classes),
             core,
         )
+
+    def _may_be_column(self, cls: ClassEntity) -> bool:
+        """Does a class body make something by a call, or take it from a name, that could be a column?"""
+        for member in members(cls):
+            if member.computed or (member.call is not None and tail(member.call) not in _KNOWN_CALLS):
+                if not member.name.startswith("__"):
+                    return True
+        for declaration in cls.declaration.body:
+            if not isinstance(declaration, model.Assign) or declaration.target.startswith("__"):
+                continue
+            value = declaration.value
+            if isinstance(value, model.Ref):
+                found = self.resolver.ref(cls.module, value.parts)
+                if not isinstance(found, (ClassEntity, FunctionEntity, External)):
+                    if own(cls, value.parts[0]) is None:
+                        return True
+            elif isinstance(value, (model.Opaque, model.SubscriptTerm, model.AttrTerm)):
+                return True
+        return False
 
     def _members(self, cls: ClassEntity) -> Iterator[Member]:
         yield from members(cls)
@@ -295,7 +327,16 @@ class Models:
         name = core[1].args[0] if core is not None and core[1].args else None
         table = name.value if isinstance(name, model.Const) and isinstance(name.value, str) else None
         return Model(
-            entity, mapping.registry, lineage, tuple(columns), tuple(relationships), table, None, known, core
+            entity,
+            mapping.registry,
+            lineage,
+            tuple(columns),
+            tuple(relationships),
+            table,
+            None,
+            known,
+            known,
+            core,
         )
 
     def _imperatives(self) -> dict[tuple[Path, str], Imperative]:
@@ -364,11 +405,15 @@ class Models:
         """The model at the other end of a relationship, when there is exactly one that can be it."""
         if relationship.target_ref is not None:
             entity = self.resolver.ref(relationship.owner.module, relationship.target_ref.parts)
-            return self.mapped(entity) if isinstance(entity, ClassEntity) else None
+            if isinstance(entity, ClassEntity):
+                return self.mapped(entity)
         registry = self.registries.get(found.registry)
-        if relationship.target is None or registry is None:
+        written = relationship.target
+        if written is None and relationship.target_ref is not None:
+            written = relationship.target_ref.parts[-1]
+        if written is None or registry is None:
             return None
-        *path, name = relationship.target.split(".")
+        *path, name = written.split(".")
         named = [
             other
             for other in registry.named(name)
@@ -453,7 +498,17 @@ def _target(call: model.CallTerm, annotation: model.Term | None) -> model.Term |
     if isinstance(inner, model.UnionTerm):
         sides = [s for s in (inner.left, inner.right) if not (isinstance(s, model.Const) and s.value is None)]
         inner = sides[0] if len(sides) == 1 else inner
+    if isinstance(inner, model.Const) and isinstance(inner.value, str):
+        # ``Mapped["Node | None"]``
+        match = _WRAPPED.fullmatch(inner.value)
+        if match is not None:
+            return model.Ref(tuple((match.group(1) or match.group(2)).split(".")), inner.span)
     return inner
+
+
+_WRAPPED = re.compile(
+    r"\s*(?:([\w.]+)\s*\|\s*None|(?:[\w.]+\.)?(?:Optional|[Ll]ist|[Ss]et|Sequence)\[\s*['\"]?([\w.]+)['\"]?\s*\])\s*"
+)
 
 
 def call_name(call: model.CallTerm) -> str:

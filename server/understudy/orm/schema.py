@@ -1,0 +1,314 @@
+"""Models as the plain data that :mod:`understudy.orm.rebuild` asks SQLAlchemy about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.infer.entities import ClassEntity
+from understudy.orm.columns import columns
+from understudy.orm.indexes import on_own_table, table_arguments
+from understudy.orm.lineage import tail
+from understudy.orm.models import Member, Model, Models, Relationship
+from understudy.orm.rebuild import ClassSpec, ColumnSpec, RelationSpec, TableSpec
+
+_UNDETERMINED = frozenset({"primaryjoin", "secondaryjoin"})
+_COLUMN_LIST = re.compile(r"\s*\[?\s*((?:\w+\.)?\w+(?:\s*,\s*(?:\w+\.)?\w+)*)\s*,?\s*\]?\s*")
+
+
+class _Unreadable(Exception):
+    """An argument that is computed, or names what is not known."""
+
+
+class Schema:
+    """Specs of one workspace's models."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self._tables: dict[Model, TableSpec | None] = {}
+
+    @classmethod
+    def of(cls, models: Models) -> Schema:
+        return models.workspace.derived("orm.schema", lambda: cls(models))
+
+    # --- tables
+
+    def table(self, found: Model) -> TableSpec | None:
+        """The table that a model declares; None when it has none, or a part of it is not known."""
+        key = found
+        if key not in self._tables:
+            self._tables[key] = self._table(found)
+        return self._tables[key]
+
+    def _table(self, found: Model) -> TableSpec | None:
+        if found.table is None or not found.columns_known:
+            return None
+        if found.core is not None:
+            return self.core(*found.core)
+        arguments = table_arguments(self.models, found)
+        if arguments is None:
+            return None
+        terms, schema, _, _ = arguments
+        specs: dict[str, ColumnSpec] = {}
+        constraints: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        for column in columns(self.models, found):
+            if not on_own_table(self.models, found, column.member.owner):
+                continue
+            if column.foreign_keys is None:
+                return None
+            keys = tuple(key.target for key in column.foreign_keys)
+            specs[column.key] = ColumnSpec(column.key, column.stored, keys, bool(column.primary_key))
+        for term in terms:
+            if isinstance(term, model.CallTerm) and tail(term) == "ForeignKeyConstraint":
+                constraint = _constraint(term)
+                if constraint is None or not all(name in specs for name in constraint[0]):
+                    return None
+                constraints.append(constraint)
+            elif not isinstance(term, model.CallTerm):
+                return None
+        for below in self._single(found):
+            # Columns of classes that live in the same table.
+            for column in columns(self.models, below):
+                if column.member.owner == below.entity and column.foreign_keys is not None:
+                    keys = tuple(key.target for key in column.foreign_keys)
+                    specs.setdefault(column.key, ColumnSpec(column.key, column.stored, keys, False))
+        return TableSpec(found.table, schema, tuple(specs.values()), tuple(constraints))
+
+    def _single(self, found: Model) -> list[Model]:
+        registry = self.models.registries.get(found.registry)
+        if registry is None:
+            return []
+        return [m for m in registry.models if m.table is None and self.models.above(m) == found]
+
+    def core(self, module: Module, call: model.CallTerm) -> TableSpec | None:
+        """A ``Table("name", metadata, Column(…), …)``."""
+        if len(call.args) < 2 or any(k.name in (None, "autoload", "autoload_with") for k in call.keywords):
+            return None
+        name, schema = call.args[0], call.keyword("schema")
+        if not isinstance(name, model.Const) or not isinstance(name.value, str):
+            return None
+        if schema is not None and not (isinstance(schema, model.Const) and isinstance(schema.value, str)):
+            return None
+        specs: dict[str, ColumnSpec] = {}
+        constraints: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        for argument in call.args[2:]:
+            if not isinstance(argument, model.CallTerm):
+                return None
+            if tail(argument) == "ForeignKeyConstraint":
+                constraint = _constraint(argument)
+                if constraint is None:
+                    return None
+                constraints.append(constraint)
+            if tail(argument) != "Column":
+                continue
+            column = self._core_column(module, argument)
+            if column is None:
+                return None
+            specs[column.key] = column
+        written = schema.value if isinstance(schema, model.Const) and isinstance(schema.value, str) else None
+        return TableSpec(name.value, written, tuple(specs.values()), tuple(constraints))
+
+    def _core_column(self, module: Module, call: model.CallTerm) -> ColumnSpec | None:
+        first = call.args[0] if call.args else None
+        if not isinstance(first, model.Const) or not isinstance(first.value, str):
+            return None
+        targets: list[str] = []
+        for argument in call.args[1:]:
+            if isinstance(argument, (model.StarTerm, model.Opaque)):
+                return None
+            if isinstance(argument, model.CallTerm) and tail(argument) == "ForeignKey":
+                target = argument.args[0] if argument.args else None
+                written = self._target(module, target)
+                if written is None:
+                    return None
+                targets.append(written)
+        primary, key = call.keyword("primary_key"), call.keyword("key")
+        return ColumnSpec(
+            str(key.value) if isinstance(key, model.Const) else first.value,
+            first.value,
+            tuple(targets),
+            isinstance(primary, model.Const) and primary.value is True,
+        )
+
+    def _target(self, module: Module, term: model.Term | None) -> str | None:
+        if isinstance(term, model.Const) and isinstance(term.value, str):
+            return term.value
+        if isinstance(term, model.Ref) and len(term.parts) > 1:
+            owner = self.models.resolver.ref(module, term.parts[:-1])
+            found = self.models.mapped(owner) if isinstance(owner, ClassEntity) else None
+            if found is not None and found.table is not None:
+                return f"{found.table}.{term.parts[-1]}"
+        return None
+
+    # --- classes and relationships
+
+    def classes(self, found: Model) -> tuple[ClassSpec, ...] | None:
+        """A model and the mapped classes above it, topmost first; None when one is not known."""
+        above = self.models.above(found)
+        chain = self.classes(above) if above is not None else ()
+        if chain is None or not found.columns_known:
+            return None
+        parent = chain[-1].name if chain else None
+        if found.table is None:
+            return (*chain, ClassSpec(_unique(found), None, parent)) if parent else None
+        table = self.table(found)
+        return (*chain, ClassSpec(_unique(found), table, parent)) if table is not None else None
+
+    def relation(self, found: Model, relationship: Relationship) -> Asked | None:
+        """A relationship as SQLAlchemy can be asked about it; None when a part of it is not known."""
+        call = relationship.call
+        other = self.models.target(found, relationship)
+        if call is None or other is None or any(k.name is None for k in call.keywords):
+            return None
+        if any(keyword.name in _UNDETERMINED for keyword in call.keywords) or len(call.args) > 2:
+            return None
+        own, far = self.classes(found), self.classes(other)
+        if own is None or far is None:
+            return None
+        secondary: TableSpec | None = None
+        through = call.keyword("secondary") or (call.args[1] if len(call.args) > 1 else None)
+        if through is not None:
+            secondary = self._secondary(relationship.owner.module, through)
+            if secondary is None:
+                return None
+        sides = [found, other]
+        try:
+            foreign = self._columns(relationship, call.keyword("foreign_keys"), sides)
+            remote = self._columns(relationship, call.keyword("remote_side"), sides)
+        except _Unreadable:
+            return None
+        back = call.keyword("back_populates")
+        viewonly = call.keyword("viewonly")
+        if viewonly is not None and not isinstance(viewonly, model.Const):
+            return None
+        if back is not None and not (isinstance(back, model.Const) and isinstance(back.value, str)):
+            return None
+        spec = RelationSpec(
+            _unique(found),
+            relationship.name,
+            _unique(other),
+            secondary,
+            foreign,
+            remote,
+            back.value if isinstance(back, model.Const) and isinstance(back.value, str) else None,
+            isinstance(viewonly, model.Const) and viewonly.value is True,
+        )
+        return Asked(found, other, tuple(dict.fromkeys((*own, *far))), spec)
+
+    def _secondary(self, module: Module, term: model.Term) -> TableSpec | None:
+        if isinstance(term, model.LambdaTerm):
+            term = term.body
+        if isinstance(term, model.Ref):
+            if term.parts[-1] == "__table__":
+                owner = self.models.resolver.ref(module, term.parts[:-1])
+                through = self.models.mapped(owner) if isinstance(owner, ClassEntity) else None
+                return self.table(through) if through is not None else None
+            call = self.models.table_call(module, term)
+            return self.core(*call) if call is not None else None
+        if isinstance(term, model.Const) and isinstance(term.value, str):
+            named = [table for table in core_tables(self.models) if table[0] == term.value]
+            if len(named) == 1:
+                return self.core(named[0][1], named[0][2])
+            mapped = [m for r in self.models.registries.values() for m in r.models if m.table == term.value]
+            if len(mapped) == 1 and not named:
+                return self.table(mapped[0])
+        return None
+
+    def _columns(
+        self, relationship: Relationship, term: model.Term | None, sides: list[Model]
+    ) -> tuple[tuple[str, str], ...] | None:
+        """Columns of ``foreign_keys`` or ``remote_side``; None when there are none.
+
+        :raises _Unreadable: they cannot be told.
+        """
+        if term is None:
+            return None
+        if isinstance(term, model.LambdaTerm):
+            term = term.body
+        names: list[tuple[str, ...]] = []
+        items = term.items if isinstance(term, model.SequenceTerm) else (term,)
+        for item in items:
+            if isinstance(item, model.Ref):
+                names.append(item.parts)
+            elif isinstance(item, model.Const) and isinstance(item.value, str):
+                match = _COLUMN_LIST.fullmatch(item.value)
+                if match is None:
+                    raise _Unreadable
+                names.extend(tuple(part.strip().split(".")) for part in match.group(1).split(","))
+            else:
+                raise _Unreadable
+        found = tuple(self._column(relationship, parts, sides) for parts in names)
+        pairs = tuple(pair for pair in found if pair is not None)
+        if len(pairs) != len(found):
+            raise _Unreadable
+        return pairs
+
+    def _column(
+        self, relationship: Relationship, parts: tuple[str, ...], sides: list[Model]
+    ) -> tuple[str, str] | None:
+        owner: Model | None = None
+        if len(parts) == 1:
+            owner = sides[0]
+        elif len(parts) == 2:
+            owner = next((side for side in sides if side.name == parts[0]), None)
+        while owner is not None:
+            table = self.table(owner)
+            member: Member | None = next((m for m in owner.columns if m.name == parts[-1]), None)
+            if table is not None and member is not None:
+                for column in columns(self.models, owner):
+                    if column.member == member and any(spec.key == column.key for spec in table.columns):
+                        return (f"{table.schema}.{table.name}" if table.schema else table.name, column.key)
+            owner = self.models.above(owner)
+        return None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A relationship with everything that SQLAlchemy has to be told about it."""
+
+    model: Model
+    other: Model
+    classes: tuple[ClassSpec, ...]
+    spec: RelationSpec
+
+
+def core_tables(models: Models) -> list[tuple[str, Module, model.CallTerm, int]]:
+    """Every ``Table("name", …)`` that a module of the workspace binds: name, module, call, row."""
+
+    def make() -> list[tuple[str, Module, model.CallTerm, int]]:
+        found = []
+        for path in models.workspace.files_with(_CORE):
+            module = models.workspace.module(path)
+            for row, declaration in module.declarations() if module is not None else ():
+                call = getattr(declaration, "value", None)
+                if module is None or not isinstance(call, model.CallTerm) or tail(call) != "Table":
+                    continue
+                first = call.args[0] if call.args else None
+                if isinstance(first, model.Const) and isinstance(first.value, str):
+                    found.append((first.value, module, call, row))
+        return found
+
+    return models.workspace.derived("orm.core_tables", make)
+
+
+_CORE = re.compile(rb"\bTable\(")
+
+
+def _constraint(call: model.CallTerm) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """``ForeignKeyConstraint(["a", "b"], ["t.a", "t.b"])``."""
+    sides = []
+    for side in call.args[:2]:
+        if not isinstance(side, model.SequenceTerm):
+            return None
+        names = [item.value for item in side.items if isinstance(item, model.Const)]
+        if len(names) != len(side.items):
+            return None
+        sides.append(tuple(str(name) for name in names))
+    return (sides[0], sides[1]) if len(sides) == 2 and len(sides[0]) == len(sides[1]) else None
+
+
+def _unique(found: Model) -> str:
+    """A name for the rebuilt class: two models may have the same one."""
+    return f"{found.name}_{abs(hash(found.entity.key)) % 100_000}"
