@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
 from understudy.infer.fixtures import Fixtures
@@ -19,16 +20,29 @@ _SCALAR = frozenset({"scalar_one", "scalar_one_or_none", "scalar"})
 _DEPTH = 6
 
 
-def instance_of(context: Context, site: Site, node: ast.expr, depth: int = 0) -> Model | None:
+_T = TypeVar("_T")
+Judge = Callable[[Context, Site, ast.Call], "_T | None"]
+"""What a call makes."""
+
+
+def instance_of(context: Context, site: Site, node: ast.expr) -> Model | None:
     """The model that an expression is an instance of (or None at run time); None when that is not known."""
+    return made_by_call(context, site, node, _made)
+
+
+def made_by_call(context: Context, site: Site, node: ast.expr, judge: Judge[_T], depth: int = 0) -> _T | None:
+    """What the one call says that an expression is, or that its name is bound to, or that the fixture of its name
+    returns."""
     if depth > _DEPTH:
         return None
     if isinstance(node, ast.Await):
         node = node.value
     if isinstance(node, ast.Name):
-        return _named(context, site, node.id, depth)
-    if not isinstance(node, ast.Call):
-        return None
+        return _named(context, site, node.id, judge, depth)
+    return judge(context, site, node) if isinstance(node, ast.Call) else None
+
+
+def _made(context: Context, site: Site, node: ast.Call) -> Model | None:
     made = model_of(context, site, node.func)
     if made is not None:
         return made
@@ -103,21 +117,21 @@ def _built(context: Context, site: Site, func: ast.Name | ast.Attribute) -> Mode
     return found.target if found is not None and found.plain else None
 
 
-def _named(context: Context, site: Site, name: str, depth: int) -> Model | None:
+def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int) -> _T | None:
     scope: Scope | None = site.scope
     while scope is not None and scope.node is not None:
         binders = scope.names.get(name) if not scope.is_class or scope is site.scope else None
         if binders:
             if len(binders) == 1 and isinstance(binders[0], ast.arg):
-                return _of_fixture(context, site, name, depth) if context.is_test else None
+                return _of_fixture(context, site, name, judge, depth) if context.is_test else None
             if len(binders) == 2 and isinstance(binders[0], ast.Assign):
-                return instance_of(context, site, binders[0].value, depth + 1)
+                return made_by_call(context, site, binders[0].value, judge, depth + 1)
             return None
         scope = scope.parent
     return None
 
 
-def _of_fixture(context: Context, site: Site, name: str, depth: int) -> Model | None:
+def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth: int) -> _T | None:
     """What a fixture that a test asks for gives it."""
     function = site.scope.function
     if function is None or not any(arg.arg == name for arg in function.args.args):
@@ -136,10 +150,10 @@ def _of_fixture(context: Context, site: Site, name: str, depth: int) -> Model | 
     fixture = next(iter(Fixtures(context.resolver).find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
         return None
-    return _given(context, fixture, depth)
+    return _given(context, fixture, judge, depth)
 
 
-def _given(context: Context, fixture: FunctionEntity, depth: int) -> Model | None:
+def _given(context: Context, fixture: FunctionEntity, judge: Judge[_T], depth: int) -> _T | None:
     other = context.other(fixture.path)
     if other is None:
         return None
@@ -153,7 +167,7 @@ def _given(context: Context, fixture: FunctionEntity, depth: int) -> Model | Non
             if len(values) != 1:
                 return None
             inner = Site(found.unit, values[0], Scope(node, found.scope), found.chain)
-            return instance_of(other, inner, values[0], depth + 1)
+            return made_by_call(other, inner, values[0], judge, depth + 1)
     return None
 
 

@@ -1,0 +1,195 @@
+"""US309: a double of a model is given, or asked, a field that the model has not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from unittest.mock import MagicMock
+
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes.names import nearest
+from understudy.infer.entities import External
+from understudy.infer.scopes import Site
+from understudy.orm import attributes
+from understudy.orm.models import Model
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused, expected
+from understudy.rules.instances import made_by_call
+from understudy.rules.keywords import keywords
+from understudy.rules.model_advice import advice_for
+from understudy.rules.statements import model_of
+from understudy.source.parse import Unit
+from understudy.source.span import Span
+
+_MOCKS = frozenset({"Mock", "MagicMock", "AsyncMock", "NonCallableMock", "NonCallableMagicMock"})
+_OWN = frozenset(dir(MagicMock())) | frozenset(
+    {"spec", "spec_set", "wraps", "name", "unsafe", "parent", "instance", "return_value", "side_effect"}
+)
+_AWAITED = frozenset(
+    {"assert_awaited", "assert_awaited_once", "assert_awaited_with", "assert_awaited_once_with", "await_args",
+     "assert_any_await", "assert_has_awaits", "assert_not_awaited", "await_count", "await_args_list"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Double:
+    """A mock whose spec is a model."""
+
+    model: Model
+    unit: Unit
+    call: ast.Call
+    strict: bool
+    """``spec_set``: what the model has not cannot be set."""
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test or ("spec" not in context.source and "fixture" not in context.source):
+        return
+    names = context.models.class_names
+    if not names:
+        return
+    for site in context.scopes.calls:
+        assert isinstance(site.node, ast.Call)
+        double = _double(context, site, site.node)
+        if double is None:
+            continue
+        for given in keywords(context, site, site.node).given:
+            name = given.name.partition(".")[0]
+            if _unknown(context, double, name) and not _excused(context, site):
+                edit = Edit(context.path, given.span, given.spelled("{}"))
+                yield _finding(rule, context, double, name, given.span, edit, _given_reason(double, name))
+    yield from _assigned(rule, context)
+    for site in context.scopes.reads:
+        node = site.node
+        assert isinstance(node, ast.Attribute)
+        if isinstance(node.value, ast.Name):
+            double = made_by_call(context, site, node.value, _double)
+            if double is None or not _unknown(context, double, node.attr) or _excused(context, site):
+                continue
+            if not _given_before(context, double, node.attr):
+                reason = f"the mock raises AttributeError: `{double.model.name}` has no `{node.attr}`"
+                yield _finding(rule, context, double, node.attr, *_name_of(context, site, node), reason)
+
+
+def _assigned(rule: Rule, context: Context) -> Iterator[Finding]:
+    for site in context.scopes.statements:
+        if not isinstance(site.node, (ast.Assign, ast.AnnAssign)):
+            continue
+        targets = site.node.targets if isinstance(site.node, ast.Assign) else [site.node.target]
+        for target in targets:
+            outer: ast.Attribute | None = None
+            node: ast.expr = target
+            while isinstance(node, ast.Attribute):
+                outer, node = node, node.value
+            if outer is None or not isinstance(node, ast.Name) or not isinstance(outer.ctx, ast.Store):
+                continue
+            double = made_by_call(context, site, node, _double)
+            if double is None or not _unknown(context, double, outer.attr) or _excused(context, site):
+                continue
+            reason = _given_reason(double, outer.attr)
+            yield _finding(rule, context, double, outer.attr, *_name_of(context, site, outer), reason)
+
+
+def _name_of(context: Context, site: Site, node: ast.Attribute) -> tuple[Span, Edit]:
+    whole = site.unit.span(node)
+    span = Span(whole.end_row, whole.end_column - len(node.attr), whole.end_row, whole.end_column)
+    return span, Edit(context.path, span, "{}")
+
+
+def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
+    """``MagicMock(spec=Model)``, ``Mock(Model)``, ``create_autospec(Model, instance=True)``."""
+    if not isinstance(call.func, (ast.Name, ast.Attribute)):
+        return None
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+    of_mocker = (
+        isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "mocker"
+    )
+    if not of_mocker:
+        found = context.scopes.resolve(call.func, site.scope)
+        if not isinstance(found, External) or found.root not in ("unittest", "mock"):
+            return None
+        name = found.name
+    options = {keyword.arg: keyword.value for keyword in call.keywords}
+    spec: ast.expr | None = None
+    strict = "spec_set" in options
+    if name in _MOCKS:
+        spec = options.get("spec") or options.get("spec_set") or (call.args[0] if call.args else None)
+    elif name == "create_autospec":
+        instance = options.get("instance")
+        if isinstance(instance, ast.Constant) and instance.value is True and call.args:
+            spec = call.args[0]
+    if spec is None or "wraps" in options:
+        return None
+    model = model_of(context, site, spec)
+    return Double(model, site.unit, call, strict) if model is not None else None
+
+
+def _unknown(context: Context, double: Double, name: str) -> bool:
+    if name in _OWN or name in _AWAITED or name.startswith(("_", "assert")):
+        return False
+    return attributes.has_on_instance(context.models, double.model, name) is False
+
+
+def _given_before(context: Context, double: Double, name: str) -> bool:
+    """Is the field given to some double in this file, or in the one where this one is made?"""
+    for unit in {*context.parsed.units, *context.workspace.parsed(double.unit.path).units}:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store):
+                return True
+            if isinstance(node, ast.keyword) and (node.arg is None or node.arg == name):
+                return True
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
+                return True
+    return False
+
+
+def _given_reason(double: Double, name: str) -> str:
+    if double.strict:
+        return f"the mock refuses it with AttributeError: `{double.model.name}` has no `{name}`"
+    return (
+        f"`{double.model.name}` has no `{name}`, so the mock is given something that the code under test cannot "
+        "rely on"
+    )
+
+
+def _excused(context: Context, site: Site) -> bool:
+    return expected(site, "AttributeError") or excused(context.parsed, context.workspace)
+
+
+def _finding(
+    rule: Rule, context: Context, double: Double, name: str, span: Span, edit: Edit, reason: str
+) -> Finding:
+    model = double.model
+    names = attributes.names(model)
+    stored = [c.name for c in model.columns if attributes.column_name(c) == name]
+    near = stored[0] if len(stored) == 1 else nearest(name, names)
+    related = [Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here")]
+    fixes: tuple[Fix, ...] = ()
+    if near is not None:
+        path, where = names.get(near, (model.entity.path, model.entity.span))
+        related = [Related(path, where, f"`{near}` is declared here")]
+        changed = Edit(edit.path, edit.span, edit.content.replace("{}", near))
+        fixes = (Fix(f"Change to `{near}`", Applicability.UNSAFE, (changed,)),)
+    if double.unit.path != context.path:
+        made = Related(double.unit.path, double.unit.span(double.call), "the double is made here")
+        related.append(made)
+    return rule.finding(
+        context.path,
+        span,
+        f"{reason}; {advice_for(model, near)}",
+        related=tuple(related),
+        fixes=fixes,
+    )
+
+
+RULE = Rule(
+    "US309",
+    "mock-field-not-on-model",
+    Severity.WARNING,
+    "a double with `spec=Model` is given, or asked, a field that the model has not",
+    check,
+    __name__,
+)
