@@ -1,0 +1,182 @@
+"""pytest's plugins: those installed in the project's environment, and what the project says it needs.
+
+Entry points are read from ``entry_points.txt``; no plugin is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from understudy.index.workspace import Workspace
+from understudy.project.modules import Kind
+
+_DEPENDENCY_FILES = (
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+    "tox.ini",
+    "pytest.ini",
+    ".pytest.ini",
+    "noxfile.py",
+    "Pipfile",
+    "Makefile",
+    "environment.yml",
+    "environment.yaml",
+    "justfile",
+)
+_PLUGIN = re.compile(r"\bpytest[-_][a-z0-9][a-z0-9_-]*", re.IGNORECASE)
+_OTHERS = (
+    "anyio",
+    "syrupy",
+    "respx",
+    "faker",
+    "hypothesis",
+    "requests-mock",
+    "time-machine",
+    "inline-snapshot",
+    "aiohttp",
+    "schemathesis",
+    "factory-boy",
+    "responses",
+    "vcrpy",
+    "betamax",
+    "flask-testing",
+    "pyfakefs",
+    "testcontainers",
+    "trio",
+    "twisted",
+    "tavern",
+    "allure",
+)
+_WITHOUT_FIXTURES = frozenset(
+    (
+        "pytest-cov", "pytest-xdist", "pytest-timeout", "pytest-randomly", "pytest-sugar", "pytest-html",
+        "pytest-rerunfailures", "pytest-env", "pytest-order", "pytest-split", "pytest-instafail",
+        "pytest-repeat", "pytest-ini", "pytest-options", "aiohttp", "responses", "factory-boy", "trio",
+        "testcontainers", "twisted", "vcrpy", "hypothesis", "schemathesis", "faker",
+    )
+)  # fmt: skip
+"""Plugins that bring none, libraries of the same names, and words that only look like a plugin."""
+_NOT_PLUGINS = frozenset({"pytest_plugins", "pytest_cache", "pytest_args", "pytest_addopts"})
+_BUILT_IN = frozenset(
+    (
+        "cache",
+        "capfd",
+        "capfdbinary",
+        "caplog",
+        "capsys",
+        "capsysbinary",
+        "capteesys",
+        "doctest_namespace",
+        "monkeypatch",
+        "pytestconfig",
+        "pytester",
+        "record_property",
+        "record_testsuite_property",
+        "record_xml_attribute",
+        "recwarn",
+        "request",
+        "subtests",
+        "testdir",
+        "tmp_path",
+        "tmp_path_factory",
+        "tmpdir",
+        "tmpdir_factory",
+        "linecomp",
+        "LineMatcher",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """What may provide fixtures and run coroutines."""
+
+    built_in: frozenset[str]
+    names: frozenset[str]
+    """Entry points and distributions of the environment, in lower case with ``-``."""
+    packages: tuple[Path, ...]
+    """Their folders, or files."""
+    missing: frozenset[str]
+    """Plugins that the project's files mention and the environment has not."""
+    settings: str
+    """The text of the project's dependency and configuration files."""
+
+    def may_provide(self, name: str) -> bool:
+        """May a plugin have a fixture of this name? True, too, when plugins are missing."""
+        if name in self.built_in or self.missing:
+            return True
+        plain = re.escape(name)
+        word = re.compile(rf"\bdef {plain}\b|^\s*{plain}\s*(?::[^=\n]+)?=|[\"']{plain}[\"']", re.MULTILINE)
+        texts = (_text(file) for package in self.packages for file in _files(package))
+        return any("fixture" in text and word.search(text) for text in texts)
+
+
+def plugins(workspace: Workspace) -> Plugins:
+    """The plugins of a workspace; read once until files change."""
+    return workspace.derived("pytest.plugins", lambda: _read(workspace))
+
+
+def _read(workspace: Workspace) -> Plugins:
+    names: set[str] = set()
+    packages: dict[Path, None] = {}
+    for site in workspace.environment.site:
+        for info in sorted(site.glob("*.dist-info")):
+            names.add(info.name.partition("-")[0].lower().replace("_", "-"))
+            for module in _entry_points(info):
+                top = module.partition(".")[0]
+                file = workspace.find(top, workspace.root / "conftest.py")
+                if file is not None and file.kind is Kind.SOURCE and file.path is not None:
+                    packages[file.folders[0] if file.folders else file.path] = None
+    settings = "\n".join(_text(path) for path in _settings_files(workspace.root))
+    mentioned = {found.lower().replace("_", "-") for found in _PLUGIN.findall(settings)}
+    mentioned -= {name.replace("_", "-") for name in _NOT_PLUGINS}
+    mentioned |= {name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)}
+    missing = {name for name in mentioned if name not in names and name not in _WITHOUT_FIXTURES}
+    return Plugins(_BUILT_IN, frozenset(names), tuple(packages), frozenset(missing), settings)
+
+
+def _entry_points(info: Path) -> list[str]:
+    try:
+        text = (info / "entry_points.txt").read_text("utf-8")
+    except OSError:
+        return []
+    found: list[str] = []
+    section = ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[] ")
+        elif section == "pytest11" and "=" in line:
+            found.append(line.partition("=")[2].strip().partition(":")[0])
+    return found
+
+
+def _settings_files(root: Path) -> list[Path]:
+    folders = [root, root / "requirements", *list(root.parents)[:1]]
+    found = [folder / name for folder in folders for name in _DEPENDENCY_FILES]
+    for folder in folders[:2]:
+        found.extend(sorted(folder.glob("*requirements*.txt")))
+        found.extend(sorted(folder.glob("*.txt")) if folder.name == "requirements" else [])
+    return found
+
+
+def _files(package: Path) -> list[Path]:
+    return sorted(package.rglob("*.py")) if package.is_dir() else [package]
+
+
+@lru_cache(maxsize=2048)
+def _cached(path: Path, stamp: int) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return _cached(path, path.stat().st_mtime_ns)
+    except OSError:
+        return ""

@@ -1,0 +1,159 @@
+"""US503: a coroutine function is a test, and nothing awaits it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from understudy.doubles.run import Test, tests
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import imports
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.plugins import plugins
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused
+from understudy.source.span import Span
+
+_HOOKS = (
+    "pytest_collection_modifyitems",
+    "pytest_pyfunc_call",
+    "pytest_itemcollected",
+    "pytest_pycollect_makeitem",
+)
+_RUNNERS = frozenset(
+    {"pytest-asyncio", "anyio", "pytest-trio", "pytest-tornasync", "pytest-twisted", "pytest-aiohttp",
+     "pytest-tornado", "pytest-asyncio-cooperative", "pytest-async", "pytest-sanic", "pytest-curio",
+     "alt-pytest-asyncio", "pytest-asyncio-concurrent"}
+)  # fmt: skip
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test or "async def test" not in context.source:
+        return
+    for test in tests(context.parsed, context.module, context.resolver):
+        if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context.parsed, context.workspace):
+            continue
+        if test.node.decorator_list and not all(_is_mark(d) for d in test.node.decorator_list):
+            # A decorator may run the coroutine.
+            continue
+        base = _plain_test_case(context, test)
+        if base is not None:
+            yield _in_test_case(rule, context, test, base)
+        elif test.owner is None or not context.resolver.ancestry(test.owner).externals:
+            if test.owner is None or context.resolver.ancestry(test.owner).complete:
+                yield from _without_plugin(rule, context, test)
+
+
+def _is_mark(decorator: ast.expr) -> bool:
+    return ast.unparse(decorator).startswith("pytest.mark.")
+
+
+def _plain_test_case(context: Context, test: Test) -> ast.expr | None:
+    """``unittest.TestCase`` in the bases of the test's class, where it is the only one."""
+    if test.owner is None or test.owner_node is None or test.owner_node.decorator_list:
+        return None
+    if len(test.owner_node.bases) != 1:
+        return None
+    base = test.owner.declaration.bases[0]
+    found = context.resolver.base(test.owner, base)
+    dotted = getattr(found, "dotted", "")
+    return test.owner_node.bases[0] if dotted in ("unittest.TestCase", "unittest.case.TestCase") else None
+
+
+def _in_test_case(rule: Rule, context: Context, test: Test, base: ast.expr) -> Finding:
+    fixes: tuple[Fix, ...] = ()
+    spelled = imports.beside(context.parsed, test.unit, base, "IsolatedAsyncioTestCase")
+    if spelled is not None:
+        edit = Edit(context.path, test.unit.span(base), spelled.text)
+        fixes = (Fix("Derive from `IsolatedAsyncioTestCase`", Applicability.UNSAFE, (*spelled.edits, edit)),)
+    return rule.finding(
+        context.path,
+        test.unit.name_span(test.node),
+        f"`{test.node.name}` is never awaited, so it passes whatever it says: `TestCase` calls it and drops the "
+        "coroutine; derive from `IsolatedAsyncioTestCase`",
+        related=(Related(context.path, test.unit.span(base), "the class derives from a plain `TestCase`"),),
+        fixes=fixes,
+    )
+
+
+def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Finding]:
+    found = plugins(context.workspace)
+    marks = _marks(context, test)
+    if marks is None:
+        return
+    strict = "pytest-asyncio" in found.names
+    if found.missing or "asyncio_mode" in found.settings or "asyncio-mode" in found.settings:
+        return
+    if "anyio_mode" in found.settings or "pytest_plugins" in context.source:
+        return
+    others = (_RUNNERS & found.names) - {"pytest-asyncio", "anyio"}
+    if others or (not strict and "anyio" in found.names and "anyio" in marks):
+        return
+    if marks - {"parametrize", "usefixtures", "filterwarnings", "slow", "integration", "unit", "timeout"}:
+        return
+    chain = Fixtures(context.resolver).chain(context.module)
+    if any(word in context.workspace.text(place.path).content for place in chain for word in _HOOKS):
+        return
+    if any(arg.arg.startswith("anyio_backend") for arg in test.node.args.args):
+        return
+    if any("anyio_backend" in context.workspace.text(place.path).content for place in chain):
+        return
+    node, unit = test.node, test.unit
+    fixes: tuple[Fix, ...] = ()
+    advice = "no plugin of the environment runs coroutines; install one, such as pytest-asyncio"
+    if strict:
+        advice = 'mark it with `@pytest.mark.asyncio`, or set `asyncio_mode = "auto"`'
+        if _imports_pytest(context):
+            first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+            row = first - 1 + unit.shift
+            column = unit.span(node).column
+            indentation = unit.text.line(row)[:column] if not node.decorator_list else " " * node.col_offset
+            content = f"{indentation}@pytest.mark.asyncio{unit.text.newline}"
+            edit = Edit(context.path, Span.at(row, 0), content)
+            fixes = (Fix("Add `@pytest.mark.asyncio`", Applicability.UNSAFE, (edit,)),)
+    yield rule.finding(
+        context.path,
+        unit.name_span(node),
+        f"`{node.name}` is never awaited: pytest itself does not run coroutine functions, and fails or skips the "
+        f"test; {advice}",
+        fixes=fixes,
+    )
+
+
+def _imports_pytest(context: Context) -> bool:
+    return any(
+        isinstance(unit.node, ast.Import)
+        and any(a.name == "pytest" and not a.asname for a in unit.node.names)
+        for unit in context.parsed.units
+    )
+
+
+def _marks(context: Context, test: Test) -> set[str] | None:
+    """The names of all marks on the test, its class and its module; None when one is computed."""
+    found: set[str] = set()
+    decorators = list(test.node.decorator_list)
+    if test.owner_node is not None:
+        decorators.extend(test.owner_node.decorator_list)
+        for child in test.owner_node.body:
+            if isinstance(child, ast.Assign) and "pytestmark" in ast.unparse(child.targets[0]):
+                decorators.append(child.value)
+    for unit in context.parsed.units:
+        if isinstance(unit.node, ast.Assign) and "pytestmark" in ast.unparse(unit.node.targets[0]):
+            decorators.append(unit.node.value)
+    for decorator in decorators:
+        for part in decorator.elts if isinstance(decorator, (ast.List, ast.Tuple)) else [decorator]:
+            text = ast.unparse(part.func if isinstance(part, ast.Call) else part)
+            if not text.startswith("pytest.mark."):
+                return None
+            found.add(text.rpartition(".")[2])
+    return found
+
+
+RULE = Rule(
+    "US503",
+    "async-test-never-awaited",
+    Severity.ERROR,
+    "an `async def` test in a plain `unittest.TestCase`, or without plugin or mark",
+    check,
+    __name__,
+)
