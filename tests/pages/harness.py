@@ -25,20 +25,10 @@ from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, holds, re
 from pages.marks import Expected, MarkedFile, Runtime
 
 _ROUNDS = 10
-<<<<<<< HEAD
-<<<<<<< HEAD
 _RAISING = ("US1", "US201", "US206", "US207", "US211", "US212", "US301", "US302", "US303", "US403", "US405")
-_WITHOUT_EFFECT = ("US202", "US203", "US209", "US210", "US213", "US214", "US215")
-"""Warnings about a patch that changes nothing: a test that fails with it passes when it is mended."""
-=======
-_RAISING = ("US1", "US201", "US206", "US207", "US211", "US212", "US301", "US302", "US303")
-_WITHOUT_EFFECT = ("US202", "US203", "US209", "US210", "US213", "US214", "US215", "US309", "US310")
-=======
-_RAISING = ("US1", "US201", "US206", "US207", "US211", "US212", "US301", "US302", "US303", "US501")
+_RAISING += ("US501",)
 _WITHOUT_EFFECT = ("US202", "US203", "US209", "US210", "US213", "US214", "US215", "US309", "US310", "US503")
->>>>>>> eaacfe9 (US501 and US503: fixtures that nothing provides, coroutine tests that nothing awaits; pytest's plugins are read from the environment)
 """Warnings about what has no effect, or the wrong one: a test that fails with it passes when it is mended."""
->>>>>>> da939c9 (US309 and US310: doubles of models with unknown fields, and instances stored without a required column)
 _RUNNER = Path(__file__).with_name("runner.py")
 
 
