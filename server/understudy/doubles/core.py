@@ -102,6 +102,12 @@ class Core(State):
         self.failures: list[Failure] = []
         self.possible: list[tuple[frozenset[int], Failure]] = []
         """Failures on paths that may not be taken, with the doubts."""
+        self.strayed = False
+        """Did the test run code that was not followed?"""
+        self.configured: list[tuple[Mock, Place]] = []
+        """What the body of the test told doubles to return or do, each with the target of the assignment."""
+        self.used: list[tuple[Mock, Place]] = []
+        """The calls of doubles by code under test, those that certainly happen."""
         self.stand_ins: list[Mock] = []
         """The doubles that were put in place of functions that are known."""
         self.notes: list[Failure] = []
@@ -348,6 +354,7 @@ class Core(State):
         self.failures, self.possible, self.settled = [], [], frozenset()
         self.notes = []
         self.stand_ins = []
+        self.strayed, self.configured, self.used = False, [], []
         self.looks = []
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]

@@ -151,7 +151,7 @@ class Functions(Core):
             self.escape(arguments.everything())
             return UNKNOWN
         if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
-            if not any(_carries_double(value) for value in arguments.everything()):
+            if not any(carries_double(value) for value in arguments.everything()):
                 return self._plain_call(function, arguments, node, env)
         return self._enter_function(function, arguments, node, env)
 
@@ -421,16 +421,16 @@ class Functions(Core):
             self._hand_over_to_class(entity, arguments, env)
 
 
-def _carries_double(value: object, depth: int = 0) -> bool:
+def carries_double(value: object, depth: int = 0) -> bool:
     """Is the value a double, or does it hold one?"""
     if isinstance(value, Mock):
         return True
     if depth > 3 or not isinstance(value, (Instance, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)):
         return False
     if isinstance(value, Sequence_):
-        return any(_carries_double(item, depth + 1) for item in value.items or ())
+        return any(carries_double(item, depth + 1) for item in value.items or ())
     if isinstance(value, (Instance, Mapping_)):
-        return any(_carries_double(item, depth + 1) for item in value.slots.values())
+        return any(carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True
 

@@ -62,6 +62,8 @@ class Mocks(Functions):
         key = ("called", id(mock))
         self.write(self.called, key, (*self.called.get(key, ()), frozenset(self.doubts)))
         self.alive.append(mock)
+        if self.configured and self.certain and not self.is_test(env.unit.path):
+            self.used.append((mock, Place(env.unit, node)))
         if mock.kind is MockKind.ASYNC:
             place = Place(env.unit, node)
             if mock.spec is None or not mock.spec.as_function:
@@ -445,6 +447,28 @@ class Mocks(Functions):
         if awaitables.plain_returns(self, function):
             self.note(env, Misuse.HIDES_SYNC, coroutine, node, "it cannot be awaited", found.qualname)
 
+    def note_untaken(self) -> None:
+        """At the end of a test whose code was all followed: what it configured and nothing called, beside what the
+        code under test called on the same double instead. A rule decides which of them are near."""
+        if self.strayed or not self.certain:
+            return
+        for mock, place in self.configured:
+            if ("called", id(mock)) in self.called or not mock.certain or not _is_reachable(mock):
+                continue
+            for other, instead in self.used:
+                related = other in mock.lineage() or mock in other.lineage()
+                if other.root is mock.root and not related and not self._is_configured(other):
+                    note = Failure(
+                        Misuse.UNTAKEN, "", mock, place, (), True, steps(mock), steps(other), place, instead
+                    )
+                    self.notes.append(note)
+
+    def _is_configured(self, mock: Mock) -> bool:
+        given = mock.slots.get("return_value")
+        return bool({"side_effect", "wraps"} & mock.slots.keys()) or not (
+            given is None or (isinstance(given, Mock) and given.auto)
+        )
+
     def note_stand_ins(self) -> None:
         """At the end of a test: the doubles in place of coroutine functions whose calls cannot be awaited, and
         were not."""
@@ -481,6 +505,8 @@ class Mocks(Functions):
         self, mock: Mock, name: str, value: Value, place: Place | None = None, env: Environment | None = None
     ) -> None:
         """``mock.name = value``; ``place`` and ``env`` where a refusal by ``spec_set`` is to be reported."""
+        if name in ("return_value", "side_effect") and place is not None and not self.calls:
+            self.configured.append((mock, place))
         handed = handed_place(mock)
         if handed is not None and isinstance(value, Mock) and "handed" not in value.slots:
             self.handed(value, handed)
@@ -540,3 +566,22 @@ def _is_stub(function: ast.AST) -> bool:
         or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in function.body
     )
+
+
+def steps(mock: Mock) -> str:
+    """From the root mock to this one, as it is written: ``.execute()`` for ``session.execute()``."""
+    parts = [
+        "()" if each.label.endswith("()") else f".{each.label.rpartition('.')[2]}"
+        for each in mock.lineage()
+        if each.parent is not None
+    ]
+    return "".join(reversed(parts))
+
+
+def _is_reachable(mock: Mock) -> bool:
+    """Do the doubles that it came from still have it: was nothing put in its place?"""
+    for child in mock.lineage():
+        parent = child.parent
+        if parent is not None and not any(value is child for value in parent.slots.values()):
+            return False
+    return True

@@ -7,6 +7,7 @@ import ast
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
+from understudy.doubles.functions import carries_double
 from understudy.doubles.library import calls, patches, played, stdlib, web
 from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
@@ -113,6 +114,7 @@ class Objects(Mocks):
         if isinstance(callee, LibraryName):
             trace.used(self, callee, node, env)
             self.may_fail()
+            self._may_stray(callee.entity.dotted, arguments)
             return calls.call(self, callee.entity, arguments, node, env)
         if isinstance(callee, played.Mocker):
             callee = BoundBuiltin(callee, "__call__")
@@ -139,6 +141,7 @@ class Objects(Mocks):
             return UNKNOWN
         if isinstance(callee, Foreign):
             self.may_fail()
+            self._may_stray(callee.dotted, arguments)
             last = callee.dotted.rpartition(".")[2]
             if last == "enter_context" and arguments.values:
                 return stdlib.enter_context(self, arguments.values[0], node, env, is_async=False)
@@ -158,6 +161,13 @@ class Objects(Mocks):
         trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
+
+    def _may_stray(self, dotted: str, arguments: Arguments) -> None:
+        """A library gets something of the test: what it does with it is not followed."""
+        harmless = dotted.startswith(("logging.", "builtins.")) or mock_name(External(dotted)) is not None
+        for value in arguments.everything():
+            if carries_double(value) and not (harmless and isinstance(value, Mock)):
+                self.strayed = True
 
     # --- attributes ------------------------------------------------------------------------------------------------
 
@@ -260,6 +270,8 @@ class Objects(Mocks):
 
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
+            # A base class of a library may call what the workspace overrides.
+            self.strayed = True
             return Foreign(found.qualname)
         value = self.function_value(found)
         if not isinstance(value, FunctionValue):
@@ -301,6 +313,7 @@ class Objects(Mocks):
                 return self.method(found, instance.entity, instance)
             if found is not Absent.MISSING:
                 return UNKNOWN
+        self.strayed = self.strayed or name != "__init__"
         return Foreign(f"super().{name}")
 
     def set_attribute(self, target: Value, name: str, value: Value, place: Place, env: Environment) -> None:

@@ -488,6 +488,7 @@ class _Session:
             env.names[name] = UNKNOWN
         machine.block(test.node.body, env)
         machine.note_stand_ins()
+        machine.note_untaken()
         if instance is not None:
             self._call_methods(_TEAR_DOWN, instance, test, top)
 

@@ -43,6 +43,7 @@ class Misuse(str, Enum):
     REFUSED_ARGUMENTS = "refused arguments"
     STANDS_IN = "stands in for a coroutine function"
     HIDES_SYNC = "awaited here, and plain where it is declared"
+    UNTAKEN = "configured, and another path is taken"
     COROUTINE_DISCARDED = "coroutine discarded"
     COROUTINE_TRUTH = "coroutine truth"
     COROUTINE_COMPARISON = "coroutine comparison"
@@ -77,6 +78,8 @@ class Failure:
     """The attribute or type that is concerned."""
     handed: Place | None
     """Where the double was given to code under test."""
+    instead: Place | None = None
+    """What was done in place of it."""
 
 
 class Sight(str, Enum):

@@ -167,8 +167,9 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
         machine.write(receiver.slots, "items", None if known is None else (*receiver.items, *known))
         return Literal(None)
     if name == "pop" and not arguments.values and receiver.items:
-        machine.write(receiver.slots, "items", receiver.items[:-1])
-        return receiver.items[-1]
+        *rest, last = receiver.items
+        machine.write(receiver.slots, "items", tuple(rest))
+        return last
     if name in ("index", "count", "copy"):
         return UNKNOWN
     machine.write(receiver.slots, "items", None)
