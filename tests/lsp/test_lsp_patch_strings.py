@@ -1,0 +1,138 @@
+"""Completion, definition and references of the names in ``patch("…")``, over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from lsp_client import Client
+from lsprotocol import types
+
+Make = Callable[[Mapping[str, str]], Path]
+
+MAIL = "class Mailer:\n    def connect(self):\n        return 1\n\n\ndef send(text):\n    return text\n"
+ORDERS = "from shop.mail import send\n\nlimit = 3\n\n\ndef confirm(order):\n    return send(order)\n"
+TESTS = """\
+from unittest.mock import patch
+
+from shop import mail
+
+
+def test_confirm(monkeypatch, mocker):
+    with patch("shop.orders.send"), patch("shop.mail.send"):
+        pass
+    "😀"; monkeypatch.setattr("shop.mail.Mailer.connect", None)
+    mocker.patch("shop.orders.limit")
+    patch.object(mail, "send").start()
+"""
+
+
+@pytest.fixture
+def capable() -> types.ClientCapabilities:
+    return types.ClientCapabilities(
+        text_document=types.TextDocumentClientCapabilities(
+            completion=types.CompletionClientCapabilities(),
+            definition=types.DefinitionClientCapabilities(),
+            references=types.ReferenceClientCapabilities(),
+        )
+    )
+
+
+@pytest.fixture
+def files() -> dict[str, str]:
+    return {"shop/__init__.py": "", "shop/mail.py": MAIL, "shop/orders.py": ORDERS, "test_shop.py": TESTS}
+
+
+def _place(text: str, words: str, into: int) -> types.Position:
+    """A place so many characters into some words, in UTF-16."""
+    offset = text.index(words) + into
+    before = text[:offset]
+    line = before.rpartition("\n")[2]
+    return types.Position(before.count("\n"), len(line.encode("utf-16-le")) // 2)
+
+
+async def test_definition(
+    client: Client, project: Make, capable: types.ClientCapabilities, files: dict[str, str]
+) -> None:
+    root = project(files)
+    await client.begin(capable, root)
+    uri = client.open(root / "test_shop.py")
+    for words, into, file, row, column in (
+        ("shop.orders.send", 13, "shop/mail.py", 5, 4),
+        ("shop.mail.Mailer.connect", 12, "shop/mail.py", 0, 6),
+        ("shop.mail.Mailer.connect", 20, "shop/mail.py", 1, 8),
+        ("shop.mail.send", 6, "shop/mail.py", 0, 0),
+        ("shop.orders.limit", 15, "shop/orders.py", 2, 0),
+        ('mail, "send"', 8, "shop/mail.py", 5, 4),
+    ):
+        found = await client.text_document_definition_async(
+            types.DefinitionParams(types.TextDocumentIdentifier(uri), _place(TESTS, words, into))
+        )
+        assert isinstance(found, list), words
+        (location,) = found
+        assert isinstance(location, types.Location)
+        assert location.uri == (root / file).as_uri()
+        start = location.range.start
+        assert (start.line, start.character) == (row, column), words
+
+
+async def test_completion_offers_what_is_there(
+    client: Client, project: Make, capable: types.ClientCapabilities, files: dict[str, str]
+) -> None:
+    root = project(files)
+    await client.begin(capable, root)
+    uri = client.open(root / "test_shop.py")
+
+    async def labels(words: str, into: int) -> dict[str, types.CompletionItem]:
+        found = await client.text_document_completion_async(
+            types.CompletionParams(types.TextDocumentIdentifier(uri), _place(TESTS, words, into))
+        )
+        assert isinstance(found, list)
+        return {item.label: item for item in found}
+
+    in_module = await labels("shop.orders.send", 14)
+    # What the consumer has only imported is what is to be patched there.
+    assert set(in_module) == {"send", "limit", "confirm"}
+    assert in_module["send"].detail == "imported from shop.mail"
+    edit = in_module["send"].text_edit
+    assert isinstance(edit, types.TextEdit)
+    assert edit.range.start == _place(TESTS, "shop.orders.send", 12)
+    assert edit.range.end == _place(TESTS, "shop.orders.send", 16)
+    assert set(await labels("shop.orders.send", 6)) == {"mail", "orders"}
+    assert "shop" in await labels("shop.orders.send", 2)
+    assert set(await labels("shop.mail.Mailer.connect", 20)) == {"connect"}
+    elsewhere = types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(0, 3))
+    assert not await client.text_document_completion_async(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "into"), [("test_shop.py", "shop.orders.send", 13), ("shop/mail.py", "def send", 5)]
+)
+async def test_references(
+    client: Client,
+    project: Make,
+    capable: types.ClientCapabilities,
+    files: dict[str, str],
+    file: str,
+    words: str,
+    into: int,
+) -> None:
+    root = project(files)
+    await client.begin(capable, root)
+    uri = client.open(root / file)
+    found = await client.text_document_references_async(
+        types.ReferenceParams(
+            types.ReferenceContext(include_declaration=True),
+            types.TextDocumentIdentifier(uri),
+            _place(files[file], words, into),
+        )
+    )
+    assert found is not None
+    places = [(Path(location.uri).name, location.range.start) for location in found]
+    assert places == [
+        ("mail.py", types.Position(5, 4)),
+        ("test_shop.py", _place(TESTS, "shop.orders.send", 12)),
+        ("test_shop.py", _place(TESTS, "shop.mail.send", 10)),
+        ("test_shop.py", _place(TESTS, 'mail, "send"', 7)),
+    ]
