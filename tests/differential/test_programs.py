@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from oracle.interpreters import Interpreter
 from pages import harness
-from pages.markdown import Block, Example, Page
+from pages.markdown import Block, Example, Page, holds
 from understudy.finding import Severity
 
 _HERE = Path(__file__).parent
@@ -82,9 +82,27 @@ def test_no_program_that_passes_draws_an_error(verdicts: list[Verdict]) -> None:
     assert wrong == []
 
 
-def test_the_misses_are_those_that_are_known(verdicts: list[Verdict]) -> None:
-    known = set((_HERE / "misses.txt").read_text("utf-8").splitlines())
+def test_the_misses_are_those_that_are_known(verdicts: list[Verdict], oracle: Interpreter) -> None:
+    known = _misses((_HERE / "misses.txt").read_text("utf-8"), oracle.version)
     titles = {verdict.title for verdict in verdicts}
     missed = {verdict.title for verdict in verdicts if verdict.raised and not verdict.reported}
-    assert sorted(missed - known) == []
-    assert sorted((known & titles) - missed) == []
+    new, gone = sorted(missed - known), sorted((known & titles) - missed)
+    if new or gone:
+        lines = [*(f"new: {title}" for title in new), *(f"gone: {title}" for title in gone)]
+        pytest.fail("\n".join(lines), pytrace=False)
+
+
+def _misses(text: str, version: tuple[int, int]) -> set[str]:
+    """The lines of a list of misses, without those for other versions: ``[<3.11] corners 131 RaisesGroup``."""
+    found: set[str] = set()
+    for line in text.splitlines():
+        mark = re.match(r"\[([^\]]+)\] ", line)
+        if mark is None or holds(mark.group(1), version):
+            found.add(line[mark.end() :] if mark else line)
+    return found
+
+
+def test_a_miss_may_be_one_of_some_versions() -> None:
+    text = "a 1\n[<3.11] b 2\n[>=3.12] [c] 3\n"
+    assert _misses(text, (3, 10)) == {"a 1", "b 2"}
+    assert _misses(text, (3, 12)) == {"a 1", "[c] 3"}
