@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz-sync fuzz-binding soak oracle corpus lint format types clean vsix test-editors test-vscode test-neovim pictures
+.PHONY: demo test fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -30,6 +30,9 @@ fuzz-binding: $(STAMP)  ## random import graphs with a patch: what is said of it
 
 corpus: $(STAMP)  ## real packages: what is found, and whether each error is explained (ARGS=PACKAGE… chooses)
 	$(BIN)/python tests/corpus/run.py $(ARGS)
+
+bench: $(STAMP)  ## what the engine and the server cost (ARGS=NAME… chooses, --profile shows where)
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lint: $(STAMP)  ## linters, formatter, type checker, layers of the architecture
 	$(BIN)/ruff check .
