@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.engine import Analysis, Project, forget_settings
+from understudy.finding import Finding
 from understudy.project import config as configuration
 from understudy.project.discover import SKIPPED_FOLDERS
 from understudy.rules import registry
@@ -46,6 +47,8 @@ class Done:
 
     analysis: Analysis
     texts: Mapping[Path, Text]
+    named: tuple[Finding, ...] = ()
+    """What was found beside it with the second tier's help."""
 
 
 class OpenProject:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -28,6 +28,7 @@ from understudy.lsp.background import Background, Progress
 from understudy.lsp.documents import Document
 from understudy.lsp.moving import moved_finding
 from understudy.lsp.projects import Done, OpenProject, Projects, Settings
+from understudy.lsp.second_tier import SecondTier
 from understudy.rules import registry
 from understudy.source.text import SourceError, Text
 
@@ -61,12 +62,14 @@ class Change:
     recheck: bool = False
     settings: Settings | None = None
     """Configuration has to be read anew, with these settings."""
+    answered: dict[Path, None] = field(default_factory=dict)
+    """Files whose questions the second tier can answer now."""
     resume: bool = False
     """Go on with the files that are not open."""
 
     def __bool__(self) -> bool:
         happened = self.opened or self.closed or self.on_disk or self.moved or self.recheck
-        return bool(happened) or self.settings is not None or self.resume
+        return bool(happened) or self.settings is not None or self.resume or bool(self.answered)
 
     def concerns(self, path: Path) -> bool:
         """Will an analysis of the file have to be repeated for certain?"""
@@ -142,6 +145,9 @@ class Worker(threading.Thread):
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
         self._settled = False
+        self._unnamed: dict[Path, None] = {}
+        """Open files with questions for the second tier."""
+        self._second_tier = SecondTier(self._is_answered, lambda sentence: problems([sentence]))
         self._background: dict[Path, Background] = {}
         self._paused = False
         self._shown_before: dict[Path, dict[Path, tuple[Finding, ...]]] = {}
@@ -176,6 +182,10 @@ class Worker(threading.Thread):
                 self._activity.overtaken = True
             self._news.notify()
 
+    def _is_answered(self, path: Path) -> None:
+        """Called by the second tier's thread."""
+        self.tell(lambda change: change.answered.update({path: None}))
+
     def pause(self) -> None:
         """Leave the files that are not open until somebody opens or saves something."""
         self._paused = True
@@ -191,6 +201,7 @@ class Worker(threading.Thread):
             while self._questions:
                 self._questions.popleft().answer.cancel()
             self._news.notify()
+        self._second_tier.close()
 
     # --- the thread
 
@@ -213,6 +224,10 @@ class Worker(threading.Thread):
                 if path is not None:
                     with self._busy(_Activity(path)):
                         self._analyse(path)
+                elif not change and self._unnamed:
+                    path = self._unnamed.popitem()[0]
+                    with self._busy(_Activity(path)):
+                        self._look_again(path)
                 elif not change:
                     self._check_a_closed_file()
             except Interrupted:
@@ -233,7 +248,7 @@ class Worker(threading.Thread):
         with self._news:
             while not self._stopped and not self._change and not self._urgent and not self._questions:
                 if not any(opened.waiting for opened in self._projects):
-                    if self._in_background() is not None:
+                    if self._unnamed or self._in_background() is not None:
                         break
                     self._settle()
                     self._news.wait()
@@ -282,6 +297,11 @@ class Worker(threading.Thread):
             self._home(path).waiting[path] = None
             self._urgent.pop(path, None)
             self._urgent[path] = None
+        for path in change.answered:
+            if path in self._documents and path not in self._urgent:
+                self._unnamed[path] = None
+        if change.on_disk or change.moved or change.recheck or change.closed:
+            self._second_tier.forget()
         self._plan_background(change)
         self._tell_problems()
 
@@ -383,7 +403,13 @@ class Worker(threading.Thread):
             return
         earlier = opened.done.get(path)
         done = self._done(opened, path)
+        if earlier is not None and earlier.named:
+            texts = {**done.texts, path: self._documents[path].text}
+            done = replace(done, texts=texts, named=self._still_there(earlier, path))
         opened.done[path] = done
+        self._unnamed.pop(path, None)
+        if done.analysis.questions and not self._second_tier.disabled:
+            self._unnamed[path] = None
         concerned = {path: None}
         for each in (earlier, done):
             if each is not None:
@@ -402,6 +428,35 @@ class Worker(threading.Thread):
         for problem in analysis.problems:
             _log.debug("%s", problem)
         return Done(analysis, self._texts(opened, analysis.findings))
+
+    def _still_there(self, earlier: Done, path: Path) -> tuple[Finding, ...]:
+        """What only the second tier found, where it stands now, until it has answered about this version."""
+        before, now = earlier.texts.get(path), self._documents[path].text
+        if before is None:
+            return ()
+        own = (finding for finding in earlier.named if finding.path == path)
+        return tuple(moved for finding in own if (moved := moved_finding(finding, path, before, now)))
+
+    def _look_again(self, path: Path) -> None:
+        """Look at a file once more with what the second tier knows, and have it asked about the rest."""
+        opened = self._home(path)
+        done = opened.done.get(path)
+        if path not in self._documents or done is None or path in opened.waiting:
+            return
+        opened.project.tier2 = self._second_tier
+        try:
+            full = opened.project.analyse(path, _log_rule)
+        finally:
+            opened.project.tier2 = None
+        if self._second_tier.fetch(path):
+            # It is looked at again when the answers are there.
+            return
+        known = {(finding.code, finding.path, finding.span) for finding in done.analysis.findings}
+        named = tuple(f for f in full.findings if (f.code, f.path, f.span) not in known)
+        texts = {**self._texts(opened, named), **done.texts}
+        dependencies = replace(done.analysis, dependencies=done.analysis.dependencies | full.dependencies)
+        opened.done[path] = Done(dependencies, texts, named)
+        self._publish(opened, path)
 
     def _texts(self, opened: OpenProject, findings: tuple[Finding, ...]) -> dict[Path, Text]:
         texts: dict[Path, Text] = {}
@@ -427,7 +482,7 @@ class Worker(threading.Thread):
         if document is None or own is None or path in opened.waiting:
             return
         texts = dict(own.texts)
-        analyses = [own.analysis]
+        analyses = [replace(own.analysis, findings=(*own.analysis.findings, *own.named))]
         for other, done in opened.done.items():
             if other == path or not any(finding.path == path for finding in done.analysis.findings):
                 continue

@@ -1,0 +1,297 @@
+"""Language servers under the same client, in the same run: understudy, ruff, ty, pyrefly, basedpyright.
+
+    python tests/bench/server.py [--files 5000] [--edits 100] [--only understudy ruff] [--no-install] [--json FILE]
+
+Figures, not tests: nothing here fails because a machine is slow. The other servers are installed from the package
+index into a virtual environment of their own, which is thrown away. Linux, for the memory of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import venv
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from generate import generate
+
+SERVERS = {
+    "understudy": [sys.executable, "-m", "understudy", "server"],
+    "ruff": ["ruff", "server"],
+    "ty": ["ty", "server"],
+    "pyrefly": ["pyrefly", "lsp"],
+    "basedpyright": ["basedpyright-langserver", "--stdio"],
+}
+PATIENCE = 300.0
+BURST, BURST_GAP = 20, 0.005
+IDLE = 3.0
+
+
+class Gone(Exception):
+    """The server ended, or never answered."""
+
+
+class Client:
+    """Speaks the protocol on a process's pipes; a thread reads, so that arrivals are timed when they come."""
+
+    def __init__(self, command: list[str], root: Path) -> None:
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self.root = root
+        self._identity = 0
+        self._arrived: queue.SimpleQueue[tuple[float, dict[str, Any] | None]] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        stream = self.process.stdout
+        assert stream is not None
+        length = 0
+        while line := stream.readline():
+            name, _, value = line.strip().partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+            elif not name:
+                body = json.loads(stream.read(length))
+                self._arrived.put((time.perf_counter(), body))
+        self._arrived.put((time.perf_counter(), None))
+
+    def send(self, message: dict[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def notify(self, method: str, params: Any) -> None:
+        self.send({"method": method, "params": params})
+
+    def receive(self, until: float) -> tuple[float, dict[str, Any]]:
+        """The next message that is no request of the server, which is answered at once."""
+        while True:
+            try:
+                when, message = self._arrived.get(timeout=max(0.0, until - time.perf_counter()))
+            except queue.Empty:
+                raise Gone("no answer in time") from None
+            if message is None:
+                raise Gone("the server has ended")
+            if "method" in message and "id" in message:
+                items = message.get("params") or {}
+                result = [{} for _ in items.get("items", ())] if isinstance(items, dict) else None
+                answer = result if message["method"] == "workspace/configuration" else None
+                self.send({"id": message["id"], "result": answer})
+            else:
+                return when, message
+
+    def request(self, method: str, params: Any) -> tuple[float, Any]:
+        self._identity += 1
+        self.send({"id": self._identity, "method": method, "params": params})
+        while True:
+            when, message = self.receive(time.perf_counter() + PATIENCE)
+            if message.get("id") == self._identity and "method" not in message:
+                return when, message.get("result")
+
+    def diagnostics(self, uri: str, version: int) -> float:
+        """When the diagnostics of a version came. Servers that tell no version: the next ones."""
+        while True:
+            when, message = self.receive(time.perf_counter() + PATIENCE)
+            if message.get("method") == "textDocument/publishDiagnostics":
+                params = message["params"]
+                if params["uri"] == uri and params.get("version") in (None, version):
+                    return when
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Figures:
+    """Seconds and bytes; lists for what has a distribution."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    series: dict[str, list[float]] = field(default_factory=dict)
+
+
+def measure(command: list[str], root: Path, files: dict[str, Path], edits: int) -> Figures:
+    figures = Figures()
+    client = Client(command, root)
+    try:
+        when, _ = client.request("initialize", _initialize(root))
+        figures.values["start to initialize"] = when - client.started
+        client.notify("initialized", {})
+        for name, path in files.items():
+            _edit(client, figures, name, path, edits)
+        figures.values["memory"] = _memory(client.process.pid)
+        before = _cpu(client.process.pid)
+        time.sleep(IDLE)
+        figures.values["idle CPU"] = (_cpu(client.process.pid) - before) / IDLE
+    finally:
+        client.end()
+    return figures
+
+
+def _edit(client: Client, figures: Figures, name: str, path: Path, edits: int) -> None:
+    """Every edit adds or removes a use of an unknown name inside a test, which every one of the servers reports:
+    those that publish only what is new have something to publish each time."""
+    uri, text = path.as_uri(), path.read_text("utf-8")
+    lines = text.split("\n")
+    row = next(at for at in range(len(lines) // 2, len(lines)) if lines[at].startswith("    session."))
+    sent = time.perf_counter()
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+    client.notify("textDocument/didOpen", {"textDocument": document})
+    figures.values[f"{name}: open to diagnostics"] = client.diagnostics(uri, 1) - sent
+    taken = figures.series.setdefault(f"{name}: keystroke", [])
+    version = 1
+    added = "    unknown_name\n"
+    for number in range(edits):
+        version += 1
+        sent = time.perf_counter()
+        _change(client, uri, version, row, added if number % 2 == 0 else "")
+        taken.append(client.diagnostics(uri, version) - sent)
+        time.sleep(0.02)
+    bursts = figures.series.setdefault(f"{name}: after {BURST} edits", [])
+    for _ in range(max(1, edits // 20)):
+        for number in range(BURST + 1):
+            version += 1
+            sent = time.perf_counter()
+            _change(client, uri, version, row, added if number % 2 == 0 else "")
+            time.sleep(BURST_GAP if number < BURST else 0)
+        bursts.append(client.diagnostics(uri, version) - sent)
+        version += 1
+        _change(client, uri, version, row, "")
+        client.diagnostics(uri, version)
+
+
+def _change(client: Client, uri: str, version: int, row: int, text: str) -> None:
+    end = {"line": row + (0 if text else 1), "character": 0}
+    change = {"range": {"start": {"line": row, "character": 0}, "end": end}, "text": text}
+    client.notify(
+        "textDocument/didChange",
+        {"textDocument": {"uri": uri, "version": version}, "contentChanges": [change]},
+    )
+
+
+def _initialize(root: Path) -> dict[str, Any]:
+    return {
+        "processId": os.getpid(),
+        "rootUri": root.as_uri(),
+        "workspaceFolders": [{"uri": root.as_uri(), "name": root.name}],
+        "capabilities": {
+            "textDocument": {
+                "synchronization": {"didSave": True},
+                "publishDiagnostics": {"versionSupport": True, "relatedInformation": True},
+            },
+            "workspace": {"workspaceFolders": True},
+        },
+    }
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found.extend(int(child) for child in task.read_text().split())
+    return found
+
+
+def _memory(pid: int) -> float:
+    page = os.sysconf("SC_PAGE_SIZE")
+    return sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) * page for each in _tree(pid))
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of processor time of the tree."""
+    ticks = 0
+    for each in _tree(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _installed(folder: Path, names: list[str]) -> Path:
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *names], check=True)
+    return folder / "bin"
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "memory":
+        return f"{value / 1e6:.0f} MB"
+    return f"{100 * value:.1f} %" if name == "idle CPU" else f"{1000 * value:.1f} ms"
+
+
+def _print(results: dict[str, Figures]) -> None:
+    ours = results.get("understudy")
+    rows: dict[str, dict[str, float]] = {}
+    for server, figures in results.items():
+        for name, value in figures.values.items():
+            rows.setdefault(name, {})[server] = value
+        for name, taken in figures.series.items():
+            cuts = quantiles(taken, n=20) if len(taken) > 1 else taken * 19
+            rows.setdefault(f"{name} p50", {})[server] = median(taken)
+            rows.setdefault(f"{name} p95", {})[server] = cuts[18]
+    width = max(map(len, rows)) + 2
+    print(" " * width + "".join(f"{server:>24}" for server in results))
+    for name, by_server in rows.items():
+        cells = ""
+        for server in results:
+            value = by_server.get(server)
+            cell = "-" if value is None else _shown(name, value)
+            own = by_server.get("understudy")
+            if value is not None and own and ours is not None and server != "understudy":
+                cell += f" ({value / own:.1f}x)"
+            cells += f"{cell:>24}"
+        print(f"{name:<{width}}{cells}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure language servers on the same workspace.")
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--edits", type=int, default=100)
+    parser.add_argument("--only", nargs="*", choices=list(SERVERS), default=list(SERVERS))
+    parser.add_argument("--no-install", action="store_true", help="take the other servers from the PATH")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "workspace"
+        made = generate(root, options.files)
+        files = {}
+        for lines in (1000, 3000):
+            path = root / "tests" / f"test_{lines}_lines.py"
+            path.write_text(made.test_file(made.services - 1, lines * 10 // 76), "utf-8")
+            files[f"{path.read_text('utf-8').count(chr(10))} lines"] = path
+        print(f"{made.written} files, {made.lines:,} lines; load {os.getloadavg()[0]:.1f}")
+        others = [name for name in options.only if name != "understudy"]
+        search = os.environ["PATH"]
+        if others and not options.no_install:
+            search = f"{_installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
+        results: dict[str, Figures] = {}
+        for name in options.only:
+            command = ["/usr/bin/env", f"PATH={search}", *SERVERS[name]]
+            try:
+                results[name] = measure(command, root, files, options.edits)
+            except Gone as error:
+                print(f"{name}: {error}")
+        _print(results)
+        if options.json is not None:
+            options.json.write_text(
+                json.dumps({name: vars(figures) for name, figures in results.items()}, indent=2)
+            )
+
+
+if __name__ == "__main__":
+    main()
