@@ -115,6 +115,8 @@ class Core(State):
         where an assertion fails because of it."""
         self.looks: list[Look] = []
         """Assertions of mocks that were looked at and not simply called, and what is nearly one."""
+        self.awaited: set[int] = set()
+        """Mocks with a spec, by ``id``, of which a child was awaited."""
         self.thrown_away: ast.expr | None = None
         """The value of the running expression statement."""
         self.settled: frozenset[int] = frozenset()
@@ -356,6 +358,7 @@ class Core(State):
         self.stand_ins = []
         self.strayed, self.configured, self.used = False, [], []
         self.looks = []
+        self.awaited = set()
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]
         self.steps, self.plain_limit = 0, None

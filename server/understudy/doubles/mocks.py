@@ -403,12 +403,23 @@ class Mocks(Functions):
         where = node if isinstance(node, ast.expr) else ast.Constant(None)
         return Sequence_.of("iterator", self.items(configured, where, env))
 
+    def _note_awaited(self, coroutine: Coroutine, node: Node, env: Environment) -> None:
+        """Remember that a method of a specced double is awaited, for the first of each double."""
+        owner = coroutine.mock.parent if coroutine.mock is not None else None
+        if owner is None or owner.parent is not None or owner.spec is None or id(owner) in self.awaited:
+            return
+        if owner.kind is not MockKind.ASYNC and isinstance(owner.spec.entity, ClassEntity) and self.certain:
+            self.awaited.add(id(owner))
+            self.alive.append(owner)
+            self.look(env, Sight.AWAITED, owner, node, coroutine.place.source)
+
     def await_value(
         self, value: Value, node: Node, env: Environment, callee: Value | None = None, error: str = ""
     ) -> Value:
         """``await value``; ``error`` is the message of what awaits it, where that is not ``await`` itself."""
         if isinstance(value, Coroutine):
             self._note_hidden(value, node, env)
+            self._note_awaited(value, node, env)
             return value.run()
         if isinstance(value, Mock):
             if not value.certain:

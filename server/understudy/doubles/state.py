@@ -89,6 +89,8 @@ class Sight(str, Enum):
     """An assertion (``assert_called_once``) or record (``called``)."""
     LOOKALIKE = "lookalike"
     """A name that is nearly an assertion."""
+    AWAITED = "awaited"
+    """The call of a child of a mock with the spec of a class, whose own call is no coroutine: once for each mock."""
     SPEC = "spec"
     """The mock itself, given where a spec is wanted."""
     FACTORY = "factory"

@@ -43,6 +43,23 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
     return None
 
 
+def prefer_async(simulation: Simulation, root: Mock, outcomes: Iterable[Outcome]) -> Fix | None:
+    """Make a mock with a spec, that works as it is, an AsyncMock; None where a test would fail then."""
+    fix = _class_change(simulation, root)
+    change = {root.place.key: Change(MockKind.ASYNC)}
+    for outcome in outcomes if fix is not None else ():
+        again = simulation.run(outcome.test, change)
+        failed = {failure.place.key for failure in outcome.failures}
+        noted = {note.place.key for note in outcome.notes}
+        if (
+            again.unmet != outcome.unmet
+            or any(failure.place.key not in failed for failure in again.failures)
+            or any(note.place.key not in noted for note in again.notes)
+        ):
+            return None
+    return fix
+
+
 def to_magic(simulation: Simulation, root: Mock, group: Group) -> tuple[Fix, ...]:
     """Make a plain Mock, which has no magic methods, or an AsyncMock, whose call gives a coroutine, a MagicMock."""
     if root.kind not in (MockKind.MOCK, MockKind.ASYNC) or (
