@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures
+.PHONY: demo test fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -33,6 +33,9 @@ corpus: $(STAMP)  ## real packages: what is found, and whether each error is exp
 
 bench: $(STAMP)  ## what the engine and the server cost (ARGS=NAME… chooses, --profile shows where)
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+fuzz-orm: $(STAMP)  ## generated models, read and real: make fuzz-orm EXAMPLES=5000
+	UNDERSTUDY_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/fuzz_orm -k agree
 
 lint: $(STAMP)  ## linters, formatter, type checker, layers of the architecture
 	$(BIN)/ruff check .

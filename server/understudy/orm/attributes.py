@@ -100,11 +100,8 @@ def added_later(models: Models, found: Model, name: str) -> bool | None:
     if set_on_class(workspace, lineage, name):
         return True
     names, computed = workspace.derived("orm.backrefs", lambda: _backrefs(models))
-    if name in names:
-        return True
-    if computed or workspace.files_with(_PROPERTY):
-        return None
-    return False
+    # Which class gets it is a matter of the relationship's target.
+    return None if name in names or computed or workspace.files_with(_PROPERTY) else False
 
 
 def _backrefs(models: Models) -> tuple[frozenset[str], bool]:

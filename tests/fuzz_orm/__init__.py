@@ -1,0 +1,1 @@
+"""Generated model modules, compared with the real classes."""
