@@ -634,7 +634,9 @@ def test_an_edit_of_another_file_is_a_new_question(real: Tier2, root: Path) -> N
     (root / "clients.py").write_text(later, "utf-8")
     made.workspace.changed_on_disk(root / "clients.py")
     gone = {("US101", "test_conditional"), ("US102", "test_function")}
-    assert places(made.analyse(test)) == before - gone
+    # ``Other`` has neither ``fetch`` nor ``close``.
+    lacking = {("US403", "test_conditional"), ("US403", "test_fine")}
+    assert places(made.analyse(test)) == (before - gone) | lacking
 
 
 def test_deferred_notes_and_does_not_answer() -> None:
