@@ -118,7 +118,9 @@ class Mocks(Functions):
             new = self.resolver.class_attribute(spec.entity, "__new__")
             if spec.instance or isinstance(new, FunctionEntity):
                 return None
-            if not self.resolver.ancestry(spec.entity).complete:
+            ancestry = self.resolver.ancestry(spec.entity)
+            if not ancestry.complete or any(cls.declaration.decorators for cls in ancestry.classes):
+                # A dataclass has a constructor of its own.
                 return None
             entity, skipped = self.resolver.class_attribute(spec.entity, "__init__"), 1
         if not isinstance(entity, FunctionEntity):
