@@ -422,6 +422,7 @@ class Mocks(Functions):
         if isinstance(value, Coroutine):
             self._note_hidden(value, node, env)
             self._note_awaited(value, node, env)
+            value.awaited = True
             return value.run()
         if isinstance(value, Mock):
             if not value.certain:

@@ -199,6 +199,7 @@ class Coroutine(Value):
     place: Place
     mock: Mock | None = None
     function: FunctionValue | None = None
+    awaited: bool = False
 
 
 @dataclass(eq=False, slots=True)

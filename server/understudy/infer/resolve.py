@@ -299,7 +299,7 @@ class Resolver:
         ancestry = self.ancestry(entity)
         for cls in ancestry.classes:
             found = self.own_attribute(cls, name)
-            if found is Absent.MISSING and self._set_on_class(cls, name):
+            if found is Absent.MISSING and self.is_set_on_class(cls, name):
                 return Absent.UNKNOWN
             if found is not Absent.MISSING:
                 return found
@@ -317,7 +317,7 @@ class Resolver:
                 if isinstance(decorator, model.CallTerm) and decorator.keyword("slots") is not None:
                     return False
             if self.own_attribute(cls, name) is Absent.MISSING:
-                if self._set_on_class(cls, name):
+                if self.is_set_on_class(cls, name):
                     return False
             elif all(
                 isinstance(declaration, model.Assign) and declaration.value is None
@@ -347,7 +347,7 @@ class Resolver:
                     found = Absent.UNKNOWN
         return found
 
-    def _set_on_class(self, cls: ClassEntity, name: str) -> bool:
+    def is_set_on_class(self, cls: ClassEntity, name: str) -> bool:
         """Is the attribute put on the class in another way: ``__slots__``, ``cls.name = …`` in a class method, an
         assignment below the class?"""
         for declaration in cls.declaration.body:

@@ -143,6 +143,8 @@ def is_as_written(context: Context, function: FunctionValue) -> bool:
         owners.append(function.bound.entity)
     for owner in owners:
         ancestry = context.resolver.ancestry(owner)
+        if any(context.resolver.is_set_on_class(cls, function.name) for cls in ancestry.classes):
+            return False
         if not ancestry.complete and not (
             ancestry.externals
             and all(external.name.endswith("TestCase") for external in ancestry.externals)

@@ -16,10 +16,16 @@ from understudy.rules.base import Context, Rule
 
 _RAISING = (*async_doubles.COROUTINE_USES, *async_doubles.ENTERED)
 
+_LONG = 70
+"""Characters of source that a message shows."""
+
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = async_doubles.failures(context, *_RAISING, in_test=True)
-    found.extend(async_doubles.notes(context, *async_doubles.SILENT_USES, in_test=True))
+    for outcome, note in async_doubles.notes(context, *async_doubles.SILENT_USES, in_test=True):
+        # What is awaited later was only looked at on the way.
+        if isinstance(note.subject, Coroutine) and not note.subject.awaited:
+            found.append((outcome, note))
     groups: dict[object, list[tuple[Outcome, Failure]]] = {}
     for outcome, failure in found:
         if isinstance(failure.subject, Coroutine) and failure.subject.function is not None:
@@ -77,7 +83,13 @@ def _message(failure: Failure, function: FunctionValue, call: str) -> str:
 
 
 def _one_line(place: Place) -> str:
-    return " ".join(place.source.split())
+    """The source, long arguments left out."""
+    source = " ".join(place.source.split())
+    if len(source) <= _LONG:
+        return source
+    if isinstance(place.node, ast.Call):
+        return f"{' '.join(place.unit.source(place.node.func).split())}(…)"
+    return f"{source[:_LONG]}…"
 
 
 def _on_purpose(failure: Failure, outcome: Outcome) -> bool:
