@@ -12,6 +12,7 @@ from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
 from understudy.infer.entities import ModuleEntity
+from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import import_facts
 
 
@@ -45,20 +46,32 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
         for patch in outcome.patches:
             if patch.place.unit.path == path:
                 by_place.setdefault(patch.place.node, []).append(patch)
+    loaded = _loaded(simulation) if any(p.bypasses for group in by_place.values() for p in group) else set()
     found: list[Idle] = []
     for group in by_place.values():
         if any(patch.looked_up for patch in group):
             continue
         for patch in group:
-            idle = _idle(simulation, patch, is_test)
+            idle = _idle(simulation, patch, loaded, is_test)
             if idle is not None:
                 found.append(idle)
                 break
     return found
 
 
-def _idle(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool]) -> Idle | None:
+def _loaded(simulation: Simulation) -> set[Path]:
+    """The modules that are there before any test runs. What a test loads under its patch copies the double."""
+    graph = ImportGraph(simulation.resolver)
+    start = [module.path for module in simulation.fixtures.chain(simulation.module)]
+    return {node for node in graph.closure(start) if isinstance(node, Path)}
+
+
+def _idle(
+    simulation: Simulation, patch: Watched, loaded: set[Path], is_test: Callable[[Path], bool]
+) -> Idle | None:
     if not patch.bypasses or (patch.lost and _may_be_read(simulation, patch, is_test)):
+        return None
+    if not all(_holders(simulation, bypass) <= loaded for bypass in patch.bypasses):
         return None
     reasons = [(_reason(patch, bypass, is_test), bypass) for bypass in patch.bypasses]
     if any(reason is None for reason, _ in reasons):
@@ -66,6 +79,17 @@ def _idle(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool
     reason = reasons[0][0]
     assert reason is not None
     return Idle(patch, reason, tuple(bypass for other, bypass in reasons if other is reason))
+
+
+def _holders(simulation: Simulation, bypass: Bypass) -> set[Path]:
+    """The modules that must have been loaded before the patch, if they are to hold the original."""
+    found = {bypass.module.path, bypass.place.unit.path}
+    if bypass.holder is not None:
+        found.add(bypass.holder.entity.path)
+    source = _imported(simulation, bypass)
+    if source is not None and source[0].file.path is not None:
+        found.add(source[0].file.path)
+    return found
 
 
 def _may_be_read(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool]) -> bool:
@@ -115,17 +139,22 @@ def consumers(simulation: Simulation, idle: Idle) -> Iterator[str]:
 def _consumer(simulation: Simulation, bypass: Bypass) -> str | None:
     if bypass.way in (Way.NAME, Way.MODULE):
         return f"{bypass.module.name}.{bypass.name}"
-    if bypass.way is Way.IMPORT and bypass.binder is not None:
-        alias = bypass.binder.node
-        if not isinstance(alias, ast.alias):
-            return None
-        for node in ast.walk(bypass.binder.unit.node):
-            if isinstance(node, ast.ImportFrom) and alias in node.names:
-                importer = simulation.workspace.module(bypass.binder.unit.path)
-                if importer is None:
-                    return None
-                facts, _ = import_facts(node, alias, alias.asname or alias.name)
-                source = simulation.resolver.imported_module(importer, facts)
-                if isinstance(source, ModuleEntity):
-                    return f"{source.file.name}.{alias.name}"
+    source = _imported(simulation, bypass)
+    return f"{source[0].file.name}.{source[1]}" if source is not None else None
+
+
+def _imported(simulation: Simulation, bypass: Bypass) -> tuple[ModuleEntity, str] | None:
+    """What an import inside a function took, and from which module."""
+    if bypass.way is not Way.IMPORT or bypass.binder is None:
+        return None
+    alias = bypass.binder.node
+    importer = simulation.workspace.module(bypass.binder.unit.path)
+    if not isinstance(alias, ast.alias) or importer is None:
+        return None
+    for node in ast.walk(bypass.binder.unit.node):
+        if isinstance(node, ast.ImportFrom) and alias in node.names:
+            facts, _ = import_facts(node, alias, alias.asname or alias.name)
+            source = simulation.resolver.imported_module(importer, facts)
+            if isinstance(source, ModuleEntity):
+                return source, alias.name
     return None
