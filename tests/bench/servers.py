@@ -1,6 +1,6 @@
 """Language servers under the same client, in the same run: understudy, ruff, ty, pyrefly, basedpyright.
 
-    python tests/bench/server.py [--files 5000] [--edits 100] [--only understudy ruff] [--no-install] [--json FILE]
+    python tests/bench/servers.py [--files 5000] [--edits 100] [--only understudy ruff] [--no-install] [--json FILE]
 
 Figures, not tests: nothing here fails because a machine is slow. The other servers are installed from the package
 index into a virtual environment of their own, which is thrown away. Linux, for the memory of processes.
@@ -125,7 +125,7 @@ class Figures:
     series: dict[str, list[float]] = field(default_factory=dict)
 
 
-def measure(command: list[str], root: Path, files: dict[str, Path], edits: int) -> Figures:
+def _measured(command: list[str], root: Path, files: dict[str, Path], edits: int) -> Figures:
     figures = Figures()
     client = Client(command, root)
     try:
@@ -283,7 +283,7 @@ def main() -> None:
         for name in options.only:
             command = ["/usr/bin/env", f"PATH={search}", *SERVERS[name]]
             try:
-                results[name] = measure(command, root, files, options.edits)
+                results[name] = _measured(command, root, files, options.edits)
             except Gone as error:
                 print(f"{name}: {error}")
         _print(results)
