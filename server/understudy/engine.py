@@ -50,6 +50,7 @@ class Project:
         :param tier2: asked, after everything else, about what facts could not name.
         """
         self.tier2 = tier2
+        self._is_test: dict[Path, bool] = {}
         self.root = root
         self.config = config
         self.environment = environment.find(
@@ -69,6 +70,12 @@ class Project:
 
     def is_test(self, path: Path) -> bool:
         """Test code: what matches ``test-patterns``, and whatever lies in a folder called ``tests``."""
+        known = self._is_test.get(path)
+        if known is None:
+            known = self._is_test[path] = self._looks_like_test(path)
+        return known
+
+    def _looks_like_test(self, path: Path) -> bool:
         if not path.is_relative_to(self.root):
             return False
         relative = path.relative_to(self.root)

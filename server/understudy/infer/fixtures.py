@@ -17,6 +17,7 @@ class Fixtures:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
+        self._chains: dict[Path, list[Module]] = {}
 
     def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
         """Every definition of a fixture that a test in ``module`` can see, nearest first."""
@@ -46,6 +47,12 @@ class Fixtures:
 
     def chain(self, module: Module) -> list[Module]:
         """The module, then the conftest files above it, nearest first, each with its ``pytest_plugins``."""
+        known = self._chains.get(module.path)
+        if known is None:
+            known = self._chains[module.path] = self._chain(module)
+        return known
+
+    def _chain(self, module: Module) -> list[Module]:
         workspace = self.resolver.workspace
         places = [module]
         folder = module.path.parent

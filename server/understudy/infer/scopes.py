@@ -133,8 +133,17 @@ class FileScopes:
 
     def __post_init__(self) -> None:
         top = Scope(None, None)
+        lists = (self.calls, self.statements, self.functions, self.classes, self.reads)
         for unit in self.parsed.units:
-            self._visit(unit, unit.node, top, Chain(unit.node, None))
+            # A statement that an edit leaves alone keeps its sites, and they the names of their scopes.
+            known = unit.memo.get("sites")
+            if known is None:
+                before = [len(each) for each in lists]
+                self._visit(unit, unit.node, top, Chain(unit.node, None))
+                unit.memo["sites"] = [each[start:] for each, start in zip(lists, before, strict=True)]
+            else:
+                for each, sites in zip(lists, known, strict=True):
+                    each.extend(sites)
 
     def _visit(self, unit: Unit, node: ast.AST, scope: Scope, chain: Chain) -> None:
         inner = scope

@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar, cast
 
 from understudy.binding.idle import Idle, idle_patches
 from understudy.doubles.run import Simulation
 from understudy.finding import Finding, Fix, Related, Severity
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
+from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import FileScopes
 from understudy.infer.tier2 import Names
 from understudy.orm.models import Models
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
+
+_T = TypeVar("_T")
 
 
 class Context:
@@ -37,6 +41,7 @@ class Context:
         self.is_test_path = is_test
         self.tier2 = tier2
         self.resolver = Resolver(workspace)
+        self._made: dict[str, object] = {}
         self._others: dict[Path, Context | None] = {}
 
     @property
@@ -47,9 +52,19 @@ class Context:
     def source(self) -> str:
         return self.parsed.text.content
 
-    @property
+    @cached_property
     def is_test(self) -> bool:
         return self.is_test_path(self.path)
+
+    @cached_property
+    def fixtures(self) -> Fixtures:
+        return Fixtures(self.resolver)
+
+    def once(self, key: str, make: Callable[[], _T]) -> _T:
+        """What several rules need, made when the first asks."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("_T", self._made[key])
 
     @cached_property
     def scopes(self) -> FileScopes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from understudy.doubles.state import last_name
 from understudy.index.workspace import Workspace
 from understudy.infer.scopes import Site
+from understudy.rules.base import Context
 from understudy.source.parse import Parsed
 
 _EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress"})
@@ -46,9 +47,13 @@ def expected(site: Site, *exceptions: str) -> bool:
     return False
 
 
-def excused(parsed: Parsed, workspace: Workspace) -> bool:
+def excused(context: Context) -> bool:
     """May the whole file be skipped, or its failures be expected: ``pytestmark``, ``importorskip``, a skip at
     its top level?"""
+    return context.once("excused", lambda: _excused(context.parsed, context.workspace))
+
+
+def _excused(parsed: Parsed, workspace: Workspace) -> bool:
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, (ast.Assign, ast.AnnAssign)):

@@ -11,7 +11,6 @@ from functools import cached_property
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, External
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, patch_call
@@ -57,7 +56,7 @@ class Decorated:
             return False
         if name in _PYTEST_FIXTURES:
             return True
-        return any(True for _ in Fixtures(context.resolver).find(name, context.module, self.owner))
+        return any(True for _ in context.fixtures.find(name, context.module, self.owner))
 
 
 _PYTEST_FIXTURES = frozenset(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import Scope, Site
 from understudy.orm.factories import Factories
 from understudy.orm.models import Model
@@ -147,7 +146,7 @@ def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth
         if isinstance(cls, ast.ClassDef):
             entity = context.resolver.module_attribute(context.module, cls.name)
             owner = entity if isinstance(entity, ClassEntity) else None
-    fixture = next(iter(Fixtures(context.resolver).find(name, context.module, owner)), None)
+    fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
         return None
     return _given(context, fixture, judge, depth)
@@ -157,6 +156,12 @@ def _given(context: Context, fixture: FunctionEntity, judge: Judge[_T], depth: i
     other = context.other(fixture.path)
     if other is None:
         return None
+    result = other.once(f"given by {fixture.span}", lambda: _given_site(other, fixture))
+    return made_by_call(other, result[0], result[1], judge, depth + 1) if result is not None else None
+
+
+def _given_site(other: Context, fixture: FunctionEntity) -> tuple[Site, ast.expr] | None:
+    """Where a fixture returns or yields, when that is one place, and what."""
     for found in other.scopes.functions:
         node = found.node
         if (
@@ -166,8 +171,7 @@ def _given(context: Context, fixture: FunctionEntity, judge: Judge[_T], depth: i
             values = list(_results(node))
             if len(values) != 1:
                 return None
-            inner = Site(found.unit, values[0], Scope(node, found.scope), found.chain)
-            return made_by_call(other, inner, values[0], judge, depth + 1)
+            return Site(found.unit, values[0], Scope(node, found.scope), found.chain), values[0]
     return None
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.doubles.state import last_name
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import FunctionNode
 from understudy.rules.base import Context
 from understudy.source.parse import Parsed, Unit
@@ -134,8 +133,12 @@ def names(parsed: Parsed) -> set[str]:
 
 def around(context: Context) -> frozenset[str]:
     """Modules that the test run of a file replaces in ``sys.modules``: a mock has every attribute."""
+    return context.once("stubs around", lambda: _around(context))
+
+
+def _around(context: Context) -> frozenset[str]:
     found: set[str] = set()
-    for module in Fixtures(context.resolver).chain(context.module):
+    for module in context.fixtures.chain(context.module):
         found.update(names(context.workspace.parsed(module.path)))
     return frozenset(found)
 

@@ -11,7 +11,6 @@ from functools import cache
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
 from understudy.infer.entities import External
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
@@ -116,7 +115,7 @@ class PatchCall:
 
 def patch_calls(context: Context) -> Iterator[PatchCall]:
     """The patches of the file whose target must exist, and is not expected to be missing."""
-    if excused(context.parsed, context.workspace):
+    if excused(context):
         return
     for call in certain_patches(context, *_MISSING_ERRORS):
         if not call.creates:
@@ -132,8 +131,12 @@ def certain_patches(context: Context, *exceptions: str) -> Iterator[PatchCall]:
                 yield call
 
 
-def all_patches(context: Context) -> Iterator[PatchCall]:
+def all_patches(context: Context) -> list[PatchCall]:
     """Every call of the file that replaces one attribute, named by constants."""
+    return context.once("patches", lambda: list(_all_patches(context)))
+
+
+def _all_patches(context: Context) -> Iterator[PatchCall]:
     if not any(word in context.source for word in ("patch", "mocker")):
         return
     for site in context.scopes.calls:
@@ -325,7 +328,7 @@ def replaced_around(context: Context, site: Site, names: set[str]) -> bool:
     """Does the test that a place is in, a fixture, ``setUp`` or other code that is no test replace an attribute
     of one of these names, whatever it belongs to?"""
     around = {id(node) for node in site.chain}
-    for module in Fixtures(context.resolver).chain(context.module):
+    for module in context.fixtures.chain(context.module):
         for unit in context.workspace.parsed(module.path).units:
             for node, tests in _replacements(unit.node, ()):
                 if node is not site.node and _replaced_name(node) in names and tests <= around:

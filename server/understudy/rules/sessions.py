@@ -6,7 +6,6 @@ import ast
 import re
 
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.scopes import Scope, Site
 from understudy.orm.lineage import made_by
 from understudy.rules.base import Context
@@ -83,7 +82,7 @@ def _is_session_fixture(context: Context, site: Site, name: str) -> bool:
         if isinstance(cls.node, ast.ClassDef) and any(node is cls.node for node in site.chain):
             entity = context.resolver.module_attribute(context.module, cls.node.name)
             owner = entity if isinstance(entity, ClassEntity) else None
-    fixtures = Fixtures(context.resolver)
+    fixtures = context.fixtures
     wanted: str | None = name
     module = context.module
     for _ in range(_DEPTH):

@@ -15,7 +15,6 @@ from understudy.index.module import Module
 from understudy.infer.assigned import set_on_class
 from understudy.infer.definitions import definitions
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity
-from understudy.infer.fixtures import Fixtures
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
@@ -99,7 +98,7 @@ def _by_object(context: Context, call: PatchCall) -> _Missing | None:
 
 def _set_elsewhere(context: Context, found: _Missing) -> bool:
     """Does other code set such an attribute? Test code may do it on any object: it may be this one."""
-    for module in Fixtures(context.resolver).chain(context.module):
+    for module in context.fixtures.chain(context.module):
         parsed = context.workspace.parsed(module.path)
         if _sets(parsed, found.name) or creates(parsed, found.name):
             return True

@@ -9,7 +9,6 @@ from pathlib import Path
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.fixes import imports
 from understudy.index.module import Module
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import ImportGraph
 from understudy.rules import module_stubs, us204_stub_after_import
 from understudy.rules.base import Context, Rule
@@ -31,7 +30,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         if any(
             module_stubs.restored(context.workspace.parsed(module.path), stub.name, stub)
-            for module in (*Fixtures(context.resolver).chain(context.module), *helpers)
+            for module in (*context.fixtures.chain(context.module), *helpers)
         ):
             continue
         fix = _fix(context, stub)

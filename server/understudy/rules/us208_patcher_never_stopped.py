@@ -8,7 +8,6 @@ from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.infer.entities import ClassEntity, External
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context, Rule
@@ -41,7 +40,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _stopped_by_helpers(context: Context) -> bool:
     """Is there a ``stopall`` around: in the file, a conftest above it, a module that it imports?"""
-    places: list[Path] = [module.path for module in Fixtures(context.resolver).chain(context.module)]
+    places: list[Path] = [module.path for module in context.fixtures.chain(context.module)]
     for edge in ImportGraph(context.resolver).edges(context.module):
         places.extend(node for node in edge.targets if isinstance(node, Path))
     for site in context.scopes.classes:

@@ -9,7 +9,6 @@ from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.module import Module
 from understudy.infer.entities import ModuleEntity
-from understudy.infer.fixtures import Fixtures
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
@@ -24,7 +23,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     loaded: _Loaded | None = None
     for call in certain_patches(context, "AttributeError", "ModuleNotFoundError"):
-        if call.target is None or len(call.names) < 2 or excused(context.parsed, context.workspace):
+        if call.target is None or len(call.names) < 2 or excused(context):
             continue
         named = _module(context, call)
         if named is None:
@@ -50,7 +49,7 @@ def _loaded(context: Context) -> _Loaded:
     """All that the test module and the conftest files above it load."""
     names = LoadedNames(context.resolver)
     found: _Loaded = {}
-    for module in reversed(Fixtures(context.resolver).chain(context.module)):
+    for module in reversed(context.fixtures.chain(context.module)):
         for name, how in names.closure(module).items():
             found.setdefault(name, how)
     return found

@@ -37,7 +37,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         owner = _owner(context, call) if call.form != "multiple" else None
         if owner is None or not is_immutable(owner.dotted) or not _has(owner.dotted, call.name):
             continue
-        if _replaced(context, call, owner) or excused(context.parsed, context.workspace):
+        if _replaced(context, call, owner) or excused(context):
             continue
         if call.target is not None:
             span = call.site.unit.string_span(call.target, 0, len(call.path))

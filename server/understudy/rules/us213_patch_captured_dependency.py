@@ -33,7 +33,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if not isinstance(original, FunctionEntity) or original.owner is not None:
             continue
         dependency = _requested(context, call, original)
-        if dependency is None or excused(context.parsed, context.workspace) or _is_read(context, call, owner):
+        if dependency is None or excused(context) or _is_read(context, call, owner):
             continue
         fix = _fix(context, call, original)
         yield rule.finding(

@@ -27,7 +27,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         owner = _owner(context, call)
         if owner is None or not _is_missing(context, owner, call.name):
             continue
-        if excused(context.parsed, context.workspace) or _below_a_mock(context, call, owner):
+        if excused(context) or _below_a_mock(context, call, owner):
             continue
         if _is_read(context, owner, call.name):
             continue

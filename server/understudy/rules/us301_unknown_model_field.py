@@ -41,7 +41,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for given in listed.given:
             if attributes.accepts(context.models, model, given.name) is not False:
                 continue
-            if _replaced(context, site, call, model) or excused(context.parsed, context.workspace):
+            if _replaced(context, site, call, model) or excused(context):
                 break
             yield _finding(rule, context, model, given, listed.names)
 

@@ -56,7 +56,7 @@ def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:
 
 
 def _excused(context: Context, site: Site, found: Model, name: str) -> bool:
-    if expected(site, "AttributeError") or excused(context.parsed, context.workspace):
+    if expected(site, "AttributeError") or excused(context):
         return True
     if _asked(site, name):
         return True

@@ -33,7 +33,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for given, found, raises in _wrong(context, site, call, call.func):
             if any(expected(site, name) for name in _EXCEPTIONS):
                 break
-            if excused(context.parsed, context.workspace) or _replaced(context, site, found):
+            if excused(context) or _replaced(context, site, found):
                 break
             yield _finding(rule, context, given, found, raises)
 

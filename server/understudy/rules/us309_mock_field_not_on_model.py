@@ -156,7 +156,7 @@ def _given_reason(double: Double, name: str) -> str:
 
 
 def _excused(context: Context, site: Site) -> bool:
-    return expected(site, "AttributeError") or excused(context.parsed, context.workspace)
+    return expected(site, "AttributeError") or excused(context)
 
 
 def _finding(

@@ -56,7 +56,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         if any(expected(site, name) for name in _ERRORS) or not _stored(function, call):
             continue
-        if _expects_failure(function) or excused(context.parsed, context.workspace):
+        if _expects_failure(function) or excused(context):
             continue
         added = call.args[0]
         items = added.elts if isinstance(added, (ast.List, ast.Tuple)) else [added]

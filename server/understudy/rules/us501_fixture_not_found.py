@@ -38,7 +38,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 continue
             if _bound(chain, arg.arg) or plugins(context.workspace).may_provide(arg.arg):
                 continue
-            if excused(context.parsed, context.workspace):
+            if excused(context):
                 return
             yield _finding(rule, context, test, arg, fixtures, chain)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from understudy.doubles.run import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.plugins import plugins
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
@@ -31,7 +30,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test or "async def test" not in context.source:
         return
     for test in tests(context.parsed, context.module, context.resolver):
-        if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context.parsed, context.workspace):
+        if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context):
             continue
         if test.node.decorator_list and not all(_is_mark(d) for d in test.node.decorator_list):
             # A decorator may run the coroutine.
@@ -91,7 +90,7 @@ def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Findin
         return
     if marks - {"parametrize", "usefixtures", "filterwarnings", "slow", "integration", "unit", "timeout"}:
         return
-    chain = Fixtures(context.resolver).chain(context.module)
+    chain = context.fixtures.chain(context.module)
     if any(word in context.workspace.text(place.path).content for place in chain for word in _HOOKS):
         return
     if any(arg.arg.startswith("anyio_backend") for arg in test.node.args.args):
