@@ -50,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             refused = _refused(context, factories, factory, given.name, 0)
             if refused is None:
                 continue
-            if excused(context.parsed, context.workspace):
+            if excused(context):
                 return
             if context.is_test and replaced_around(context, site, {factory.target.name, factory.entity.name}):
                 break
