@@ -50,7 +50,7 @@ def expected(site: Site, *exceptions: str) -> bool:
 def excused(context: Context) -> bool:
     """May the whole file be skipped, or its failures be expected: ``pytestmark``, ``importorskip``, a skip at
     its top level?"""
-    return context.once("excused", lambda: _excused(context))
+    return context.once("excused", lambda: _excused(context.parsed, context.workspace))
 
 
 def _excused(parsed: Parsed, workspace: Workspace) -> bool:
