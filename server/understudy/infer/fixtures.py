@@ -17,6 +17,7 @@ class Fixtures:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
+        self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
 
     def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
@@ -115,6 +116,11 @@ class Fixtures:
         return found
 
     def _in_body(self, cls: ClassEntity) -> dict[str, FunctionEntity]:
+        if cls not in self._bodies:
+            self._bodies[cls] = self._read_body(cls)
+        return self._bodies[cls]
+
+    def _read_body(self, cls: ClassEntity) -> dict[str, FunctionEntity]:
         return {
             fixture_name(declaration): FunctionEntity(
                 cls.module, declaration, cls.row, f"{cls.qualname}.{declaration.name}", cls

@@ -90,7 +90,7 @@ class ModuleFinder:
         self.environment = environment
         self.source_roots = source_roots
         self.listing = Listing()
-        self._found: dict[tuple[str, Roots], ModuleFile | None] = {}
+        self._found: dict[tuple[str, Path], ModuleFile | None] = {}
         self._roots: dict[Path, Roots] = {}
 
     @cached_property
@@ -142,10 +142,11 @@ class ModuleFinder:
 
     def find(self, name: str, importer: Path) -> ModuleFile | None:
         """The module that ``import name`` gives in ``importer``; None when it cannot be found."""
-        roots = self.roots_for(importer) if self._inside(importer) else Roots((), ())
-        key = (name, roots)
+        # What an import finds depends on the importer's folder alone.
+        key = (name, importer.parent)
         if key in self._found:
             return self._found[key]
+        roots = self.roots_for(importer) if self._inside(importer) else Roots((), ())
         found = self._find(name, roots)
         self._found[key] = found
         return found

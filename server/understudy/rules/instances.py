@@ -122,7 +122,10 @@ def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int
         binders = scope.names.get(name) if not scope.is_class or scope is site.scope else None
         if binders:
             if len(binders) == 1 and isinstance(binders[0], ast.arg):
-                return _of_fixture(context, site, name, judge, depth) if context.is_test else None
+                if not context.is_test:
+                    return None
+                key = f"fixture {name} of {id(scope.node)} as {judge.__module__}.{judge.__qualname__}"
+                return context.once(key, lambda: _of_fixture(context, site, name, judge, depth))
             if len(binders) == 2 and isinstance(binders[0], ast.Assign):
                 return made_by_call(context, site, binders[0].value, judge, depth + 1)
             return None
