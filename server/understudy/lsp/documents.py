@@ -112,7 +112,9 @@ def apply(text: Text, change: types.TextDocumentContentChangeEvent, encoding: st
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of a URI; None for other schemes."""
+    """The file of a URI; None for other schemes: a cell of a notebook, an old revision, what was never saved."""
+    if not uri.lower().startswith("file:"):
+        return None
     try:
         path = uris.to_fs_path(uri)
     except ValueError:

@@ -29,6 +29,7 @@ from understudy.lsp import feature, transport
 from understudy.lsp.background import Progress
 from understudy.lsp.diagnostics import publication
 from understudy.lsp.feature import Feature
+from understudy.lsp.features.commands import recent
 from understudy.lsp.progress import ProgressBar
 from understudy.lsp.session import Overtaken, Session
 from understudy.lsp.worker import Report
@@ -47,6 +48,8 @@ def serve(tcp: tuple[str, int] | None, log_level: str = "warning") -> int:
     first, else 1."""
     layout = "%(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=log_level.upper(), format=layout)
+    recent.setFormatter(logging.Formatter(layout))
+    logging.getLogger().addHandler(recent)
     # pygls logs the body of every message at INFO.
     logging.getLogger("pygls").setLevel(logging.ERROR)
     # An edit must not wait the usual 5 ms, at each of several turns, behind a running analysis.
@@ -226,6 +229,8 @@ def _register(server: Server) -> None:
     @server.feature(types.INITIALIZE)
     def _(params: types.InitializeParams) -> None:
         session.initialize(params)
+        if params.process_id is not None:
+            transport.end_with(params.process_id)
         for method, features, options in feature.offered(session.client):
             if features[0].is_command:
                 server.command(method)(_command(session, features[0]))

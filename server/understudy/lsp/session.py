@@ -307,6 +307,10 @@ class Session:
             self._settings = settings
             self._reload()
 
+    def start_over(self) -> None:
+        """Read everything anew."""
+        self._reload()
+
     def _reload(self) -> None:
         settings = self._settings
 

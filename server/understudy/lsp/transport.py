@@ -13,7 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from time import sleep
 from typing import BinaryIO
+
+_WATCH_EVERY = 2.0
+"""Seconds between two looks whether the editor is still there."""
 
 
 def messages(stream: BinaryIO) -> Iterator[bytes]:
@@ -103,3 +107,23 @@ def accepted(host: str, port: int) -> tuple[BinaryIO, BinaryIO]:
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection.makefile("rb"), connection.makefile("wb")
+
+
+def end_with(parent: int) -> None:
+    """End this process when the editor's has ended, also when somebody else still holds our input open."""
+    if sys.platform == "win32" or parent <= 0:
+        # There, another process can have the number at once; closed pipes have to do.
+        return
+
+    def watch() -> None:
+        while True:
+            sleep(_WATCH_EVERY)
+            try:
+                os.kill(parent, 0)
+            except ProcessLookupError:
+                os._exit(1)
+            except OSError:
+                # It is there, and another user's.
+                return
+
+    threading.Thread(target=watch, name="understudy-parent", daemon=True).start()
