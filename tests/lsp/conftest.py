@@ -43,11 +43,14 @@ async def wire() -> AsyncIterator[Wire]:
         await process.wait()
 
 
+PYPROJECT = '[tool.understudy]\n\n[tool.pytest.ini_options]\nasyncio_mode = "auto"\n'
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
     def make(files: dict[str, str]) -> Path:
         root = tmp_path / "project"
-        for name, content in {"pyproject.toml": "[tool.understudy]\n", **files}.items():
+        for name, content in {"pyproject.toml": PYPROJECT, **files}.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, "utf-8", newline="")
