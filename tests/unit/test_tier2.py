@@ -345,6 +345,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "pyproject.toml").write_text("[tool.understudy]\n", "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n", "ascii")
     (folder / "clients.py").write_text(CLIENTS, "utf-8")
     (folder / "test_clients.py").write_text(TESTS, "utf-8")
     return folder
@@ -518,7 +519,6 @@ def test_findings_that_need_the_second_tier_and_what_the_runtime_says(real: Tier
         ("US102", "test_function"),
         ("US101", "test_tier1"),
     }
-    (root / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n", "ascii")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_clients.py"],
         cwd=root,
