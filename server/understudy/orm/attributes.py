@@ -60,8 +60,14 @@ def has_on_instance(models: Models, found: Model, name: str) -> bool | None:
 
 def stores(models: Models, found: Model, key: str) -> bool | None:
     """Does ``values(key=…)`` find a column? Attributes count, and names of columns in the table."""
-    if any(column_key(column) == key for column in found.columns):
-        return True
+    registry = models.registries.get(found.registry)
+    # With single-table inheritance, the columns of classes below lie in the same table.
+    below = [m for m in registry.models if found.entity in m.lineage.classes] if registry is not None else []
+    for model_ in (found, *below):
+        if any(column_key(column) == key or column.name == key for column in model_.columns):
+            return True
+        if not model_.known:
+            return None
     return has(models, found, key)
 
 
