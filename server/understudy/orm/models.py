@@ -111,8 +111,6 @@ class Model:
     """Where the name of the table is written, in the class's file."""
     known: bool
     """False when it may have attributes or columns that are not seen."""
-    columns_known: bool = True
-    """False when something in its body may be a column that was not recognised."""
     core: tuple[Module, model.CallTerm] | None = None
     """The ``Table(…)`` call that it is mapped to, with the module where it stands."""
 
@@ -193,9 +191,13 @@ class Models:
             table,
             span,
             known,
-            known and not any(self._may_be_column(cls) for cls in lineage.classes),
             core,
         )
+
+    def columns_known(self, found: Model) -> bool:
+        """False when something in the body of a model, or of a class above it, may be a column that was not
+        recognised."""
+        return found.known and not any(self._may_be_column(cls) for cls in found.lineage.classes)
 
     def _may_be_column(self, cls: ClassEntity) -> bool:
         """Does a class body make something by a call, or take it from a name, that could be a column?"""
@@ -334,7 +336,6 @@ class Models:
             tuple(relationships),
             table,
             None,
-            known,
             known,
             core,
         )

@@ -43,7 +43,7 @@ class Schema:
         return self._tables[key]
 
     def _table(self, found: Model) -> TableSpec | None:
-        if found.table is None or not found.columns_known:
+        if found.table is None or not self.models.columns_known(found):
             return None
         if found.core is not None:
             return self.core(*found.core)
@@ -148,7 +148,7 @@ class Schema:
         """A model and the mapped classes above it, topmost first; None when one is not known."""
         above = self.models.above(found)
         chain = self.classes(above) if above is not None else ()
-        if chain is None or not found.columns_known:
+        if chain is None or not self.models.columns_known(found):
             return None
         parent = chain[-1].name if chain else None
         if found.table is None:

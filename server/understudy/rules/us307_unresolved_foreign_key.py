@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from understudy.facts.model import CallTerm
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
+from understudy.index.module import Module
 from understudy.orm.columns import Column, ForeignKey, columns
 from understudy.orm.models import Model, Models
 from understudy.orm.rebuild import TableSpec, resolves
@@ -43,17 +45,16 @@ def _checked(
     *schema, table, name = key.target.split(".") if "." in key.target else (key.target, "")
     if len(schema) > 1 or not name:
         return
+    named = [(known, known.spec(context.models)) for known in _tables(context.models) if known.name == table]
     targets = [
-        known
-        for known in _tables(context.models)
-        if known.name == table and (not schema or known.spec is None or known.spec.schema == schema[0])
+        (known, found) for known, found in named if not schema or found is None or found.schema == schema[0]
     ]
     if not targets:
         if not schema and not _may_exist(context, table):
             yield _no_table(rule, context, mapped, column, key, table)
         return
     spec = Schema.of(context.models).table(mapped)
-    other, found = targets[0].model, targets[0].spec
+    other, found = targets[0][0].model, targets[0][1]
     if len(targets) > 1 or spec is None or found is None:
         return
     if context.workspace.files_with(_REFLECTED) or context.workspace.files_with(_CHANGED):
@@ -69,24 +70,30 @@ class _Table:
 
     name: str
     model: Model | None
-    spec: TableSpec | None
-    """None when not all of its columns are known."""
+    core: tuple[Module, CallTerm] | None
+    """The ``Table(…)`` of one that is no model's."""
+
+    def spec(self, models: Models) -> TableSpec | None:
+        """Its columns; None when not all of them are known."""
+        schema = Schema.of(models)
+        if self.model is not None:
+            return schema.table(self.model)
+        return schema.core(*self.core) if self.core is not None else None
 
 
 def _tables(models: Models) -> list[_Table]:
     """Every table that a model or a ``Table(…)`` declares."""
 
     def make() -> list[_Table]:
-        schema = Schema.of(models)
         found = [
-            _Table(model.table, model, schema.table(model))
+            _Table(model.table, model, None)
             for registry in models.registries.values()
             for model in registry.models
             if model.table is not None
         ]
         mapped = {id(table.model.core[1]) for table in found if table.model is not None and table.model.core}
         found.extend(
-            _Table(name, None, schema.core(module, call))
+            _Table(name, None, (module, call))
             for name, module, call, _ in core_tables(models)
             if id(call) not in mapped
         )

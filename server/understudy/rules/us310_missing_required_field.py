@@ -75,7 +75,11 @@ def _instance(
     if not isinstance(made, ast.Call) or made.args:
         return
     model = model_of(context, site, made.func)
-    if model is None or model.lineage.constructor is not Constructor.DEFAULT or not model.columns_known:
+    if (
+        model is None
+        or model.lineage.constructor is not Constructor.DEFAULT
+        or not context.models.columns_known(model)
+    ):
         return
     given = keywords(context, site, made)
     if not given.complete:
