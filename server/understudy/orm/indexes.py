@@ -14,6 +14,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, ValueEntity
 from understudy.orm.attributes import column_name
+from understudy.orm.lineage import tail
 from understudy.orm.models import Member, Model, Models, Registry, call_name
 from understudy.source.span import Span
 
@@ -304,6 +305,13 @@ def metadata_of(models: Models, mapped: Model) -> _MetaData | None:
                 if inner.value is None:
                     continue
                 return _read(models, cls.module, inner.value, (cls.path, cls.qualname))
+        for decorator in cls.declaration.decorators:
+            given = decorator.keyword("metadata") if isinstance(decorator, model.CallTerm) else None
+            if tail(decorator) == "as_declarative" and given is not None:
+                return _read(models, cls.module, given, cls.key)
+            if tail(decorator) in ("as_declarative_base", "mapped", "mapped_as_dataclass"):
+                # The metadata of a registry object.
+                return _MetaData(mapped.registry, None)
         if cls.key == mapped.registry:
             break
     module = models.workspace.module(path)
