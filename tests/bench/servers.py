@@ -112,6 +112,16 @@ class Client:
                 if params["uri"] == uri and params.get("version") in (None, version):
                     return when
 
+    def settle(self, told: dict[str, Any], quiet: float = 3.0) -> None:
+        """Take in publications until there have been none for so many seconds."""
+        while True:
+            try:
+                _, message = self.receive(time.perf_counter() + quiet)
+            except Gone:
+                return
+            if message.get("method") == "textDocument/publishDiagnostics":
+                told[message["params"]["uri"]] = message["params"]
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -129,12 +139,12 @@ def _measured(command: list[str], root: Path, files: dict[str, Path], edits: int
     figures = Figures()
     client = Client(command, root)
     try:
-        when, _ = client.request("initialize", _initialize(root))
+        when, _ = client.request("initialize", initialize(root))
         figures.values["start to initialize"] = when - client.started
         client.notify("initialized", {})
         for name, path in files.items():
             _edit(client, figures, name, path, edits)
-        figures.values["memory"] = _memory(client.process.pid)
+        figures.values["memory"] = memory(client.process.pid)
         before = _cpu(client.process.pid)
         time.sleep(IDLE)
         figures.values["idle CPU"] = (_cpu(client.process.pid) - before) / IDLE
@@ -184,7 +194,7 @@ def _change(client: Client, uri: str, version: int, row: int, text: str) -> None
     )
 
 
-def _initialize(root: Path) -> dict[str, Any]:
+def initialize(root: Path) -> dict[str, Any]:
     return {
         "processId": os.getpid(),
         "rootUri": root.as_uri(),
@@ -207,7 +217,7 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
     page = os.sysconf("SC_PAGE_SIZE")
     return sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) * page for each in _tree(pid))
 
