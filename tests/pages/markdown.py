@@ -10,7 +10,13 @@ from oracle.interpreters import RUNNING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 DEFAULT_FILE = "test_example.py"
-DEFAULT_SETTINGS = '[tool.pytest.ini_options]\nasyncio_mode = "auto"\n'
+DEFAULT_SETTINGS = """\
+[tool.pytest.ini_options]
+asyncio_mode = "auto"
+
+[dependency-groups]
+test = ["pytest", "pytest-asyncio", "pytest-mock", "hypothesis"]
+"""
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")

@@ -60,6 +60,8 @@ _WITHOUT_FIXTURES = frozenset(
     )
 )  # fmt: skip
 """Plugins that bring none, libraries of the same names, and words that only look like a plugin."""
+_NEEDS_PYTEST = re.compile(r"""(?:^[ \t]*(?:-[ \t]*)?|["'])pytest[ \t]*(?:$|[\[<>=~!;"'#])""", re.MULTILINE)
+"""A requirement on pytest itself: ``"pytest>=8"`` in a list, ``pytest`` on a line of its own."""
 _NOT_PLUGINS = frozenset({"pytest_plugins", "pytest_cache", "pytest_args", "pytest_addopts"})
 _BUILT_IN = frozenset(
     (
@@ -104,6 +106,9 @@ class Plugins:
     """Plugins that the project's files mention and the environment has not."""
     settings: str
     """The text of the project's dependency and configuration files."""
+    certain: bool
+    """False: the environment may be another than the one that the tests run in. It has no pytest, or is merely the
+    one of Understudy, and the project's files do not say what its tests need."""
 
     def may_provide(self, name: str) -> bool:
         """May a plugin have a fixture of this name? True, too, when plugins are missing."""
@@ -136,7 +141,10 @@ def _read(workspace: Workspace) -> Plugins:
     mentioned -= {name.replace("_", "-") for name in _NOT_PLUGINS}
     mentioned |= {name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)}
     missing = {name for name in mentioned if name not in names and name not in _WITHOUT_FIXTURES}
-    return Plugins(_BUILT_IN, frozenset(names), tuple(packages), frozenset(missing), settings)
+    certain = "pytest" in names and (
+        not workspace.environment.running or _NEEDS_PYTEST.search(settings) is not None
+    )
+    return Plugins(_BUILT_IN, frozenset(names), tuple(packages), frozenset(missing), settings, certain)
 
 
 def _entry_points(info: Path) -> list[str]:

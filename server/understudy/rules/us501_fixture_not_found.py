@@ -51,7 +51,7 @@ def _readable(context: Context, chain: list[Module]) -> bool:
         if any((folder / "conftest.py").is_file() for folder in context.workspace.root.parents):
             return False
     found = plugins(context.workspace)
-    if "pytest11" in found.settings or "-p " in found.settings:
+    if not found.certain or "pytest11" in found.settings or "-p " in found.settings:
         return False
     for place in chain:
         text = context.workspace.text(place.path).content
