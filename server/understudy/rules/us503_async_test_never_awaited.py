@@ -81,7 +81,12 @@ def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Findin
     if marks is None:
         return
     strict = "pytest-asyncio" in found.names
-    if not found.certain or found.missing or "asyncio_mode" in found.settings or "asyncio-mode" in found.settings:
+    if (
+        not found.certain
+        or found.missing
+        or "asyncio_mode" in found.settings
+        or "asyncio-mode" in found.settings
+    ):
         return
     if "anyio_mode" in found.settings or "pytest_plugins" in context.source:
         return
