@@ -162,6 +162,12 @@ class ModuleFinder:
                 return _dotted(path.relative_to(root))
         return path.stem
 
+    def names_of(self, path: Path, importer: Path) -> set[str]:
+        """Every dotted name under which code in ``importer`` may import the file."""
+        roots = self.roots_for(importer)
+        folders = (*roots.certain, *roots.likely)
+        return {_dotted(path.relative_to(root)) for root in folders if path.is_relative_to(root)} - {""}
+
     # --- inside
 
     def _names(self, folder: Path) -> dict[str, bool]:

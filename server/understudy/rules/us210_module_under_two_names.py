@@ -26,7 +26,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if call.target is None or len(call.names) < 2 or excused(context):
             continue
         named = _module(context, call)
-        if named is None:
+        if named is None or not _may_have_others(context, named):
             continue
         if loaded is None:
             loaded = _loaded(context)
@@ -43,6 +43,12 @@ def _module(context: Context, call: PatchCall) -> ModuleEntity | None:
         if file is not None and file.workspace and file.kind is Kind.SOURCE and file.name == name:
             return ModuleEntity(file)
     return None
+
+
+def _may_have_others(context: Context, named: ModuleEntity) -> bool:
+    """Is there a folder on the search path that gives the file another name?"""
+    path = named.file.path
+    return path is not None and len(context.workspace.finder.names_of(path, context.path)) > 1
 
 
 def _loaded(context: Context) -> _Loaded:
