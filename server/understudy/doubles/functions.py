@@ -326,7 +326,24 @@ class Functions(Core):
             and any(isinstance(child, ast.Yield) for child in ast.walk(node))
             for node in ast.walk(function.node)
         )
-        return Managed(value, function.is_async, swallows)
+        return Managed(value, function.is_async, swallows, lambda: self.after_yield(function, env, place))
+
+    def after_yield(self, function: FunctionValue, env: Environment, place: Place) -> None:
+        """Run what stands behind the one ``yield`` of a fixture or context manager, when nothing was raised."""
+        node = function.node
+        yields = [child for child in _own_nodes(node) if isinstance(child, (ast.Yield, ast.YieldFrom))]
+        rest = _behind_yield(node.body, yields[0]) if isinstance(node.body, list) and len(yields) == 1 else []
+        if not rest:
+            return
+        self.calls.append(Call(place, function))
+        self.early.append([])
+        self.returns.append([])
+        try:
+            self.block(rest, env)
+        finally:
+            self.returns.pop()
+            self.settle(self.early.pop())
+            self.calls.pop()
 
     def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value | None:
         """Run a generator up to its first ``yield``: what a fixture or a context manager gives; None where it ends
@@ -433,6 +450,27 @@ def carries_double(value: object, depth: int = 0) -> bool:
         return any(carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True
+
+
+def _behind_yield(body: list[ast.stmt], wanted: ast.Yield | ast.YieldFrom) -> list[ast.stmt]:
+    """The statements that follow a ``yield`` which stands by itself, or in ``with`` or ``try``; none when it stands
+    where it may not be reached, or more than once."""
+    for index, statement in enumerate(body):
+        if isinstance(statement, (ast.Expr, ast.Assign)) and statement.value is wanted:
+            return body[index + 1 :]
+        if isinstance(statement, (ast.With, ast.AsyncWith)) and _holds(statement, wanted):
+            return [*_behind_yield(statement.body, wanted), *body[index + 1 :]]
+        if isinstance(statement, ast.Try) and _holds(statement, wanted):
+            # A handler may take what comes behind the ``yield`` inside.
+            inner = [] if statement.handlers else _behind_yield(statement.body, wanted)
+            return [*inner, *statement.finalbody, *body[index + 1 :]]
+        if _holds(statement, wanted):
+            return []
+    return []
+
+
+def _holds(statement: ast.stmt, wanted: ast.AST) -> bool:
+    return any(child is wanted for child in ast.walk(statement))
 
 
 def _is_patch(value: Value) -> bool:

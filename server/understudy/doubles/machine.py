@@ -349,6 +349,15 @@ class Machine(Expressions):
             is_async = isinstance(node, ast.AsyncWith)
             self._not_entered(callee, kind_of(manager), item.context_expr, is_async, env)
             manager = UNKNOWN
+        status = self._with_entered(manager, node, index, env)
+        if isinstance(manager, Managed):
+            manager.leave()
+        return status
+
+    def _with_entered(
+        self, manager: Value, node: ast.With | ast.AsyncWith, index: int, env: Environment
+    ) -> Status:
+        item = node.items[index]
         entered, guard, leave = self.enter(manager, item.context_expr, isinstance(node, ast.AsyncWith), env)
         if item.optional_vars is not None:
             if isinstance(entered, Mock):

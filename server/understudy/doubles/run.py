@@ -31,7 +31,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
-from understudy.infer.fixtures import Fixtures
+from understudy.infer.fixtures import Fixtures, fixture_option
 from understudy.infer.resolve import Resolver
 from understudy.infer.tier2 import Deferred, Names
 from understudy.source.parse import Parsed, Unit
@@ -240,6 +240,8 @@ class _Session:
         self.machine = machine
         self.layers: list[_Layer] = []
         self.values: dict[FunctionEntity, Value] = {}
+        self.endings: dict[object, Callable[[], None]] = {}
+        """What the fixtures of a test do behind their ``yield``."""
         self.instances: dict[ClassEntity, Instance] = {}
         self.asked: list[str] = []
         """The fixtures that the running test asks for by its parameters."""
@@ -427,6 +429,8 @@ class _Session:
         place = Place(test.unit, test.node)
         if entity.declaration.is_generator:
             value = machine.first_yield(function, env, place) or UNKNOWN
+            if fixture_option(entity.declaration, "scope") in (None, "function"):
+                machine.write(self.endings, entity, lambda: machine.after_yield(function, env, place))
         else:
             value = machine.run_bound(function, env, place)
         if isinstance(value, Mock) and value.unnamed:
@@ -491,6 +495,10 @@ class _Session:
         machine.note_untaken()
         if instance is not None:
             self._call_methods(_TEAR_DOWN, instance, test, top)
+        for layer in reversed(self.layers):
+            ending = self.endings.get(layer.key)
+            if ending is not None:
+                ending()
 
     def _decorators(self, test: Test) -> list[ast.expr]:
         """Innermost first, those of the class after those of the function."""

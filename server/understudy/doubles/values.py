@@ -234,6 +234,8 @@ class Managed(Value):
     value: Value
     is_async: bool
     swallows: bool
+    leave: Callable[[], None]
+    """Runs what stands behind the ``yield``."""
 
 
 class MockKind(str, Enum):

@@ -37,12 +37,12 @@ class Fixtures:
         found: dict[str, FunctionEntity] = {}
         for place in reversed(self.chain(module)):
             for name, entity in self.of_module(place).items():
-                if _option(entity.declaration, "autouse") is True:
+                if fixture_option(entity.declaration, "autouse") is True:
                     found[name] = entity
         if owner is not None:
             for cls in reversed(self.resolver.ancestry(owner).classes):
                 for name, entity in self._in_body(cls).items():
-                    if _option(entity.declaration, "autouse") is True:
+                    if fixture_option(entity.declaration, "autouse") is True:
                         found[name] = entity
         return list(found.values())
 
@@ -111,7 +111,7 @@ class Fixtures:
                     and isinstance(resolved, FunctionEntity)
                     and is_fixture(resolved.declaration)
                 ):
-                    named = _option(resolved.declaration, "name")
+                    named = fixture_option(resolved.declaration, "name")
                     found[named if isinstance(named, str) else bound] = resolved
         return found
 
@@ -136,7 +136,7 @@ def is_fixture(function: model.Function) -> bool:
 
 
 def fixture_name(function: model.Function) -> str:
-    named = _option(function, "name")
+    named = fixture_option(function, "name")
     return named if isinstance(named, str) else function.name
 
 
@@ -148,7 +148,8 @@ def _fixture_decorator(function: model.Function) -> model.Term | None:
     return None
 
 
-def _option(function: model.Function, name: str) -> object:
+def fixture_option(function: model.Function, name: str) -> object:
+    """The constant that a fixture's decorator gives for a keyword; None without one."""
     decorator = _fixture_decorator(function)
     if isinstance(decorator, model.CallTerm):
         value = decorator.keyword(name)
