@@ -50,7 +50,8 @@ def _configured(target: Place) -> Place:
 def _is_near(configured: str, called: str) -> bool:
     """Do the paths differ in a last name that is alike, or in calls that one of them has more?"""
     one, other = _STEP.findall(configured), _STEP.findall(called)
-    if not one or not other or "()" in (one[-1], other[-1]):
+    if not one or not other or "()" in (one[-1], other[-1]) or "__" in configured:
+        # Special methods are called by statements and operators.
         return False
     if one[:-1] == other[:-1]:
         return nearest(one[-1][1:], [other[-1][1:]]) is not None
