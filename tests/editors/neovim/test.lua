@@ -1,7 +1,7 @@
 --- Understudy in this Neovim, with the example backend: `nvim --headless -u NONE -l test.lua` (see run.sh).
 --- Every step waits for its condition; the deadline is far beyond what anything needs.
 
-local DEADLINE = 60000
+local DEADLINE = 30000
 local TEST = vim.env.PROJECT .. '/tests/unit/test_proposal_service.py'
 local SERVICE = vim.env.PROJECT .. '/backend/services/proposal_service.py'
 local COMMAND = { vim.env.UNDERSTUDY, 'server' }
@@ -150,9 +150,58 @@ test('settings reach the running server', function()
   else
     client().notify(unpack(message))
   end
-  until_true('no findings', function()
-    return #vim.diagnostic.get(0) == 0
+  local left
+  local gone = vim.wait(DEADLINE, function()
+    left = vim.tbl_map(function(finding) return finding.code .. ' ' .. finding.message end, vim.diagnostic.get(0))
+    return #left == 0
+  end, 50)
+  assert(gone, 'left: ' .. table.concat(left, '\n'))
+end)
+
+test('inlay hints name the kind of mock that a patch injects', function()
+  client().settings = { understudy = vim.empty_dict() }
+  vim.cmd.edit(vim.env.PROJECT .. '/tests/unit/test_browser_service.py')
+  until_true('the client', client)
+  vim.lsp.inlay_hint.enable(true, { bufnr = 0 })
+  local row = vim.fn.search([[with patch("tools.browser_tool.execute_browser_action") as execute:]], 'w')
+  assert(row > 0)
+  until_true('the hint', function()
+    for _, each in ipairs(vim.lsp.inlay_hint.get({ bufnr = 0 })) do
+      local hint = each.inlay_hint
+      if hint.position.line == row - 1 then
+        equal(': AsyncMock', hint.label)
+        equal(#line(row) - 1, hint.position.character)
+        return true
+      end
+    end
   end)
+end)
+
+test('the definition of a name in a patch string', function()
+  vim.fn.search([[execute_browser_action") as execute:]], 'w')
+  vim.lsp.buf.definition()
+  until_true('the definition', function()
+    return vim.fs.basename(vim.api.nvim_buf_get_name(0)) == 'browser_tool.py'
+  end)
+  assert(vim.startswith(vim.api.nvim_get_current_line(), 'async def execute_browser_action('))
+  vim.cmd.buffer('#')
+end)
+
+test('renaming in a patch string renames what it names', function()
+  if not client().server_capabilities.renameProvider then
+    print('\noff: the server does not rename yet')
+    return
+  end
+  local row = vim.fn.search([[execute_browser_action") as execute:]], 'w')
+  vim.lsp.buf.rename('run_browser_action')
+  until_true('the string', function()
+    return line(row):find('"tools.browser_tool.run_browser_action"', 1, true)
+  end)
+  local definition = vim.fn.bufadd(vim.env.PROJECT .. '/backend/tools/browser_tool.py')
+  vim.fn.bufload(definition)
+  local text = table.concat(vim.api.nvim_buf_get_lines(definition, 0, -1, true), '\n')
+  assert(text:find('async def run_browser_action(', 1, true), 'the function has its old name')
+  assert(not text:find('execute_browser_action', 1, true), 'a use has its old name')
 end)
 
 test(':checkhealth understudy', function()
