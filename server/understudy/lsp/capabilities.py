@@ -67,7 +67,9 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         configuration=has("workspace.configuration"),
         register_configuration=has("workspace.did_change_configuration.dynamic_registration"),
         register_watched_files=has("workspace.did_change_watched_files.dynamic_registration"),
-        pulls_diagnostics=has("text_document.diagnostic"),
+        # One that asks and cannot be told to ask again (Neovim 0.10) would keep what settings or an edit of
+        # another file have made wrong: it is pushed to.
+        pulls_diagnostics=has("text_document.diagnostic") and has("workspace.diagnostics.refresh_support"),
         related_documents=has("text_document.diagnostic.related_document_support"),
         refresh_diagnostics=has("workspace.diagnostics.refresh_support"),
         work_done_progress=has("window.work_done_progress"),

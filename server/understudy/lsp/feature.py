@@ -71,7 +71,7 @@ def offered(client: Client) -> Iterator[tuple[str, tuple[Feature, ...], Any]]:
 
 
 def joined(answers: Sequence[Any]) -> Any:
-    """The answers of several features to one request as one: lists one after the other, else the first."""
+    """The answers of several features to one request as one: lists and hovers one after the other, else the first."""
     there = [answer for answer in answers if answer is not None]
     if len(there) < 2:
         return there[0] if there else None
@@ -79,9 +79,20 @@ def joined(answers: Sequence[Any]) -> Any:
         lists = [a if isinstance(a, types.CompletionList) else types.CompletionList(False, a) for a in there]
         items = [item for each in lists for item in each.items]
         return types.CompletionList(any(each.is_incomplete for each in lists), items)
+    if all(isinstance(answer, types.Hover) for answer in there):
+        return _hovers(there)
     if all(isinstance(answer, list) for answer in there):
         return [item for answer in there for item in answer]
     return there[0]
+
+
+def _hovers(answers: Sequence[types.Hover]) -> types.Hover:
+    """One text of all, with the place of the first."""
+    texts = [answer.contents for answer in answers if isinstance(answer.contents, types.MarkupContent)]
+    rule = "\n\n---\n\n" if all(text.kind is types.MarkupKind.Markdown for text in texts) else "\n\n"
+    return types.Hover(
+        types.MarkupContent(texts[0].kind, rule.join(t.value for t in texts)), answers[0].range
+    )
 
 
 def _together(announced: list[Any]) -> Any:

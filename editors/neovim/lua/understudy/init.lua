@@ -7,6 +7,9 @@ M.config = {
   filetypes = { 'python' },
   root_markers = { 'understudy.toml', 'pyproject.toml', 'pytest.ini', 'setup.cfg', 'tox.ini', '.git' },
   settings = { understudy = vim.empty_dict() },
+  -- Neovim 0.12 answers "ask again" with a question about the workspace, whose answer it does not show in buffers that
+  -- it asked about before: what an edit of another file or a setting changes would stay. So the server shall push.
+  capabilities = { workspace = { diagnostics = { refreshSupport = false } } },
 }
 
 --- Starts the server for every Python file. On Neovim 0.11 and newer this is
@@ -37,6 +40,7 @@ function M.start(config, buffer)
   start.name = 'understudy'
   start.root_dir = vim.fs.root(buffer, config.root_markers)
   start.filetypes, start.root_markers = nil, nil
+  start.capabilities = vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), start.capabilities)
   return vim.lsp.start(start, { bufnr = buffer })
 end
 
