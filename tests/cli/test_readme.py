@@ -60,7 +60,8 @@ def test_the_options_that_are_named_exist() -> None:
 
 
 def test_the_example_for_helix_is_toml() -> None:
-    match = re.search(r"```toml\n(\[language-server.*?)```", TEXT, re.DOTALL)
+    editors = (ROOT / "editors" / "README.md").read_text("utf-8")
+    match = re.search(r"```toml\n# languages.toml\n(\[language-server.*?)```", editors, re.DOTALL)
     assert match is not None
     assert tomllib.loads(match[1])["language-server"]["understudy"]["args"] == ["server"]
 

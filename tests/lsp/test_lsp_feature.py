@@ -59,3 +59,13 @@ def test_of_other_answers_the_first_counts() -> None:
     first, second = types.Hover("first"), types.Hover("second")
     assert feature.joined([None, first, second]) is first
     assert feature.joined([None, None]) is None
+
+
+def test_hovers_are_joined_and_none_hides_another() -> None:
+    kind = types.MarkupKind.Markdown
+    place = types.Range(types.Position(0, 0), types.Position(0, 3))
+    shape = types.Hover(types.MarkupContent(kind, "its shape"), place)
+    rule = types.Hover(types.MarkupContent(kind, "its rule"))
+    answer = joined([None, shape, rule])
+    assert answer.contents.value == "its shape\n\n---\n\nits rule"
+    assert answer.range == place

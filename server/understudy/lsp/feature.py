@@ -79,20 +79,18 @@ def joined(answers: Sequence[Any]) -> Any:
         lists = [a if isinstance(a, types.CompletionList) else types.CompletionList(False, a) for a in there]
         items = [item for each in lists for item in each.items]
         return types.CompletionList(any(each.is_incomplete for each in lists), items)
-    if all(isinstance(answer, types.Hover) for answer in there):
-        return _hovers(there)
+    texts = [answer.contents for answer in there if isinstance(answer, types.Hover)]
+    marked = [text for text in texts if isinstance(text, types.MarkupContent)]
+    if len(marked) == len(there):
+        return types.Hover(_one_text(marked), there[0].range)
     if all(isinstance(answer, list) for answer in there):
         return [item for answer in there for item in answer]
     return there[0]
 
 
-def _hovers(answers: Sequence[types.Hover]) -> types.Hover:
-    """One text of all, with the place of the first."""
-    texts = [answer.contents for answer in answers if isinstance(answer.contents, types.MarkupContent)]
-    rule = "\n\n---\n\n" if all(text.kind is types.MarkupKind.Markdown for text in texts) else "\n\n"
-    return types.Hover(
-        types.MarkupContent(texts[0].kind, rule.join(t.value for t in texts)), answers[0].range
-    )
+def _one_text(texts: Sequence[types.MarkupContent]) -> types.MarkupContent:
+    between = "\n\n---\n\n" if texts[0].kind is types.MarkupKind.Markdown else "\n\n"
+    return types.MarkupContent(texts[0].kind, between.join(text.value for text in texts))
 
 
 def _together(announced: list[Any]) -> Any:
