@@ -66,6 +66,6 @@ def test_hovers_are_joined_and_none_hides_another() -> None:
     place = types.Range(types.Position(0, 0), types.Position(0, 3))
     shape = types.Hover(types.MarkupContent(kind, "its shape"), place)
     rule = types.Hover(types.MarkupContent(kind, "its rule"))
-    answer = joined([None, shape, rule])
+    answer = feature.joined([None, shape, rule])
     assert answer.contents.value == "its shape\n\n---\n\nits rule"
     assert answer.range == place
