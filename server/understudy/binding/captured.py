@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from understudy.doubles.library import web
 from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.infer.entities import External, FunctionEntity, ValueEntity
@@ -15,11 +16,7 @@ from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import FileScopes, Site
 from understudy.source.span import Span
 
-_METHODS = frozenset({"get", "post", "put", "delete", "patch", "head", "options", "websocket"})
-_FRAMEWORK = re.compile(
-    rb"\bDepends\(|\bSecurity\(|^@[\w.]+\.(?:get|post|put|delete|patch|head|options|websocket)\(", re.M
-)
-_PARAMETER = re.compile(r"\{[^}/]*\}")
+_FRAMEWORK = re.compile(rb"\b(?:Depends|Security)\(")
 
 
 @dataclass(frozen=True)
@@ -34,34 +31,19 @@ class Dependency:
 
 
 @dataclass(frozen=True)
-class Route:
-    """``@router.get("/path")`` above a function."""
-
-    method: str
-    template: str
-    holder: str
-
-    def answers(self, method: str, path: str) -> bool:
-        """May a request lead here? What is put before the path by routers that include others is not known."""
-        if self.method not in (method, "websocket" if method == "websocket_connect" else method):
-            return False
-        parts = [re.escape(part) for part in _PARAMETER.split(self.template)]
-        return re.search(rf"{'[^/]+'.join(parts)}$", path.partition("?")[0]) is not None
-
-
-@dataclass(frozen=True)
 class Captures:
     """All dependencies and routes of a workspace."""
 
     dependencies: tuple[Dependency, ...]
-    routes: tuple[Route, ...]
+    routes: tuple[web.Route, ...]
 
     def of_request(self, method: str, path: str, provider: FunctionEntity) -> Dependency | None:
         """The ``Depends`` through which a request certainly reaches ``provider``."""
-        routes = [route for route in self.routes if route.answers(method, path)]
+        verb = "websocket" if method == "websocket_connect" else method
+        routes = [route for route in self.routes if route.may_answer(verb, path.partition("?")[0])]
         found: Dependency | None = None
         for route in routes:
-            found = self._reaching(route.holder, provider, set())
+            found = self._reaching(_key(route.function), provider, set())
             if found is None:
                 return None
         return found
@@ -95,7 +77,6 @@ def is_app(entity: object) -> bool:
 
 def _captures(resolver: Resolver) -> Captures:
     dependencies: list[Dependency] = []
-    routes: list[Route] = []
     for path in resolver.workspace.files_with(_FRAMEWORK):
         module = resolver.workspace.module(path)
         if module is None:
@@ -103,9 +84,7 @@ def _captures(resolver: Resolver) -> Captures:
         scopes = FileScopes(resolver.workspace.parsed(path), module, resolver)
         for site in scopes.calls:
             dependencies.extend(_dependency(scopes, site, path))
-        for site in scopes.functions:
-            routes.extend(_routes(site, path))
-    return Captures(tuple(dependencies), tuple(routes))
+    return Captures(tuple(dependencies), web.table(resolver.workspace).routes)
 
 
 def _key(function: FunctionEntity) -> str:
@@ -128,16 +107,3 @@ def _dependency(scopes: FileScopes, site: Site, path: Path) -> Iterator[Dependen
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and site.scope.node is None:
             holder = f"{path}:{node.name}"
     yield Dependency(provider, path, site.unit.span(call.args[0]), holder)
-
-
-def _routes(site: Site, path: Path) -> Iterator[Route]:
-    function = site.node
-    assert isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-    if site.scope.node is not None:
-        return
-    for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.args:
-            first = decorator.args[0]
-            if decorator.func.attr in _METHODS and isinstance(first, ast.Constant):
-                if isinstance(first.value, str):
-                    yield Route(decorator.func.attr, first.value, f"{path}:{function.name}")

@@ -123,8 +123,19 @@ def _asked(context: Context, test: Test) -> list[ast.arg] | None:
         given, count = outcome
         filled |= given
         positional += count
-    left = [arg for arg in names if arg.arg not in filled]
-    return left[positional:]
+    left = [arg for arg in names if arg.arg not in filled][positional:]
+    if left and any(_replaces(decorator) for decorator in (*node.decorator_list, *owner)):
+        # Meant for a ``patch`` with ``new``, which hands over nothing: US207 says so.
+        return None
+    return left
+
+
+def _replaces(decorator: ast.expr) -> bool:
+    """``@patch(target, new)``"""
+    if not isinstance(decorator, ast.Call) or last_name(decorator) not in ("patch", "object"):
+        return False
+    at = 1 if last_name(decorator) == "patch" else 2
+    return len(decorator.args) > at or any(keyword.arg == "new" for keyword in decorator.keywords)
 
 
 def _required_keywords(spec: ast.arguments) -> list[ast.arg]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head"})
 _ROUTES = re.compile(
-    rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head)\(|\binclude_router\(", re.MULTILINE
+    rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head|websocket)\(|\binclude_router\(", re.MULTILINE
 )
 _ANSWERING = re.compile(
     rb"\.middleware\(|BaseHTTPMiddleware|add_exception_handler|exception_handler\((?:TypeError|AttributeError)"
@@ -92,12 +92,18 @@ class Client(OwnObject):
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
+class Route:
+    """``@router.get("/path")`` above a function of a module."""
+
     module: Module
     owner: tuple[str, ...]
     verb: str
     path: str
     function: FunctionEntity
+
+    def may_answer(self, verb: str, path: str) -> bool:
+        """May a request lead here? What routers that include others put before the path is not looked at."""
+        return self.verb == verb and re.search(f"(?:{_template(self.path).pattern})$", path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,10 @@ class _Include:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    routes: tuple[_Route, ...]
+class Table:
+    """What the files of a workspace say of routes."""
+
+    routes: tuple[Route, ...]
     includes: tuple[_Include, ...]
     answered: bool
     """May something answer for a route that raises?"""
@@ -241,12 +249,13 @@ def _path(arguments: Arguments) -> str | None:
     return re.split(r"[?#]", text, maxsplit=1)[0] or "/"
 
 
-def _table(workspace: Workspace) -> _Table:
+def table(workspace: Workspace) -> Table:
+    """The routes of a workspace; read once until a file with routes changes."""
     return workspace.derived("doubles.web", lambda: _read(workspace))
 
 
-def _read(workspace: Workspace) -> _Table:
-    routes: list[_Route] = []
+def _read(workspace: Workspace) -> Table:
+    routes: list[Route] = []
     includes: list[_Include] = []
     for path in workspace.files_with(_ROUTES):
         module = workspace.module(path)
@@ -259,18 +268,23 @@ def _read(workspace: Workspace) -> _Table:
                 include = _include(module, declaration.value)
                 if include is not None:
                     includes.append(include)
-    return _Table(tuple(routes), tuple(includes), bool(workspace.files_with(_ANSWERING)))
+    return Table(tuple(routes), tuple(includes), bool(workspace.files_with(_ANSWERING)))
 
 
-def _routes(module: Module, row: int, declaration: model.Function) -> Iterator[_Route]:
+def _routes(module: Module, row: int, declaration: model.Function) -> Iterator[Route]:
     for decorator in declaration.decorators:
         if not isinstance(decorator, model.CallTerm) or not isinstance(decorator.func, model.Ref):
             continue
         *owner, verb = decorator.func.parts
         path = decorator.args[0] if decorator.args else decorator.keyword("path")
-        if verb in _VERBS and owner and isinstance(path, model.Const) and isinstance(path.value, str):
+        if (
+            (verb in _VERBS or verb == "websocket")
+            and owner
+            and isinstance(path, model.Const)
+            and isinstance(path.value, str)
+        ):
             entity = FunctionEntity(module, declaration, row, declaration.name)
-            yield _Route(module, tuple(owner), verb, path.value, entity)
+            yield Route(module, tuple(owner), verb, path.value, entity)
 
 
 def _include(module: Module, term: model.Term) -> _Include | None:
@@ -287,19 +301,19 @@ def _include(module: Module, term: model.Term) -> _Include | None:
 
 def _find(machine: Machine, app: App, verb: str, path: str) -> FunctionEntity | None:
     """The function that answers a request; None when it is not certainly one."""
-    table = _table(machine.workspace)
-    found: list[_Route] = []
-    for route in table.routes:
+    known = table(machine.workspace)
+    found: list[Route] = []
+    for route in known.routes:
         if route.verb != verb:
             continue
         owner = _object(machine, route.module, route.owner)
         if not isinstance(owner, App):
             continue
-        for prefix in _prefixes(machine, table, owner, app, ()):
+        for prefix in _prefixes(machine, known, owner, app, ()):
             if _template(f"{prefix}{route.path}").fullmatch(path):
                 found.append(route)
     # The first that was registered answers; between routers, that order is not known.
-    if table.answered or len({(str(route.module.path), route.owner) for route in found}) != 1:
+    if known.answered or len({(str(route.module.path), route.owner) for route in found}) != 1:
         return None
     return found[0].function
 
@@ -309,17 +323,17 @@ def _object(machine: Machine, module: Module, parts: tuple[str, ...]) -> Value:
     return machine.original(found) if isinstance(found, ValueEntity) else UNKNOWN
 
 
-def _prefixes(machine: Machine, table: _Table, owner: App, app: App, seen: tuple[App, ...]) -> Iterator[str]:
+def _prefixes(machine: Machine, known: Table, owner: App, app: App, seen: tuple[App, ...]) -> Iterator[str]:
     """What stands before the paths of ``owner`` in ``app``, once for each way that it is included."""
     if owner.prefix is None or owner in seen:
         return
     if owner is app:
         yield owner.prefix
         return
-    for include in table.includes:
+    for include in known.includes:
         parent = _object(machine, include.module, include.parent)
         if isinstance(parent, App) and _object(machine, include.module, include.child) is owner:
-            for before in _prefixes(machine, table, parent, app, (*seen, owner)):
+            for before in _prefixes(machine, known, parent, app, (*seen, owner)):
                 if include.prefix is not None:
                     yield f"{before}{include.prefix}{owner.prefix}"
     included = app.slots.get("included", ())
@@ -397,7 +411,8 @@ class _Request:
             and isinstance(default, ast.Call)
             and last_name(default) in ("Depends", "Security")
         ):
-            value = self.machine.eval(default, env)
+            with self.machine.unpatched():
+                value = self.machine.eval(default, env)
             return value if isinstance(value, Depends) else None
         annotation: ast.expr | None = parameter.annotation
         if isinstance(annotation, ast.Name):
@@ -409,7 +424,8 @@ class _Request:
         if isinstance(annotation, ast.Subscript) and last_name(annotation.value) == "Annotated":
             extras = annotation.slice.elts[1:] if isinstance(annotation.slice, ast.Tuple) else []
             for extra in extras:
-                value = self.machine.eval(extra, env)
+                with self.machine.unpatched():
+                    value = self.machine.eval(extra, env)
                 if isinstance(value, Depends):
                     return value
         return None
