@@ -402,8 +402,12 @@ class Machine(Expressions):
         if isinstance(manager, (Literal, Sequence_, Mapping_)):
             return self._not_entered(manager, kind_of(manager), node, is_async, env), None, _nothing
         if isinstance(manager, Mock):
-            swallows = _may_swallow(manager, "__aexit__" if is_async else "__exit__")
-            return self._enter_mock(manager, node, is_async, env), Guard(None) if swallows else None, _nothing
+            exit_name = "__aexit__" if is_async else "__exit__"
+            swallows = _may_swallow(manager, exit_name)
+            entered = self._enter_mock(manager, node, is_async, env)
+            if not swallows:
+                return entered, None, _nothing
+            return entered, Guard(None), lambda: self._leave_mock(manager, exit_name, node, env)
         if isinstance(manager, web.Client):
             return manager, None, _nothing
         if isinstance(manager, Instance):
@@ -450,6 +454,12 @@ class Machine(Expressions):
             )
             return self.fail(env, Misuse.ASYNC_WITH, mock, node, error, mock.type_name)
         return UNKNOWN
+
+    def _leave_mock(self, mock: Mock, name: str, node: ast.expr, env: Environment) -> None:
+        """Call the method that a test configured: it may raise."""
+        left = self.call_magic(mock, name, Arguments.of(UNKNOWN, UNKNOWN, UNKNOWN), node, env)
+        if isinstance(left, Coroutine):
+            left.run()
 
     def _not_entered(
         self, manager: Value, kind: str, node: ast.expr, is_async: bool, env: Environment
