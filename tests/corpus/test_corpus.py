@@ -109,6 +109,17 @@ def test_an_entry_has_a_reason(tmp_path: Path) -> None:
         triage.load(file)
 
 
+def test_an_entry_may_have_many_places(tmp_path: Path) -> None:
+    file = tmp_path / "triage.toml"
+    file.write_text(
+        '[[true]]\npackage = "pkg"\nplaces = ["a.py:1:1", "b.py:2:2"]\ncode = "US101"\nwhy = "x"\n'
+    )
+    assert triage.load(file) == [
+        Entry("pkg", "a.py:1:1", "US101", "x"),
+        Entry("pkg", "b.py:2:2", "US101", "x"),
+    ]
+
+
 def test_the_files_in_the_repository_can_be_read() -> None:
     distributions = sources.load(run.CORPUS)
     assert len(distributions) >= 15

@@ -54,11 +54,15 @@ def found(package: str, objects: Iterable[dict[str, Any]]) -> list[Found]:
 
 
 def load(file: Path) -> list[Entry]:
-    """The entries of a triage file.
+    """The entries of a triage file. ``places`` is a list of those that one reason explains.
 
     :raises ValueError: one without a reason, or twice.
     """
-    entries = [Entry(**item) for item in tomllib.loads(file.read_text("utf-8")).get("true", [])]
+    entries = [
+        Entry(place=place, **item)
+        for item in tomllib.loads(file.read_text("utf-8")).get("true", [])
+        for place in (item.pop("places") if "places" in item else [item.pop("place")])
+    ]
     seen: set[tuple[str, str, str]] = set()
     for entry in entries:
         key = (entry.package, entry.place, entry.code)
