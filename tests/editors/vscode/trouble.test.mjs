@@ -92,7 +92,8 @@ describe('a workspace that is not trusted', () => {
     await vscode.command('Workspaces: Manage Workspace Trust');
     await vscode.page.locator('.workspace-trust-editor').getByRole('button', { name: 'Trust', exact: true }).click();
     await until('the interpreter of the workspace to be used', trapped);
-    await vscode.open(FILE, 16, 31);
+    await vscode.page.locator('.tab', { hasText: 'test_proposal_service.py' }).click();
+    await vscode.at(FILE, 16, 31);
     await vscode.squiggles().first().waitFor();
   });
 });
