@@ -8,7 +8,6 @@ moment.
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections import deque
@@ -26,6 +25,7 @@ from understudy.finding import Finding
 from understudy.index.workspace import Interrupted
 from understudy.lsp.background import Background, Progress
 from understudy.lsp.documents import Document
+from understudy.lsp.garbage import QUIET, Garbage
 from understudy.lsp.moving import moved_finding
 from understudy.lsp.projects import Done, OpenProject, Projects, Settings
 from understudy.lsp.second_tier import SecondTier
@@ -144,7 +144,7 @@ class Worker(threading.Thread):
         self._reported: dict[Path, tuple[Document, tuple[Finding, ...]]] = {}
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
-        self._settled = False
+        self._garbage = Garbage()
         self._unnamed: dict[Path, None] = {}
         """Open files with questions for the second tier."""
         self._second_tier = SecondTier(self._is_answered, lambda sentence: problems([sentence]))
@@ -250,8 +250,7 @@ class Worker(threading.Thread):
                 if not any(opened.waiting for opened in self._projects):
                     if self._unnamed or self._in_background() is not None:
                         break
-                    self._settle()
-                    self._news.wait()
+                    self._rest()
                     continue
                 rest = self._quiet_from - monotonic()
                 if rest <= 0:
@@ -262,12 +261,14 @@ class Worker(threading.Thread):
             change, self._change = self._change, Change()
             return change
 
-    def _settle(self) -> None:
-        """Once, when the first files are done: what was read for them stays, so that later garbage
-        collections need not walk through it."""
-        if not self._settled and self._reported:
-            self._settled = True
-            gc.freeze()
+    def _rest(self) -> None:
+        """Until there is news."""
+        if self._reported:
+            self._garbage.settle()
+        if self._garbage.waits and not self._news.wait(QUIET):
+            self._garbage.collect()
+        elif not self._garbage.waits:
+            self._news.wait()
 
     def _pick(self) -> Path | None:
         if self._urgent:
@@ -393,6 +394,7 @@ class Worker(threading.Thread):
             workspace.checkpoint = idle
             with self._news:
                 self._activity = None
+            self._garbage.analysed()
 
     # --- analysis
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from unittest.mock import MagicMock
+from functools import cache
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
@@ -23,13 +23,21 @@ from understudy.source.parse import Unit
 from understudy.source.span import Span
 
 _MOCKS = frozenset({"Mock", "MagicMock", "AsyncMock", "NonCallableMock", "NonCallableMagicMock"})
-_OWN = frozenset(dir(MagicMock())) | frozenset(
+_KEYWORDS = frozenset(
     {"spec", "spec_set", "wraps", "name", "unsafe", "parent", "instance", "return_value", "side_effect"}
 )
 _AWAITED = frozenset(
     {"assert_awaited", "assert_awaited_once", "assert_awaited_with", "assert_awaited_once_with", "await_args",
      "assert_any_await", "assert_has_awaits", "assert_not_awaited", "await_count", "await_args_list"}
 )  # fmt: skip
+
+
+@cache
+def _own() -> frozenset[str]:
+    """What every mock answers to. Late: the import is a slow one."""
+    from unittest.mock import MagicMock
+
+    return frozenset(dir(MagicMock())) | _KEYWORDS
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
 
 
 def _unknown(context: Context, double: Double, name: str) -> bool:
-    if name in _OWN or name in _AWAITED or name.startswith(("_", "assert")):
+    if name in _own() or name in _AWAITED or name.startswith(("_", "assert")):
         return False
     return attributes.has_on_instance(context.models, double.model, name) is False
 
