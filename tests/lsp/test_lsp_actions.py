@@ -49,6 +49,8 @@ async def test_commit(session):
     await session.commit()
 """
 NOWHERE = types.Range(types.Position(1, 0), types.Position(1, 0))
+ON_AWAIT = types.Position(5, 5)
+"""In ``BAD``, where there is a finding but no mock."""
 
 
 @pytest.fixture(params=["vscode", "neovim"])
@@ -243,7 +245,7 @@ async def test_hover_shows_the_rule(client: Client, project: Make, vscode: types
     uri = client.open(root / "test_a.py")
     (diagnostic,) = await client.found(uri)
     identifier = types.TextDocumentIdentifier(uri)
-    shown = await client.text_document_hover_async(types.HoverParams(identifier, types.Position(5, 10)))
+    shown = await client.text_document_hover_async(types.HoverParams(identifier, ON_AWAIT))
     assert shown is not None
     assert shown.range == diagnostic.range
     assert isinstance(shown.contents, types.MarkupContent)
@@ -260,7 +262,7 @@ async def test_hover_in_plain_text(client: Client, project: Make, minimal: types
     await client.begin(minimal, root)
     uri = client.open(root / "test_a.py")
     shown = await client.text_document_hover_async(
-        types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(5, 10))
+        types.HoverParams(types.TextDocumentIdentifier(uri), ON_AWAIT)
     )
     assert shown is not None
     assert isinstance(shown.contents, types.MarkupContent)
