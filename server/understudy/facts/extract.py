@@ -13,9 +13,9 @@ from understudy.source.span import Span
 
 _DYNAMIC = re.compile(
     r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
-    # A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``.
-    r"|\w*(?:modul|lazy|attach|deprecat)\w*\((?:\s|#[^\n]*\n)*__name__\b"
 )
+_HANDED_OVER = re.compile(r"\w*(?:modul|lazy|attach|deprecat)\w*\((?:\s|#[^\n]*\n)*__name__\b")
+"""A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``."""
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -24,8 +24,13 @@ _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 def extract(parsed: Parsed) -> model.ModuleFacts:
     """The facts of a parsed file."""
     units = tuple((unit.row, extract_unit(unit)) for unit in parsed.units)
-    dynamic = bool(parsed.problems) or _DYNAMIC.search(parsed.text.content) is not None
-    return model.ModuleFacts(units, dynamic)
+    return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(parsed.text.content))
+
+
+def _is_dynamic(content: str) -> bool:
+    if _DYNAMIC.search(content) is not None:
+        return True
+    return "__name__" in content and _HANDED_OVER.search(content) is not None
 
 
 def extract_unit(unit: Unit) -> model.UnitFacts:

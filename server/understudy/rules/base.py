@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ class Context:
         self.is_test_path = is_test
         self.tier2 = tier2
         self.resolver = Resolver(workspace)
-        self._made: dict[str, object] = {}
+        self._made: dict[Hashable, object] = {}
         self._others: dict[Path, Context | None] = {}
 
     @property
@@ -60,7 +60,7 @@ class Context:
     def fixtures(self) -> Fixtures:
         return Fixtures(self.resolver)
 
-    def once(self, key: str, make: Callable[[], _T]) -> _T:
+    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What several rules need, made when the first asks."""
         if key not in self._made:
             self._made[key] = make()

@@ -124,7 +124,7 @@ def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int
             if len(binders) == 1 and isinstance(binders[0], ast.arg):
                 if not context.is_test:
                     return None
-                key = f"fixture {name} of {id(scope.node)} as {judge.__module__}.{judge.__qualname__}"
+                key = ("fixture", name, scope.node, judge)
                 return context.once(key, lambda: _of_fixture(context, site, name, judge, depth))
             if len(binders) == 2 and isinstance(binders[0], ast.Assign):
                 return made_by_call(context, site, binders[0].value, judge, depth + 1)
@@ -138,12 +138,13 @@ def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth
     function = site.scope.function
     if function is None or not any(arg.arg == name for arg in function.args.args):
         return None
-    if not function.name.startswith("test") and not _is_fixture_node(function):
+    decorators = [site.unit.spelled(decorator) for decorator in function.decorator_list]
+    is_fixture = any("fixture" in decorator for decorator in decorators)
+    if not function.name.startswith("test") and not is_fixture:
         return None
-    for decorator in function.decorator_list:
-        # What is parametrised or injected is no fixture.
-        if not _is_fixture_node(function) and not _is_plain_mark(decorator):
-            return None
+    # What is parametrised or injected is no fixture.
+    if not is_fixture and not all(map(_is_plain_mark, decorators)):
+        return None
     owner = None
     for cls in site.chain:
         if isinstance(cls, ast.ClassDef):
@@ -152,13 +153,14 @@ def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth
     fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
         return None
-    return _given(context, fixture, judge, depth)
-
-
-def _given(context: Context, fixture: FunctionEntity, judge: Judge[_T], depth: int) -> _T | None:
     other = context.other(fixture.path)
     if other is None:
         return None
+    key = ("given by fixture", fixture.span, judge, depth)
+    return other.once(key, lambda: _given(other, fixture, judge, depth))
+
+
+def _given(other: Context, fixture: FunctionEntity, judge: Judge[_T], depth: int) -> _T | None:
     result = other.once(f"given by {fixture.span}", lambda: _given_site(other, fixture))
     return made_by_call(other, result[0], result[1], judge, depth + 1) if result is not None else None
 
@@ -189,10 +191,5 @@ def _results(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]
         stack.extend(ast.iter_child_nodes(child))
 
 
-def _is_fixture_node(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
-
-
-def _is_plain_mark(decorator: ast.expr) -> bool:
-    text = ast.unparse(decorator)
+def _is_plain_mark(text: str) -> bool:
     return text.startswith("pytest.mark.") and not text.startswith("pytest.mark.parametrize")

@@ -107,7 +107,10 @@ def _name_of(context: Context, site: Site, node: ast.Attribute) -> tuple[Span, E
 
 def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
     """``MagicMock(spec=Model)``, ``Mock(Model)``, ``create_autospec(Model, instance=True)``."""
-    if not isinstance(call.func, (ast.Name, ast.Attribute)):
+    options = {keyword.arg: keyword.value for keyword in call.keywords}
+    if not isinstance(call.func, (ast.Name, ast.Attribute)) or "wraps" in options:
+        return None
+    if not call.args and options.keys().isdisjoint(("spec", "spec_set")):
         return None
     name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
     of_mocker = (
@@ -120,7 +123,6 @@ def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
         if not isinstance(found, External) or found.root not in ("unittest", "mock"):
             return None
         name = found.name
-    options = {keyword.arg: keyword.value for keyword in call.keywords}
     spec: ast.expr | None = None
     strict = "spec_set" in options
     if name in _MOCKS:
@@ -129,7 +131,7 @@ def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
         instance = options.get("instance")
         if isinstance(instance, ast.Constant) and instance.value is True and call.args:
             spec = call.args[0]
-    if spec is None or "wraps" in options:
+    if spec is None:
         return None
     model = model_of(context, site, spec)
     return Double(model, site.unit, call, strict) if model is not None else None

@@ -32,7 +32,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for test in tests(context.parsed, context.module, context.resolver):
         if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context):
             continue
-        if test.node.decorator_list and not all(_is_mark(d) for d in test.node.decorator_list):
+        if test.node.decorator_list and not all(
+            test.unit.spelled(decorator).startswith("pytest.mark.") for decorator in test.node.decorator_list
+        ):
             # A decorator may run the coroutine.
             continue
         base = _plain_test_case(context, test)
@@ -41,10 +43,6 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         elif test.owner is None or not context.resolver.ancestry(test.owner).externals:
             if test.owner is None or context.resolver.ancestry(test.owner).complete:
                 yield from _without_plugin(rule, context, test)
-
-
-def _is_mark(decorator: ast.expr) -> bool:
-    return ast.unparse(decorator).startswith("pytest.mark.")
 
 
 def _plain_test_case(context: Context, test: Test) -> ast.expr | None:
@@ -142,7 +140,7 @@ def _marks(context: Context, test: Test) -> set[str] | None:
             if isinstance(child, ast.Assign) and "pytestmark" in ast.unparse(child.targets[0]):
                 decorators.append(child.value)
     for unit in context.parsed.units:
-        if isinstance(unit.node, ast.Assign) and "pytestmark" in ast.unparse(unit.node.targets[0]):
+        if isinstance(unit.node, ast.Assign) and "pytestmark" in unit.spelled(unit.node.targets[0]):
             decorators.append(unit.node.value)
     for decorator in decorators:
         for part in decorator.elts if isinstance(decorator, (ast.List, ast.Tuple)) else [decorator]:

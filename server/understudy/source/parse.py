@@ -102,6 +102,14 @@ class Unit:
         """The text of a node."""
         return self.text.slice(self.span(node))
 
+    def spelled(self, node: ast.expr) -> str:
+        """The text of a node as :func:`ast.unparse` writes it, worked out once."""
+        known: dict[ast.expr, str] = self.memo.setdefault("spelled", {})
+        found = known.get(node)
+        if found is None:
+            found = known[node] = ast.unparse(node)
+        return found
+
     def move(self, text: Text, rows: int) -> Unit:
         """The same statement, ``rows`` further down in another version of the file."""
         self.text = text
