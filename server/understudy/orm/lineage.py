@@ -334,10 +334,17 @@ class _Walk:
         return Constructor.UNKNOWN, None
 
 
+def only_for_type_checkers(declaration: model.Declaration) -> bool:
+    """Is it below ``if TYPE_CHECKING``?"""
+    return model.Guard.TYPE_CHECKING in getattr(declaration, "guards", ())
+
+
 def own(cls: ClassEntity, name: str) -> model.Declaration | None:
-    """The last statement of a class body that binds a name."""
+    """The last statement of a class body that binds a name when it runs."""
     found: model.Declaration | None = None
     for declaration in cls.declaration.body:
+        if only_for_type_checkers(declaration):
+            continue
         if getattr(declaration, "target", getattr(declaration, "name", None)) == name:
             if not isinstance(declaration, (model.AttributeAssign, model.Import)):
                 found = declaration

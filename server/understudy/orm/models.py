@@ -16,7 +16,16 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
-from understudy.orm.lineage import SQLMODEL, Lineage, Lineages, RegistryKey, own, registry_key, tail
+from understudy.orm.lineage import (
+    SQLMODEL,
+    Lineage,
+    Lineages,
+    RegistryKey,
+    only_for_type_checkers,
+    own,
+    registry_key,
+    tail,
+)
 from understudy.source.span import Span
 
 _RELATIONSHIPS = frozenset({"relationship", "dynamic_loader", "relation", "Relationship"})
@@ -439,8 +448,10 @@ def classes_of(module: Module) -> Iterator[ClassEntity]:
 
 
 def members(cls: ClassEntity) -> Iterator[Member]:
-    """The attributes that a class body declares, those of a ``declared_attr`` included."""
+    """The attributes that a class body declares when it runs, those of a ``declared_attr`` included."""
     for declaration in cls.declaration.body:
+        if only_for_type_checkers(declaration):
+            continue
         if isinstance(declaration, model.Assign):
             value = declaration.value
             call = value if isinstance(value, model.CallTerm) else None
