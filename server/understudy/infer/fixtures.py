@@ -156,3 +156,16 @@ def fixture_option(function: model.Function, name: str) -> object:
         if isinstance(value, model.Const):
             return value.value
     return None
+
+
+def fixture_scope(function: model.Function) -> str | None:
+    """``function``, ``module``…; None when it is computed."""
+    decorator = _fixture_decorator(function)
+    if not isinstance(decorator, model.CallTerm):
+        return "function"
+    if decorator.args or any(keyword.name is None for keyword in decorator.keywords):
+        return None
+    given = decorator.keyword("scope")
+    if given is None:
+        return "function"
+    return given.value if isinstance(given, model.Const) and isinstance(given.value, str) else None

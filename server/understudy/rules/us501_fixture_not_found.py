@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from understudy.doubles.run import Test, tests
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
@@ -17,10 +16,10 @@ from understudy.infer.plugins import plugins
 from understudy.project.config import load_pytest
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
+from understudy.rules.fixture_parameters import asked
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
-_HARMLESS_MARKS = frozenset({"settings", "example", "seed", "reproduce_failure", "note"})
 _GENERATING = ("pytest_generate_tests", "pytest_factoryboy", "pytest_fixture_setup", "_fixturemanager")
 
 
@@ -32,8 +31,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not _readable(context, chain):
         return
     for test in tests(context.parsed, context.module, context.resolver):
-        asked = _asked(context, test)
-        for arg in asked or ():
+        for arg in asked(context, test) or ():
             if next(iter(fixtures.find(arg.arg, context.module, test.owner)), None) is not None:
                 continue
             if _bound(chain, arg.arg) or plugins(context.workspace).may_provide(arg.arg):
@@ -100,89 +98,6 @@ def _bound(chain: list[Module], name: str) -> bool:
     return False
 
 
-def _asked(context: Context, test: Test) -> list[ast.arg] | None:
-    """The parameters that only fixtures can fill; None when a decorator may fill them."""
-    node = test.node
-    if test.owner is not None and not context.resolver.ancestry(test.owner).complete:
-        # ``unittest`` knows no fixtures; other bases may fill the parameters.
-        return None
-    spec = node.args
-    if spec.posonlyargs:
-        return None
-    names = [*spec.args[: len(spec.args) - len(spec.defaults)], *_required_keywords(spec)]
-    static = any(last_name(d) in ("staticmethod", "classmethod") for d in node.decorator_list)
-    if test.owner is not None and not static:
-        names = names[1:]
-    filled: set[str] = set()
-    positional = 0
-    owner = test.owner_node.decorator_list if test.owner_node is not None else []
-    for decorator in (*node.decorator_list, *owner, *_module_marks(context)):
-        outcome = _fills(context, decorator)
-        if outcome is None:
-            return None
-        given, count = outcome
-        filled |= given
-        positional += count
-    left = [arg for arg in names if arg.arg not in filled][positional:]
-    if left and any(_replaces(decorator) for decorator in (*node.decorator_list, *owner)):
-        # Meant for a ``patch`` with ``new``, which hands over nothing: US207 says so.
-        return None
-    return left
-
-
-def _replaces(decorator: ast.expr) -> bool:
-    """``@patch(target, new)``"""
-    if not isinstance(decorator, ast.Call) or last_name(decorator) not in ("patch", "object"):
-        return False
-    at = 1 if last_name(decorator) == "patch" else 2
-    return len(decorator.args) > at or any(keyword.arg == "new" for keyword in decorator.keywords)
-
-
-def _required_keywords(spec: ast.arguments) -> list[ast.arg]:
-    return [arg for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if default is None]
-
-
-def _module_marks(context: Context) -> list[ast.expr]:
-    found: list[ast.expr] = []
-    for unit in context.parsed.units:
-        node = unit.node
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
-        ):
-            found.extend(node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value])
-    return found
-
-
-def _fills(context: Context, decorator: ast.expr) -> tuple[set[str], int] | None:
-    """The parameters that a decorator fills, by name and by position; None when that is not known."""
-    text = ast.unparse(decorator)
-    name = last_name(decorator)
-    if text.startswith(("pytest.mark.", "mark.")):
-        if name != "parametrize":
-            return set(), 0
-        if not isinstance(decorator, ast.Call) or not decorator.args:
-            return None
-        first = decorator.args[0]
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            return {part.strip() for part in first.value.split(",")}, 0
-        if isinstance(first, (ast.List, ast.Tuple)):
-            parts = [e.value for e in first.elts if isinstance(e, ast.Constant)]
-            return ({str(part) for part in parts}, 0) if len(parts) == len(first.elts) else None
-        return None
-    if isinstance(decorator, ast.Call) and name in ("patch", "object") and "patch" in text:
-        new = {keyword.arg for keyword in decorator.keywords}
-        if None in new or "new" in new:
-            return (set(), 0) if "new" in new else None
-        positional = len(decorator.args) - (1 if name == "patch" else 2)
-        return (set(), 1) if positional <= 0 else (set(), 0)
-    if name == "given" and isinstance(decorator, ast.Call) and not decorator.args:
-        filled = {keyword.arg for keyword in decorator.keywords if keyword.arg is not None}
-        return filled, 0
-    if name in ("staticmethod", "classmethod") or name in _HARMLESS_MARKS:
-        return set(), 0
-    return None
-
-
 def _finding(
     rule: Rule,
     context: Context,
@@ -194,8 +109,8 @@ def _finding(
     known = {}
     for place in reversed(chain):
         known.update(fixtures.of_module(place))
-    asked = {a.arg for a in (*test.node.args.args, *test.node.args.kwonlyargs)}
-    near = nearest(arg.arg, [name for name in known if name not in asked])
+    others = {a.arg for a in (*test.node.args.args, *test.node.args.kwonlyargs)}
+    near = nearest(arg.arg, [name for name in known if name not in others])
     related: tuple[Related, ...] = ()
     fixes: tuple[Fix, ...] = ()
     advice = "no conftest, module or installed plugin provides it"
