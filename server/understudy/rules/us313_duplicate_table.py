@@ -24,6 +24,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         first = _first(context, mapped)
         if first is None or _declared(first) is None:
             continue
+        if first.entity in mapped.lineage.classes and _option(context, mapped, "extend_existing"):
+            # One that derives from the other and says so shares its table on purpose.
+            continue
         if first.entity.path == mapped.entity.path or _meet(context, first, mapped):
             yield _finding(rule, context, first, mapped, second)
 
