@@ -369,17 +369,21 @@ def registry_key(resolver: Resolver, module: Module, parts: tuple[str, ...]) -> 
     """The registry that an expression stands for: ``mapper_registry``, ``Base.registry``. None when it is not
     known, or makes classes with a constructor of its own."""
     if len(parts) > 1 and parts[-1] == "registry":
-        owner = resolver.ref(module, parts[:-1])
-        if isinstance(owner, ClassEntity):
-            return _Walk(resolver).lineage(owner).registry
-        if isinstance(owner, ValueEntity) and made_by(owner, "declarative_base", "generate_base"):
-            return _key_of(resolver, owner)
-        return None
+        return registry_of(resolver, resolver.ref(module, parts[:-1]))
     found = resolver.ref(module, parts)
     if isinstance(found, ValueEntity) and made_by(found, "registry"):
         call = found.declaration.value
         if isinstance(call, model.CallTerm) and call.keyword("constructor") is None:
             return (found.path, found.declaration.target)
+    return None
+
+
+def registry_of(resolver: Resolver, base: Lookup) -> RegistryKey | None:
+    """The registry of a declarative base, or of a class below it."""
+    if isinstance(base, ClassEntity):
+        return _Walk(resolver).lineage(base).registry
+    if isinstance(base, ValueEntity) and made_by(base, "declarative_base", "generate_base"):
+        return _key_of(resolver, base)
     return None
 
 

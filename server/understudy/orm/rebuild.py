@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, MetaData, Table
 
 _KEPT = 8192
+_ON_SQLITE_SINCE = {"JSONB": (2, 1)}
+"""Types that SQLite's compiler has learnt, and the version since which it writes them."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,15 @@ def resolves(table: TableSpec, others: tuple[TableSpec, ...], target: str) -> bo
 
 
 @lru_cache(maxsize=256)
-def renders_on_sqlite(dialect: str, name: str) -> bool | None:
-    """Can SQLite create a column of this type of a dialect? None for a type that is not known, or that needs
-    arguments which are not."""
+def renders_on_sqlite(dialect: str, name: str, version: tuple[int, ...] | None) -> bool | None:
+    """Can SQLite create a column of this type of a dialect (empty: of SQLAlchemy itself)? None for a type that is
+    not known, or that needs arguments which are not.
+
+    ``version`` is that of the project's SQLAlchemy, where it is known; Understudy's own may be another one.
+    """
+    since = _ON_SQLITE_SINCE.get(name)
+    if since is not None:
+        return None if version is None else version >= since
     from importlib import import_module
 
     from sqlalchemy import Column, Integer, MetaData, Table
@@ -154,7 +162,7 @@ def renders_on_sqlite(dialect: str, name: str) -> bool | None:
     from sqlalchemy.schema import CreateTable
 
     try:
-        made = getattr(import_module(f"sqlalchemy.dialects.{dialect}"), name)
+        made = getattr(import_module(f"sqlalchemy.dialects.{dialect}" if dialect else "sqlalchemy"), name)
         value = made(Integer) if name in ("ARRAY", "DOMAIN") else made()
         table = Table("t", MetaData(), Column("c", value))
     except Exception:
