@@ -34,12 +34,14 @@ from understudy.doubles.values import (
     FunctionValue,
     Instance,
     LibraryName,
+    Literal,
     Mapping_,
     Mock,
     MockKind,
     ModuleValue,
     Node,
     Place,
+    Sentinel,
     Sequence_,
     Value,
 )
@@ -137,6 +139,8 @@ class Core(State):
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
         self.plain_limit: int | None = None
+        self.told: dict[int, tuple[Value, Mock]] = {}
+        """Plain values that doubles were told to give, by ``id``, and the double that gave it."""
         self.unmet: set[tuple[str, Span]] = set()
         """Places where an exception is expected and nothing raised one."""
         self.cleanups: list[Callable[[], None]] = []
@@ -224,6 +228,17 @@ class Core(State):
             raise Raised(exception, (), failure)
         self.report(failure)
         return UNKNOWN
+
+    def tell(self, mock: Mock, value: Value) -> Value:
+        """Remember that a double gave a plain value: where that is awaited or entered, the double is to blame."""
+        if isinstance(value, (Literal, Sequence_, Mapping_, Sentinel)):
+            self.told.setdefault(id(value), (value, mock))
+        return value
+
+    def told_by(self, value: Value) -> Mock | None:
+        """The double that gave a plain value."""
+        known = self.told.get(id(value))
+        return known[1] if known is not None else None
 
     def handover(self, subject: Value) -> Place | None:
         """Where the test gave a double to code under test: as an argument, by a patch, from a function that it

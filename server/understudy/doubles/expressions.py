@@ -316,7 +316,8 @@ class Expressions(Objects):
         for element in node.elts:
             if isinstance(element, ast.Starred):
                 inner = self.eval(element.value, env)
-                known = inner.items if isinstance(inner, Sequence_) else None
+                error = "Value after * must be an iterable, not coroutine"
+                known = self.items(inner, element.value, env, error)
                 items = [*items, *known] if items is not None and known is not None else None
             else:
                 value = self.eval(element, env)

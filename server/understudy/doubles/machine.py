@@ -343,12 +343,7 @@ class Machine(Expressions):
         if index == len(node.items):
             return self.block(node.body, env)
         item = node.items[index]
-        manager, callee = self.eval_with_callee(item.context_expr, env)
-        if isinstance(callee, Mock) and isinstance(manager, (Literal, Sequence_, Mapping_)):
-            # What a double was told to return is entered: the double is to blame.
-            is_async = isinstance(node, ast.AsyncWith)
-            self._not_entered(callee, kind_of(manager), item.context_expr, is_async, env)
-            manager = UNKNOWN
+        manager = self.eval(item.context_expr, env)
         status = self._with_entered(manager, node, index, env)
         if isinstance(manager, Managed):
             manager.leave()
@@ -399,8 +394,9 @@ class Machine(Expressions):
             return entered, None, leave
         if isinstance(manager, Coroutine):
             return self._not_entered(manager, "coroutine", node, is_async, env), None, _nothing
-        if isinstance(manager, (Literal, Sequence_, Mapping_)):
-            return self._not_entered(manager, kind_of(manager), node, is_async, env), None, _nothing
+        if isinstance(manager, (Literal, Sequence_, Mapping_, Sentinel)):
+            to_blame = self.told_by(manager) or manager
+            return self._not_entered(to_blame, kind_of(manager), node, is_async, env), None, _nothing
         if isinstance(manager, Mock):
             exit_name = "__aexit__" if is_async else "__exit__"
             swallows = _may_swallow(manager, exit_name)

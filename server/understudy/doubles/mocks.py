@@ -66,18 +66,23 @@ class Mocks(Functions):
             self.used.append((mock, Place(env.unit, node)))
         if mock.kind is MockKind.ASYNC:
             place = Place(env.unit, node)
-            if mock.spec is None or not mock.spec.as_function:
+            version = versions.behaviour(self.workspace.target_version)
+            checked_at_once = version.autospec_is_coroutine_function is False
+            if mock.spec is None or not mock.spec.as_function or checked_at_once:
                 self.check_arguments(mock, arguments, node, env)
-                return Coroutine(lambda: self.mock_result(mock, arguments, node, env), place, mock=mock)
+                return Coroutine(
+                    lambda: self.tell(mock, self.mock_result(mock, arguments, node, env)), place, mock=mock
+                )
 
             def awaited() -> Value:
-                # The double of an ``async def`` is one itself: it looks at its arguments when it is awaited.
+                # The double of an ``async def`` is one itself, from some version on: it looks at its arguments
+                # when it is awaited.
                 self.check_arguments(mock, arguments, node, env)
-                return self.mock_result(mock, arguments, node, env)
+                return self.tell(mock, self.mock_result(mock, arguments, node, env))
 
             return Coroutine(awaited, place, mock=mock)
         self.check_arguments(mock, arguments, node, env)
-        return self.mock_result(mock, arguments, node, env)
+        return self.tell(mock, self.mock_result(mock, arguments, node, env))
 
     def check_arguments(
         self, mock: Mock, arguments: Arguments, node: Node, env: Environment, *, asserted: bool = False
@@ -209,7 +214,7 @@ class Mocks(Functions):
             return UNKNOWN
         spec = None
         kind = self.shapes.child(mock, "()").kind
-        if mock.spec is not None and not mock.spec.instance:
+        if mock.spec is not None and not mock.spec.instance and "return_value_reset" not in mock.slots:
             if not isinstance(mock.spec.entity, ClassEntity) or not mock.spec.auto:
                 return UNKNOWN
             kind = self.shapes.instance_kind(mock.spec.entity)
@@ -254,7 +259,7 @@ class Mocks(Functions):
         if isinstance(configured, Value):
             if isinstance(configured, Mock) and configured.auto and mock.plain:
                 self._look_at_assertion(mock, name, node, env)
-            return configured
+            return self.tell(mock, configured)
         if f"deleted{slot}" in mock.slots:
             return self._missing_attribute(env, mock, node, name, name)
         if mock.plain:
@@ -301,9 +306,10 @@ class Mocks(Functions):
             error = f"'function' object has no attribute {name!r}"
             return self._missing_attribute(env, mock, node, name, error)
         if is_magic(name) and not self.shapes.supports(mock, name):
-            if mock.spec is None and name in _NEVER_THERE:
-                return self._missing_attribute(env, mock, node, name, name)
-            return UNKNOWN
+            if name in _ON_EVERY_MOCK or self.shapes.supports(mock, name) is None:
+                return UNKNOWN
+            error = name if mock.spec is None else ""
+            return self._missing_attribute(env, mock, node, name, error)
         if mock.spec is None and not mock.unsafe and self._refused_name(name):
             misuse = Misuse.AWAIT_ASSERTION if name in AWAIT_ASSERTIONS else Misuse.INVALID_ASSERTION
             return self.fail(env, misuse, mock, node, _not_valid(name), name, "AttributeError")
@@ -433,8 +439,9 @@ class Mocks(Functions):
                 return UNKNOWN
             return self._not_awaitable(env, value, node, value.type_name, error)
         kind = awaitables.kind_if_plain(self, value)
-        if isinstance(callee, Mock) and kind is not None:
-            return self._not_awaitable(env, callee, node, kind, error)
+        mock = self.told_by(value)
+        if mock is not None and kind is not None:
+            return self._not_awaitable(env, mock, node, kind, error)
         if isinstance(callee, FunctionValue):
             if kind is None and isinstance(value, Unknown) and awaitables.plain_returns(self, callee):
                 kind = ""
@@ -548,7 +555,12 @@ class Mocks(Functions):
         return self.shapes.has(mock.spec, name) is False
 
 
-_SAME_SIGNATURE = frozenset({"staticmethod", "classmethod", "abstractmethod", "override", "final"})
+_SAME_SIGNATURE = frozenset(
+    {
+        "staticmethod", "classmethod", "abstractmethod", "override", "final", "contextmanager",
+        "asynccontextmanager",
+    }
+)  # fmt: skip
 """Decorators that leave the signature as it is."""
 CONFIGURED = frozenset({"return_value", "side_effect", "wraps"})
 _DEFAULT_RESULTS: dict[str, object] = {
@@ -564,7 +576,11 @@ _DEFAULT_RESULTS: dict[str, object] = {
 }
 """``_calculate_return_value`` and ``_return_values`` of CPython's mock.py."""
 _UNDECIDED = frozenset({"__lt__", "__gt__", "__le__", "__ge__"})
-_NEVER_THERE = frozenset({"__name__", "__qualname__", "__await__"})
+_ON_EVERY_MOCK = frozenset(dir(object)) | {
+    "__annotations__", "__call__", "__class_getitem__", "__code__", "__defaults__", "__dict__", "__getattr__",
+    "__kwdefaults__", "__module__", "__weakref__",
+}  # fmt: skip
+"""Special names that a mock or its class may have, whatever its spec. All others that its class has not are refused."""
 
 
 def _not_valid(name: str) -> str:

@@ -414,12 +414,16 @@ class Objects(Mocks):
         if isinstance(value, Literal):
             return _literal_items(value)
         if isinstance(value, Sequence_):
+            mock = self.told_by(value)
+            if mock is not None:
+                for item in value.items or ():
+                    self.tell(mock, item)
             return value.items
         return None
 
     def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
-        if isinstance(value, (Literal, Sequence_, Mapping_, Coroutine)):
-            self.fail(env, Misuse.ASYNC_FOR, value, node, _async_for(value))
+        if isinstance(value, (Literal, Sequence_, Mapping_, Sentinel, Coroutine)):
+            self.fail(env, Misuse.ASYNC_FOR, self.told_by(value) or value, node, _async_for(value))
             return None
         if isinstance(value, Mock):
             if not value.certain:

@@ -119,8 +119,10 @@ class Shapes:
         if spec.names is not None:
             return name in spec.names
         if isinstance(spec.entity, ClassEntity):
-            if name in _OBJECT_NAMES:
+            if name in _OBJECT_NAMES or (spec.own is not None and name in spec.own):
                 return True
+            if spec.own is not None and self._set_by_methods(spec.entity, name):
+                return None
             found = self.resolver.class_attribute(spec.entity, name)
             if found is Absent.MISSING:
                 return False
@@ -136,6 +138,14 @@ class Shapes:
             plain = all(self._decorator_effect(d, spec.entity) for d in spec.entity.declaration.decorators)
             return False if plain and not self._has_attributes(spec.entity) else None
         return None
+
+    def _set_by_methods(self, entity: ClassEntity, name: str) -> bool:
+        """May a method of the class set the attribute on its instances?"""
+        return any(
+            isinstance(declaration, model.Function) and name in declaration.self_attributes
+            for cls in self.resolver.ancestry(entity).classes
+            for declaration in cls.declaration.body
+        )
 
     def _has_attributes(self, entity: FunctionEntity) -> bool:
         return any(
@@ -192,6 +202,8 @@ class Shapes:
             return NOT_KNOWN
         if not has:
             return ABSENT
+        if spec.own is not None and name in spec.own:
+            return NOT_KNOWN
         if isinstance(spec.entity, ClassEntity):
             attribute = self.resolver.class_attribute(spec.entity, name)
             if spec.auto and not is_magic(name):
@@ -223,11 +235,11 @@ class Shapes:
         }
         if None in kinds:
             return NOT_KNOWN
-        if kinds & {"cached", "manager"}:
+        if "cached" in kinds:
             return NOT_KNOWN
         if "property" in kinds:
-            # A data descriptor is not specced.
-            return Child(MockKind.MAGIC)
+            # A data descriptor is not specced; on an instance, the property is asked for its value.
+            return Child(MockKind.MAGIC) if spec.own is None else NOT_KNOWN
         inner = Spec(attribute, auto=True, strict=spec.strict)
         return Child(MockKind.ASYNC if self.is_coroutine_function(attribute) else MockKind.MAGIC, inner)
 

@@ -268,6 +268,8 @@ class Spec:
     """``autospec``: children are specced too."""
     strict: bool = False
     """``spec_set``: other attributes cannot be set either."""
+    own: frozenset[str] | None = None
+    """Where the spec is an object and no class: the attributes that are known to be set on it."""
     as_function: bool = False
     """The double itself is a function that calls the mock: what ``create_autospec`` makes of a function."""
 

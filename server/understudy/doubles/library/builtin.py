@@ -210,6 +210,11 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
     if name == "bool":
         truth = machine.truth(value)
         return UNKNOWN if truth is None else Literal(truth)
+    if isinstance(value, Coroutine) and where is not None and name != "len":
+        error = (
+            _not_a_number(name, "coroutine") if name != "next" else "'coroutine' object is not an iterator"
+        )
+        return machine.fail(env, Misuse.COROUTINE_OPERATION, value, where, error)
     if not isinstance(value, Mock) or where is None:
         if name == "len" and isinstance(value, Sequence_) and value.items is not None:
             return Literal(len(value.items))
@@ -225,8 +230,13 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
     error = {
         "len": f"object of type {value.type_name!r} has no len()",
         "next": f"{value.type_name!r} object is not an iterator",
-    }.get(name, f"{name}() argument must be a string or a real number, not {value.type_name!r}")
+    }.get(name, _not_a_number(name, value.type_name))
     return machine.fail(env, Misuse.OPERATION, value, where, error)
+
+
+def _not_a_number(function: str, kind: str) -> str:
+    taken = "a string, a bytes-like object" if function == "int" else "a string"
+    return f"{function}() argument must be {taken} or a real number, not {kind!r}"
 
 
 def _has_attribute(machine: Machine, value: Value, name: Value, node: Node, env: Environment) -> Value:

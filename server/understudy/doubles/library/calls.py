@@ -92,7 +92,7 @@ def call_method(
     if isinstance(receiver, Mock):
         if name in ASSERTED_ARGUMENTS:
             machine.check_arguments(receiver, arguments, node, env, asserted=True)
-        return mock.call_mock_method(machine, receiver, name, arguments)
+        return mock.call_mock_method(machine, receiver, name, arguments, node, env)
     if isinstance(receiver, Sequence_):
         return builtin.call_sequence_method(machine, receiver, name, arguments)
     if isinstance(receiver, ContextVar):

@@ -18,10 +18,12 @@ from understudy.doubles.values import (
     Environment,
     Foreign,
     FunctionValue,
+    Instance,
     LibraryName,
     Literal,
     Mock,
     MockKind,
+    Node,
     Place,
     Sequence_,
     Spec,
@@ -122,19 +124,20 @@ def configure(machine: Machine, mock: Mock, keywords: dict[str, Value]) -> None:
             configure_path(machine, mock, name, value)
 
 
-def configure_path(machine: Machine, mock: Mock, path: str, value: Value) -> None:
-    """``configure_mock(**{"a.b.return_value": value})``."""
+def configure_path(machine: Machine, mock: Mock, path: str, value: Value, place: Place | None = None) -> None:
+    """``configure_mock(**{"a.b.return_value": value})``; ``place``: where, unless it is where the mock is made."""
     *parts, last = path.split(".")
     target: Value = mock
-    env = _environment(machine, mock.place)
+    place = place or mock.place
+    env = _environment(machine, place)
     if env is None:
         return
     for part in parts:
         if not isinstance(target, Mock):
             return
-        target = machine.mock_attribute(target, part, mock.place.node, env)
+        target = machine.mock_attribute(target, part, place.node, env)
     if isinstance(target, Mock):
-        machine.set_mock_attribute(target, last, value, mock.place, env)
+        machine.set_mock_attribute(target, last, value, place, env)
 
 
 def give_spec(
@@ -189,6 +192,8 @@ def spec_of(
         return Spec(value.entity)
     if isinstance(value, FunctionValue) and value.entity is not None:
         return Spec(value.entity)
+    if isinstance(value, Instance) and not value.opaque:
+        return Spec(value.entity, own=frozenset(value.slots))
     if isinstance(value, LibraryName):
         found = machine.resolver.open(value.entity)
         if isinstance(found, (ClassEntity, FunctionEntity)):
@@ -243,12 +248,12 @@ def autospec(
         kind = MockKind.ASYNC if is_async else MockKind.MAGIC
         made = Spec(spec.entity, auto=True, strict=strict, as_function=True)
         return Mock(kind, place, f"{kind.value}()", made)
+    instance = instance or spec.own is not None
     found = machine.shapes.instance_kind(spec.entity) if instance else MockKind.MAGIC
     if found is None:
         return UNKNOWN
-    return Mock(
-        found, place, f"{found.value}()", Spec(spec.entity, instance=instance, auto=True, strict=strict)
-    )
+    made = replace(spec, instance=instance, auto=True, strict=strict)
+    return Mock(found, place, f"{found.value}()", made)
 
 
 def call_mock_library(
@@ -335,16 +340,19 @@ def is_default(value: Value) -> bool:
     return isinstance(value, LibraryName) and mock_name(value.entity) == "DEFAULT"
 
 
-def call_mock_method(machine: Machine, mock: Mock, name: str, arguments: Arguments) -> Value:
+def call_mock_method(
+    machine: Machine, mock: Mock, name: str, arguments: Arguments, node: Node, env: Environment
+) -> Value:
+    place = Place(env.unit, node)
     if name == "configure_mock":
         for key, value in sorted(arguments.keywords.items(), key=lambda item: item[0].count(".")):
-            configure_path(machine, mock, key, value)
+            configure_path(machine, mock, key, value, place)
         if arguments.is_open:
             machine.escape([mock])
     elif name == "attach_mock" and len(arguments.values) >= 1:
         attribute = arguments.get(1, "attribute")
         if isinstance(attribute, Literal) and isinstance(attribute.value, str):
-            machine.set_mock_attribute(mock, attribute.value, arguments.values[0])
+            machine.set_mock_attribute(mock, attribute.value, arguments.values[0], place, env)
         else:
             machine.escape([mock])
     elif name == "reset_mock":
@@ -369,5 +377,8 @@ def _reset(machine: Machine, mock: Mock, options: list[str], depth: int) -> None
     inner = [v for k, v in mock.slots.items() if isinstance(v, Mock) and k not in ("wraps", "side_effect")]
     for option in options:
         machine.delete(mock.slots, option)
+    if "return_value" in options and mock.spec is not None and mock.spec.auto:
+        # What the autospec of a class gave back was specced; what is made in its place is not.
+        machine.write(mock.slots, "return_value_reset", True)
     for child in inner:
         _reset(machine, child, options, depth + 1)

@@ -299,7 +299,11 @@ def _specced(machine: Machine, patch: Patch, made: Mock, spec: Value, original: 
         return made
     if isinstance(spec, Sequence_) and made.spec.names is not None and "__call__" not in made.spec.names:
         made.kind = MockKind.NON_CALLABLE_MAGIC
-    if isinstance(original, (Unknown, LibraryName)):
+    if isinstance(spec, Instance):
+        kind = machine.shapes.instance_kind(spec.entity)
+        made.kind = kind or made.kind
+        made.unsure = made.unsure or kind is None
+    elif isinstance(original, (Unknown, LibraryName)):
         made.unsure = True
     elif isinstance(original, ClassValue) and isinstance(made.spec.entity, ClassEntity):
         kind = machine.shapes.instance_kind(made.spec.entity)
@@ -476,6 +480,11 @@ def call_mocker(
         return UNKNOWN
     entered, leave = enter_patch(machine, patch, env)
     machine.cleanups.append(leave)
+    if isinstance(entered, Mock) and machine.shapes.supports(entered, "__enter__"):
+        # pytest-mock makes it warn that this is no context manager.
+        warns = Mock(MockKind.MAGIC, place, "__enter__", None, entered)
+        warns.slots["return_value"] = Literal(None)
+        machine.write(entered.slots, ".__enter__", warns)
     return entered
 
 

@@ -80,6 +80,8 @@ def inspected(machine: Machine, name: str, values: list[Value]) -> Value:
         return UNKNOWN
     if name == "iscoroutinefunction":
         answer = machine.is_coroutine_function(value) if isinstance(value, (FunctionValue, Mock)) else None
+        if isinstance(value, Coroutine) or awaitables.kind_if_plain(machine, value) is not None:
+            answer = answer or False
         return UNKNOWN if answer is None else Literal(answer)
     if isinstance(value, Coroutine):
         return Literal(True)
