@@ -381,7 +381,7 @@ def cases(page: Page, folder: Path, interpreter: Interpreter = RUNNING) -> list[
     ]
 
 
-def run(prepared: Sequence[Case], folder: Path) -> None:
+def run(prepared: Sequence[Case], folder: Path, *, with_fixes: bool = True) -> None:
     """Analyse, fix, and run all the cases; their outcomes are set afterwards."""
     jobs: list[dict[str, object]] = []
     prepared = [case for case in prepared if case.applies]
@@ -390,7 +390,7 @@ def run(prepared: Sequence[Case], folder: Path) -> None:
     for case in prepared:
         _ = case.findings
         jobs.append({"folder": str(case.original), "plugins": case.plugins})
-        if case.has_fixes:
+        if with_fixes and case.has_fixes:
             case.apply_fixes()
             jobs.append({"folder": str(case.fixed), "plugins": case.plugins})
     folder.mkdir(parents=True, exist_ok=True)
@@ -407,7 +407,7 @@ def run(prepared: Sequence[Case], folder: Path) -> None:
         raise AssertionError(f"the runner failed:\n{done.stderr}")
     for case in prepared:
         case.outcomes = _outcomes(case, case.original)
-        if case.has_fixes:
+        if with_fixes and case.has_fixes:
             case.fixed_outcomes = _outcomes(case, case.fixed)
 
 

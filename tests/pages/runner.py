@@ -6,6 +6,7 @@ Understudy. Where the system can fork, pytest and its plugins are imported once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -20,6 +21,13 @@ PLUGINS = {
     "mocker": "pytest_mock",
     "hypothesis": "_hypothesis_pytestplugin",
 }
+HEAVY = {
+    "sqlalchemy": ("sqlalchemy.orm", "sqlalchemy.ext.asyncio"),
+    "fastapi": ("fastapi.testclient",),
+    "httpx": ("httpx",),
+    "factory": ("factory.alchemy",),
+}
+"""Libraries that take long to import, by the word that stands for them in an example."""
 SECONDS = 60
 CAN_FORK = sys.platform != "win32" and hasattr(os, "fork")
 
@@ -114,8 +122,10 @@ def _in_child(job: dict[str, Any]) -> None:
 
 
 def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
-    for name in ("asyncio", "mocker"):
-        importlib.import_module(PLUGINS[name])
+    for name in (*(PLUGINS[plugin] for plugin in ("asyncio", "mocker")), *_heavy(jobs)):
+        # The examples that need what is not there will say so.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
     running: set[int] = set()
     for job in jobs:
@@ -134,6 +144,18 @@ def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
         running.add(child)
     for _ in running:
         os.wait()
+
+
+def _heavy(jobs: list[dict[str, Any]]) -> list[str]:
+    """The modules worth importing once, before the children are forked: those that examples import."""
+    words = {
+        word
+        for job in jobs
+        for file in Path(job["folder"]).rglob("*.py")
+        for word in HEAVY
+        if word in file.read_text("utf-8", "replace")
+    }
+    return [module for word, modules in HEAVY.items() if word in words for module in modules]
 
 
 def _one_by_one(jobs: list[dict[str, Any]]) -> None:
