@@ -33,6 +33,7 @@ class Client:
     related_documents: bool = False
     refresh_diagnostics: bool = False
     work_done_progress: bool = False
+    prepares_rename: bool = False
     methods: frozenset[str] = frozenset()
     """Sections of the capabilities that the client sent, such as ``text_document.code_action``."""
 
@@ -73,6 +74,7 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         related_documents=has("text_document.diagnostic.related_document_support"),
         refresh_diagnostics=has("workspace.diagnostics.refresh_support"),
         work_done_progress=has("window.work_done_progress"),
+        prepares_rename=has("text_document.rename.prepare_support"),
         methods=frozenset(_sections(capabilities)),
     )
 

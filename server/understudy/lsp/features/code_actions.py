@@ -15,6 +15,7 @@ from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
 from understudy.lsp.diagnostics import SOURCE, diagnostic
 from understudy.lsp.documents import Documents
+from understudy.lsp.edits import workspace_edit
 from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
 from understudy.lsp.suppressing import suppression
@@ -125,24 +126,7 @@ class _Actions:
         return made
 
     def workspace_edit(self, edits: Mapping[Path, Sequence[Edit]]) -> types.WorkspaceEdit | None:
-        """None when a file is not what it was when the edits were made, or cannot be read."""
-        changes: dict[str, list[types.TextEdit]] = {}
-        versioned: list[types.TextDocumentEdit] = []
-        for path, of_path in edits.items():
-            text = self._report.texts.get(path)
-            document = self._documents.at(path)
-            if text is None or (document is not None and document.text.content != text.content):
-                return None
-            uri = self._documents.uri_of(path)
-            changes[uri] = convert.to_text_edits(text, of_path, self._client.encoding)
-            version = document.version if document is not None else None
-            identifier = types.OptionalVersionedTextDocumentIdentifier(uri, version)
-            versioned.append(types.TextDocumentEdit(identifier, list(changes[uri])))
-        if not changes:
-            return None
-        if self._client.document_changes:
-            return types.WorkspaceEdit(document_changes=versioned)
-        return types.WorkspaceEdit(changes=changes)
+        return workspace_edit(edits, self._report.texts, self._documents, self._client)
 
 
 def _all_safe_edits(report: Report) -> dict[Path, tuple[Edit, ...]]:

@@ -29,8 +29,8 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.CompletionItem] | None:
-        context = _context(opened, document)
-        at = _at(document, params.position, encoding)
+        context = context_of(opened, document)
+        at = at_position(document, params.position, encoding)
         part = patch_strings.part_at(context, at.row, at.column) if context is not None else None
         if context is None or part is None:
             return None
@@ -52,8 +52,8 @@ async def definition(session: Session, params: types.DefinitionParams) -> list[t
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.Location] | None:
-        context = _context(opened, document)
-        at = _at(document, params.position, encoding)
+        context = context_of(opened, document)
+        at = at_position(document, params.position, encoding)
         part = patch_strings.part_at(context, at.row, at.column) if context is not None else None
         if context is None or part is None:
             return None
@@ -67,10 +67,10 @@ async def references(session: Session, params: types.ReferenceParams) -> list[ty
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.Location] | None:
-        context = _context(opened, document)
+        context = context_of(opened, document)
         if context is None:
             return None
-        at = _at(document, params.position, encoding)
+        at = at_position(document, params.position, encoding)
         part = patch_strings.part_at(context, at.row, at.column)
         if part is not None:
             entity = patch_strings.meaning(context, part)
@@ -90,7 +90,8 @@ async def references(session: Session, params: types.ReferenceParams) -> list[ty
     return await session.ask(params.text_document.uri, look)
 
 
-def _context(opened: OpenProject, document: Document) -> Context | None:
+def context_of(opened: OpenProject, document: Document) -> Context | None:
+    """What the rules are given about a document; None where there is nothing to be said."""
     if document.path is None:
         return None
     project = opened.project
@@ -101,7 +102,7 @@ def _context(opened: OpenProject, document: Document) -> Context | None:
     return Context(parsed, module, project.workspace, project.is_test)
 
 
-def _at(document: Document, position: types.Position, encoding: str) -> Span:
+def at_position(document: Document, position: types.Position, encoding: str) -> Span:
     return convert.to_span(document.text, types.Range(position, position), encoding)
 
 

@@ -1,0 +1,269 @@
+"""``textDocument/rename`` keeps the strings of patches in step, and only the right ones, over the wire."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from lsp_client import Client
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+Make = Callable[[Mapping[str, str]], Path]
+
+# What is to be renamed stands in ‹›: everything else is a near-miss.
+MARKED = {
+    "shop/__init__.py": "from .mail import *\n",
+    "shop/mail.py": """\
+__all__ = ["‹send›", "Mailer"]
+
+
+def ‹send›(text):
+    return text
+
+
+class Mailer:
+    def send(self, text):
+        return ‹send›(text)
+
+
+def twice(text):
+    send = text + text
+    return (lambda send: send)(send)
+
+
+def every(send):
+    return [send for send in send]
+""",
+    "shop/sms.py": "def send(text):\n    return None\n",
+    "shop/orders.py": """\
+from shop import mail, sms
+from shop.mail import ‹send›
+
+
+def confirm(order):
+    "send"; sms.send(order); mail.Mailer().send(order)
+    return mail.‹send›(order) and ‹send›(order)
+
+
+def later(order):
+    from shop.mail import ‹send›
+    from shop.sms import send as quick
+
+    return ‹send›(order), quick(order)
+
+
+def now(order):
+    from shop.sms import send
+
+    return send(order)
+""",
+    "shop/alias.py": "from shop.mail import ‹send› as send_mail\n\nsend = send_mail\nagain = send(1)\n",
+    "test_shop.py": """\
+from unittest.mock import patch
+
+import shop
+import shop.mail as post
+from shop import ‹send› as renamed
+from shop import alias, orders, sms
+
+
+def test_confirm(monkeypatch):
+    monkeypatch.setattr("shop.mail.Mailer.send", lambda self, text: 3)
+    with patch("shop.orders.‹send›", return_value=2), patch("shop.mail.‹send›"), patch("shop.sms.send"):
+        assert orders.confirm(1) == 2
+    "😀"; monkeypatch.setattr("shop.orders.‹send›", lambda text: 7)
+    monkeypatch.setattr(orders.mail, "‹send›", lambda text: 1)
+    assert orders.confirm(1) == 7
+    with patch.object(sms, "send", return_value=None), patch.object(post, "‹send›", return_value=4):
+        assert orders.later(1) == (4, None)
+        patch("shop.alias.send").start()
+        assert alias.again == renamed(1) == shop.‹send›(1) == 1
+
+
+@patch.multiple("shop.orders", ‹send›=None)
+def test_now():
+    assert orders.now(1) is None
+    assert orders.‹send› is None
+""",
+}
+OLD = {name: text.replace("‹", "").replace("›", "") for name, text in MARKED.items()}
+NEW = {name: text.replace("‹send›", "deliver") for name, text in MARKED.items()}
+CURSORS = [
+    ("shop/mail.py", "def send(text)", 6),
+    ("shop/mail.py", '"send"', 2),
+    ("shop/orders.py", "mail import send", 12),
+    ("shop/orders.py", "mail.send(order) and", 9),
+    ("test_shop.py", "shop.orders.send", 13),
+    ("test_shop.py", 'mail, "send"', 8),
+]
+
+
+@pytest.fixture
+def capable() -> types.ClientCapabilities:
+    return types.ClientCapabilities(
+        text_document=types.TextDocumentClientCapabilities(
+            rename=types.RenameClientCapabilities(prepare_support=True)
+        )
+    )
+
+
+def _place(text: str, words: str, into: int) -> types.Position:
+    before = text[: text.index(words) + into]
+    return types.Position(before.count("\n"), len(before.rpartition("\n")[2].encode("utf-16-le")) // 2)
+
+
+def _applied(text: str, edits: list[types.TextEdit]) -> str:
+    lines = [line.encode("utf-16-le") for line in text.split("\n")]
+    for edit in sorted(
+        edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True
+    ):
+        start, end = edit.range.start, edit.range.end
+        line = lines[start.line]
+        new = edit.new_text.encode("utf-16-le")
+        lines[start.line] = line[: 2 * start.character] + new + line[2 * end.character :]
+    return "\n".join(line.decode("utf-16-le") for line in lines)
+
+
+def _runs(root: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+async def _rename(client: Client, uri: str, at: types.Position, new: str) -> types.WorkspaceEdit | None:
+    return await client.text_document_rename_async(
+        types.RenameParams(types.TextDocumentIdentifier(uri), at, new)
+    )
+
+
+@pytest.mark.parametrize(("file", "words", "into"), CURSORS)
+async def test_a_function_is_renamed_with_the_strings_that_mean_it(
+    client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
+) -> None:
+    root = project(OLD)
+    announced = await client.begin(capable, root)
+    provider = announced.capabilities.rename_provider
+    assert isinstance(provider, types.RenameOptions)
+    assert provider.prepare_provider
+    uri = client.open(root / file)
+    at = _place(OLD[file], words, into)
+    ready = await client.text_document_prepare_rename_async(
+        types.PrepareRenameParams(types.TextDocumentIdentifier(uri), at)
+    )
+    assert isinstance(ready, types.Range)
+    assert ready.end.character - ready.start.character == len("send")
+    edit = await _rename(client, uri, at, "deliver")
+    assert edit is not None
+    assert edit.changes is not None
+    after = {
+        name: _applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
+    }
+    assert after == NEW
+
+
+def test_the_renamed_project_still_passes(project: Make) -> None:
+    _runs(project(OLD))
+    _runs(project(NEW))
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "into"),
+    [
+        ("shop/mail.py", "def send(self", 6),
+        ("shop/mail.py", "send = text", 2),
+        ("shop/orders.py", '"send"', 2),
+        ("test_shop.py", "Mailer.send", 9),
+        ("test_shop.py", "unittest", 3),
+    ],
+)
+async def test_what_is_no_name_of_a_module_is_left_to_others(
+    client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
+) -> None:
+    root = project(OLD)
+    await client.begin(capable, root)
+    uri = client.open(root / file)
+    at = _place(OLD[file], words, into)
+    identifier = types.TextDocumentIdentifier(uri)
+    assert await client.text_document_prepare_rename_async(types.PrepareRenameParams(identifier, at)) is None
+    assert await _rename(client, uri, at, "deliver") is None
+
+
+@pytest.mark.parametrize(
+    ("files", "new", "why"),
+    [
+        ({}, "confirm", "'confirm' is used in orders.py already"),
+        ({}, "class", "'class' is not a name"),
+        ({"shop/worse.py": "from shop.mail import send\n\nsend(\n"}, "deliver", "does not parse"),
+        (
+            {"shop/maybe.py": "try:\n    from shop.mail import send\nexcept ImportError:\n    send = None\n"},
+            "deliver",
+            "'send' in maybe.py is bound in more than one way",
+        ),
+        (
+            {"test_b.py": 'from unittest.mock import patch\n\npatch("shop." "mail.send").start()\n'},
+            "deliver",
+            "not spelled plainly in test_b.py:3",
+        ),
+        (
+            {"shop/mail.py": "import pytest\n\n\n@pytest.fixture\ndef send(text):\n    return 1\n"},
+            "deliver",
+            "is a fixture",
+        ),
+    ],
+)
+async def test_what_cannot_be_renamed_rightly_is_refused(
+    client: Client,
+    project: Make,
+    capable: types.ClientCapabilities,
+    files: dict[str, str],
+    new: str,
+    why: str,
+) -> None:
+    root = project({**OLD, **files})
+    await client.begin(capable, root)
+    uri = client.open(root / "test_shop.py")
+    with pytest.raises(JsonRpcException, match=why):
+        await _rename(client, uri, _place(OLD["test_shop.py"], "shop.mail.send", 11), new)
+
+
+async def test_a_class_is_renamed_in_annotations_and_a_variable_where_it_is_set(
+    client: Client, project: Make, capable: types.ClientCapabilities
+) -> None:
+    marked = {
+        "store.py": """\
+class ‹Order›:
+    other: "list[‹Order›] | None" = None
+
+
+_‹limit› = 3
+
+
+def size(order: "‹Order›") -> "‹Order›":
+    return order
+""",
+        "use.py": """\
+from typing import Literal
+
+import store
+
+kind: Literal["Order"] = "Order"
+
+
+def load(order: store.‹Order›) -> "store.‹Order›":
+    return order
+""",
+    }
+    old = {name: text.replace("‹", "").replace("›", "") for name, text in marked.items()}
+    root = project(old)
+    await client.begin(capable, root)
+    uri = client.open(root / "store.py")
+    edit = await _rename(client, uri, _place(old["store.py"], "class Order", 8), "Purchase")
+    assert edit is not None
+    assert edit.changes is not None
+    for name, text in marked.items():
+        expected = text.replace("‹Order›", "Purchase").replace("‹", "").replace("›", "")
+        assert _applied(old[name], list(edit.changes[(root / name).as_uri()])) == expected
