@@ -47,9 +47,7 @@ def _stopped_by_helpers(context: Context) -> bool:
         assert isinstance(site.node, ast.ClassDef)
         found = context.resolver.name(context.module, site.node.name)
         if isinstance(found, ClassEntity):
-            places.extend(
-                cls.path for cls in context.resolver.ancestry(found).classes if cls.module.workspace
-            )
+            places.extend(cls.path for cls in context.resolver.ancestry(found).classes)
     return any("stopall" in context.workspace.text(path).content for path in places)
 
 
