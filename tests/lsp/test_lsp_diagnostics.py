@@ -186,10 +186,6 @@ async def test_what_is_no_file_or_no_python_is_left_alone(
 ) -> None:
     root = project({"test_a.py": BAD, "notes.toml": ""})
     await client.begin(vscode, root)
-    untitled = client.open("untitled:Untitled-1", BAD)
-    client.edit(untitled, BAD + "\n")
-    assert await client.actions(untitled, whole()) == []
-    client.close(untitled)
     client.open(root / "notes.toml", "[x]\n", "toml")
     uri = client.open(root / "test_a.py")
     assert await client.found(uri)

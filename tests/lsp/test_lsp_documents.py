@@ -116,7 +116,8 @@ def test_a_document_is_known_by_its_file_until_it_is_closed() -> None:
         ("file:///t.pyi", "python", False),
         ("file:///t.toml", "toml", False),
         ("untitled:Untitled-1", "python", False),
-        ("vscode-notebook-cell:/t.ipynb#W0", "python", False),
+        ("vscode-notebook-cell:/t.ipynb#W0", "python", True),
+        ("vscode-notebook-cell:/t.ipynb#W0", "markdown", False),
     ],
 )
 def test_only_python_files_are_analysed(uri: str, language: str, analysed: bool) -> None:

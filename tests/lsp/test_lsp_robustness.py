@@ -85,7 +85,7 @@ async def test_a_file_that_may_not_be_read(
 
 
 @pytest.mark.parametrize(
-    "uri", ["vscode-notebook-cell:/a/book.ipynb#W0", "git:/a/test_a.py?ref", "untitled:One"]
+    "uri", ["git:/a/test_a.py?ref", "vscode-vfs://github/a/test_a.py", "vscode-notebook-cell:#", "x"]
 )
 async def test_documents_that_are_no_files(
     client: Client, project: Make, vscode: types.ClientCapabilities, uri: str

@@ -7,6 +7,7 @@ does :class:`~understudy.source.text.Text`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pygls import uris
 from understudy.source.text import Text
 
 _BYTE_ORDER_MARK = "\ufeff"
+_UNSAFE = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Document:
     """None for a file that is not open, as it is on disk."""
     text: Text
     path: Path | None
-    """None for what is no file, such as ``untitled:``."""
+    """Where it is, or would be: what was never saved is taken to be a file of the first folder, the cell of a
+    notebook one beside the notebook. None for what cannot be checked, such as an old revision."""
     language: str
 
     @property
@@ -53,6 +56,8 @@ class Documents:
     def __init__(self) -> None:
         self._by_uri: dict[str, Document] = {}
         self._by_path: dict[Path, Document] = {}
+        self.home: Path | None = None
+        """The folder in which what was never saved is checked."""
 
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._by_uri.values()))
@@ -70,8 +75,24 @@ class Documents:
         return document.uri if document is not None else (uris.from_fs_path(str(path)) or "")
 
     def open(self, item: types.TextDocumentItem) -> Document:
+        language = str(item.language_id)
         path = path_of(item.uri)
-        return self._put(Document(item.uri, item.version, Text(item.text), path, str(item.language_id)))
+        if path is None and language == "python":
+            path = self._stand_in(item.uri)
+        return self._put(Document(item.uri, item.version, Text(item.text), path, language))
+
+    def _stand_in(self, uri: str) -> Path | None:
+        """The file that Python without one is checked as: named like a test, for doubles are found in tests, and
+        like no file that there is, or it would be hidden."""
+        scheme, _, rest = uri.partition(":")
+        if scheme == "untitled" and self.home is not None:
+            return self.home / f"test_unsaved {re.sub(_UNSAFE, '_', rest)}.py"
+        if scheme == "vscode-notebook-cell":
+            place, _, cell = rest.partition("#")
+            notebook = path_of(f"file:{place}")
+            if notebook is not None:
+                return notebook.with_name(f"test_cell {re.sub(_UNSAFE, '_', cell)} of {notebook.stem}.py")
+        return None
 
     def change(
         self,

@@ -38,6 +38,9 @@ _log = logging.getLogger(__name__)
 ALL_PYTHON = types.FileOperationRegistrationOptions(
     [types.FileOperationFilter(types.FileOperationPattern(glob)) for glob in ("**/*.py", "**/")]
 )
+_NOTEBOOKS = types.NotebookDocumentSyncOptions(
+    [types.NotebookDocumentFilterWithCells([types.NotebookCellLanguage("python")], "*")]
+)
 _SWITCH_INTERVAL = 0.001
 _GARBAGE_THRESHOLD = 20_000
 """An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
@@ -100,6 +103,21 @@ class Protocol(LanguageServerProtocol):
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         self._server.session.close(params.text_document.uri)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
+    def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        for cell in params.cell_text_documents:
+            self._server.session.open(cell)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def lsp_notebook_document__did_change(self, params: types.DidChangeNotebookDocumentParams) -> None:
+        if params.change.cells is not None:
+            self._server.session.change_cells(params.change.cells)
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def lsp_notebook_document__did_close(self, params: types.DidCloseNotebookDocumentParams) -> None:
+        for cell in params.cell_text_documents:
+            self._server.session.close(cell.uri)
 
     # --- lifecycle
 
@@ -176,6 +194,7 @@ class Server(LanguageServer):
             "understudy",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            notebook_document_sync=_NOTEBOOKS,
             protocol_cls=Protocol,
             converter_factory=default_converter,
         )

@@ -111,6 +111,7 @@ class Session:
                 root = Path(params.root_path).absolute().as_uri()
             if root is not None:
                 self._add_folder(root)
+        self.documents.home = next(iter(self._folders), None)
         self._initial = _section(params.initialization_options)
         self._settings = self._made(self._initial)
 
@@ -184,6 +185,16 @@ class Session:
             _log.warning("an edit of a document that is not open: %s", uri)
         else:
             self._changed(document)
+
+    def change_cells(self, cells: types.NotebookDocumentCellChanges) -> None:
+        """Of an open notebook."""
+        if cells.structure is not None:
+            for item in cells.structure.did_open or ():
+                self.open(item)
+            for identifier in cells.structure.did_close or ():
+                self.close(identifier.uri)
+        for changed in cells.text_content or ():
+            self.change(types.DidChangeTextDocumentParams(changed.document, changed.changes))
 
     def close(self, uri: str) -> None:
         document = self.documents.close(uri)
