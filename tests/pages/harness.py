@@ -37,6 +37,7 @@ _WITHOUT_EFFECT = (
     "US215",
     "US309",
     "US310",
+    "US311",
     "US312",
     "US502",
     "US503",

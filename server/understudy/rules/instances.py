@@ -29,15 +29,17 @@ def instance_of(context: Context, site: Site, node: ast.expr) -> Model | None:
     return made_by_call(context, site, node, _made)
 
 
-def made_by_call(context: Context, site: Site, node: ast.expr, judge: Judge[_T], depth: int = 0) -> _T | None:
+def made_by_call(
+    context: Context, site: Site, node: ast.expr, judge: Judge[_T], depth: int = 0, *, entered: bool = False
+) -> _T | None:
     """What the one call says that an expression is, or that its name is bound to, or that the fixture of its name
-    returns."""
+    returns. ``entered``: a ``with`` binds what is called itself, as it is with sessions."""
     if depth > _DEPTH:
         return None
     if isinstance(node, ast.Await):
         node = node.value
     if isinstance(node, ast.Name):
-        return _named(context, site, node.id, judge, depth)
+        return _named(context, site, node.id, judge, depth, entered)
     return judge(context, site, node) if isinstance(node, ast.Call) else None
 
 
@@ -116,7 +118,7 @@ def _built(context: Context, site: Site, func: ast.Name | ast.Attribute) -> Mode
     return found.target if found is not None and found.plain else None
 
 
-def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int) -> _T | None:
+def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int, entered: bool) -> _T | None:
     scope: Scope | None = site.scope
     while scope is not None and scope.node is not None:
         binders = scope.names.get(name) if not scope.is_class or scope is site.scope else None
@@ -125,15 +127,30 @@ def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int
                 if not context.is_test:
                     return None
                 key = ("fixture", name, scope.node, judge)
-                return context.once(key, lambda: _of_fixture(context, site, name, judge, depth))
+                return context.once(key, lambda: _of_fixture(context, site, name, judge, depth, entered))
             if len(binders) == 2 and isinstance(binders[0], ast.Assign):
-                return made_by_call(context, site, binders[0].value, judge, depth + 1)
+                return made_by_call(context, site, binders[0].value, judge, depth + 1, entered=entered)
+            if entered and len(binders) == 1 and isinstance(binders[0], ast.Name):
+                opened = _opened(scope.node, binders[0])
+                return judge(context, site, opened) if opened is not None else None
             return None
         scope = scope.parent
     return None
 
 
-def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth: int) -> _T | None:
+def _opened(function: ast.AST, target: ast.Name) -> ast.Call | None:
+    """The call that a ``with`` enters whose result it binds to a name."""
+    for node in ast.walk(function):
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                if item.optional_vars is target and isinstance(item.context_expr, ast.Call):
+                    return item.context_expr
+    return None
+
+
+def _of_fixture(
+    context: Context, site: Site, name: str, judge: Judge[_T], depth: int, entered: bool
+) -> _T | None:
     """What a fixture that a test asks for gives it."""
     function = site.scope.function
     if function is None or not any(arg.arg == name for arg in function.args.args):
@@ -156,13 +173,15 @@ def _of_fixture(context: Context, site: Site, name: str, judge: Judge[_T], depth
     other = context.other(fixture.path)
     if other is None:
         return None
-    key = ("given by fixture", fixture.span, judge, depth)
-    return other.once(key, lambda: _given(other, fixture, judge, depth))
+    key = ("given by fixture", fixture.span, judge, depth, entered)
+    return other.once(key, lambda: _given(other, fixture, judge, depth, entered))
 
 
-def _given(other: Context, fixture: FunctionEntity, judge: Judge[_T], depth: int) -> _T | None:
+def _given(other: Context, fixture: FunctionEntity, judge: Judge[_T], depth: int, entered: bool) -> _T | None:
     result = other.once(f"given by {fixture.span}", lambda: _given_site(other, fixture))
-    return made_by_call(other, result[0], result[1], judge, depth + 1) if result is not None else None
+    if result is None:
+        return None
+    return made_by_call(other, result[0], result[1], judge, depth + 1, entered=entered)
 
 
 def _given_site(other: Context, fixture: FunctionEntity) -> tuple[Site, ast.expr] | None:

@@ -1,0 +1,154 @@
+"""US311: an object that a factory has put into its own session is added to another."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from understudy.facts import model as facts
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.infer.entities import ClassEntity, External, ValueEntity
+from understudy.infer.scopes import FunctionNode, Site
+from understudy.orm.factories import Factories, Factory
+from understudy.orm.lineage import made_by
+from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused, expected
+from understudy.rules.instances import made_by_call
+from understudy.rules.patch_calls import replaced_around
+from understudy.rules.statements import bound_once
+
+_ELSEWHERE = re.compile(rb"\b_meta\b|\bsqlalchemy_session\s*\]|\bset_factory_session|\bmake_transient")
+"""What gives factories another session than their ``Meta`` says, or takes objects out of one."""
+_RELEASING = frozenset({"remove", "expunge", "expunge_all", "close", "close_all", "close_all_sessions", "merge",
+                        "make_transient", "object_session", "rollback"})  # fmt: skip
+_STORING = frozenset({"create", "create_batch"})
+_SESSIONS = frozenset({"sqlalchemy.orm.Session", "sqlalchemy.orm.session.Session", "sqlmodel.Session"})
+
+
+def check(rule: Rule, context: Context) -> Iterator[Finding]:
+    if not context.is_test or ".add" not in context.source or "actory" not in context.source:
+        return
+    for site in context.scopes.calls:
+        call = site.node
+        assert isinstance(call, ast.Call)
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("add", "add_all"):
+            continue
+        function = site.scope.function
+        if function is None or len(call.args) != 1 or call.keywords:
+            continue
+        session = made_by_call(context, site, call.func.value, _new_session, entered=True)
+        if session is None or _releases(function) or expected(site, "InvalidRequestError", "SQLAlchemyError"):
+            continue
+        added = call.args[0]
+        for item in added.elts if isinstance(added, (ast.List, ast.Tuple)) else [added]:
+            made = bound_once(site.scope, item.id) if isinstance(item, ast.Name) else item
+            found = _stored(context, site, made) if isinstance(made, ast.Call) else None
+            if found is None or excused(context) or context.workspace.files_with(_ELSEWHERE):
+                continue
+            assert isinstance(made, ast.Call)
+            if not replaced_around(context, site, {found[0].entity.name, found[0].target.name}):
+                yield _finding(rule, context, site, call, made, *found)
+                break
+
+
+def _new_session(context: Context, site: Site, call: ast.Call) -> ast.Call | None:
+    """The call, when it makes a session that nothing else has: no registry such as ``scoped_session``."""
+    found = context.scopes.resolve(call.func, site.scope)
+    if isinstance(found, External) and found.dotted in _SESSIONS:
+        return call
+    if isinstance(found, ValueEntity) and made_by(found, "sessionmaker"):
+        return call
+    if isinstance(call.func, ast.Call):
+        maker = context.scopes.resolve(call.func.func, site.scope)
+        if isinstance(maker, External) and maker.root == "sqlalchemy" and maker.name == "sessionmaker":
+            return call
+    return None
+
+
+def _stored(context: Context, site: Site, call: ast.Call) -> tuple[Factory, ValueEntity] | None:
+    """The factory that a call makes an object with, and the session of the factory's own that it is then in."""
+    node: ast.expr = call.func
+    if isinstance(node, ast.Attribute) and node.attr in _STORING:
+        node = node.value
+    entity = context.scopes.resolve(node, site.scope)
+    if not isinstance(entity, ClassEntity) or not entity.module.workspace:
+        return None
+    factory = Factories(context.models).of(entity)
+    if factory is None or not factory.plain or _has_option(factory, "strategy"):
+        return None
+    if not _has_option(factory, "sqlalchemy_session") or _has_option(factory, "sqlalchemy_session_factory"):
+        return None
+    term = factory.session
+    if not isinstance(term, facts.Ref):
+        return None
+    owner = next(cls for cls in factory.classes if _option(cls, "sqlalchemy_session"))
+    session = context.resolver.ref(owner.module, term.parts)
+    if isinstance(session, ValueEntity) and made_by(session, "scoped_session", "Session"):
+        return factory, session
+    return None
+
+
+def _has_option(factory: Factory, name: str) -> bool:
+    return any(_option(cls, name) for cls in factory.classes)
+
+
+def _option(cls: ClassEntity, name: str) -> bool:
+    for declaration in cls.declaration.body:
+        if isinstance(declaration, facts.Class) and declaration.name == "Meta":
+            return any(isinstance(d, facts.Assign) and d.target == name for d in declaration.body)
+    return False
+
+
+def _releases(function: FunctionNode) -> bool:
+    """Does the test take anything out of a session?"""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in _RELEASING)
+        or (isinstance(node, ast.Name) and node.id in _RELEASING)
+        for node in ast.walk(function)
+    )
+
+
+def _finding(
+    rule: Rule,
+    context: Context,
+    site: Site,
+    add: ast.Call,
+    made: ast.Call,
+    factory: Factory,
+    session: ValueEntity,
+) -> Finding:
+    name = factory.entity.name
+    fixes: tuple[Fix, ...] = ()
+    unit = site.unit
+    if isinstance(made.func, ast.Name):
+        span = unit.span(made.func)
+        built = Edit(context.path, span, f"{made.func.id}.build")
+        fixes = (Fix(f"Make it with `{name}.build`", Applicability.UNSAFE, (built,)),)
+    elif isinstance(made.func, ast.Attribute) and made.func.attr in _STORING:
+        method = made.func.attr.replace("create", "build")
+        built = Edit(context.path, unit.span(made.func), f"{unit.source(made.func.value)}.{method}")
+        fixes = (Fix(f"Make it with `{name}.{method}`", Applicability.UNSAFE, (built,)),)
+    return rule.finding(
+        context.path,
+        unit.span(add.func),
+        f"adding this raises InvalidRequestError: object is already attached to another session, because `{name}` has "
+        f"put it into `{session.declaration.target}`; make it with `build`, or let the factory use this session",
+        related=(
+            Related(
+                context.path, unit.span(made), f"`{name}` makes the object, and adds it to its own session"
+            ),
+            Related(session.path, session.span, "the session of the factory"),
+        ),
+        fixes=fixes,
+    )
+
+
+RULE = Rule(
+    "US311",
+    "factory-session-mixing",
+    Severity.WARNING,
+    "an object made by a factory with its own session is added to another",
+    check,
+    __name__,
+)
