@@ -23,9 +23,12 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generate import generate
+
+from bench.table import Series, Table, Unavailable
 
 SERVERS = {
     "understudy": [sys.executable, "-m", "understudy", "server"],
@@ -145,6 +148,8 @@ def _measured(command: list[str], root: Path, files: dict[str, Path], edits: int
         for name, path in files.items():
             _edit(client, figures, name, path, edits)
         figures.values["memory"] = memory(client.process.pid)
+        # What a server tidies up when the typing ends is done once.
+        time.sleep(IDLE)
         before = _cpu(client.process.pid)
         time.sleep(IDLE)
         figures.values["idle CPU"] = (_cpu(client.process.pid) - before) / IDLE
@@ -268,6 +273,50 @@ def _print(results: dict[str, Figures]) -> None:
         print(f"{name:<{width}}{cells}")
 
 
+def measure(repeats: int) -> list[Table]:
+    """All servers in one run; twenty times as many keystrokes as repeats, and a burst for each."""
+    try:
+        results, workspace = _run(list(SERVERS), 5000, 20 * repeats, install=True)
+    except subprocess.CalledProcessError:
+        raise Unavailable("the other servers cannot be installed") from None
+    table = Table(
+        "Language servers in the same workspace", ["figure", *results], note=f"{workspace}. Wall time."
+    )
+    for name in dict.fromkeys(name for figures in results.values() for name in figures.values):
+        shown = [figures.values.get(name) for figures in results.values()]
+        table.rows.append([name, *("-" if value is None else _shown(name, value) for value in shown)])
+    for name in dict.fromkeys(name for figures in results.values() for name in figures.series):
+        taken = [figures.series.get(name, []) for figures in results.values()]
+        in_ms = [Series(tuple(1000 * value for value in each)) if each else "-" for each in taken]
+        table.rows.append([f"{name}, ms", *in_ms])
+    return [table]
+
+
+def _run(names: list[str], count: int, edits: int, *, install: bool) -> tuple[dict[str, Figures], str]:
+    """The figures of each server that could be measured, and what they were measured on."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "workspace"
+        made = generate(root, count)
+        files = {}
+        for lines in (1000, 3000):
+            path = root / "tests" / f"test_{lines}_lines.py"
+            path.write_text(made.test_file(made.services - 1, lines * 10 // 76), "utf-8")
+            files[f"{path.read_text('utf-8').count(chr(10))} lines"] = path
+        workspace = f"{made.written} files, {made.lines:,} lines; load {os.getloadavg()[0]:.1f}"
+        others = [name for name in names if name != "understudy"]
+        search = os.environ["PATH"]
+        if others and install:
+            search = f"{_installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
+        results: dict[str, Figures] = {}
+        for name in names:
+            command = ["/usr/bin/env", f"PATH={search}", *SERVERS[name]]
+            try:
+                results[name] = _measured(command, root, files, edits)
+            except Gone as error:
+                print(f"{name}: {error}", file=sys.stderr)
+        return results, workspace
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure language servers on the same workspace.")
     parser.add_argument("--files", type=int, default=5000)
@@ -276,31 +325,13 @@ def main() -> None:
     parser.add_argument("--no-install", action="store_true", help="take the other servers from the PATH")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "workspace"
-        made = generate(root, options.files)
-        files = {}
-        for lines in (1000, 3000):
-            path = root / "tests" / f"test_{lines}_lines.py"
-            path.write_text(made.test_file(made.services - 1, lines * 10 // 76), "utf-8")
-            files[f"{path.read_text('utf-8').count(chr(10))} lines"] = path
-        print(f"{made.written} files, {made.lines:,} lines; load {os.getloadavg()[0]:.1f}")
-        others = [name for name in options.only if name != "understudy"]
-        search = os.environ["PATH"]
-        if others and not options.no_install:
-            search = f"{_installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
-        results: dict[str, Figures] = {}
-        for name in options.only:
-            command = ["/usr/bin/env", f"PATH={search}", *SERVERS[name]]
-            try:
-                results[name] = _measured(command, root, files, options.edits)
-            except Gone as error:
-                print(f"{name}: {error}")
-        _print(results)
-        if options.json is not None:
-            options.json.write_text(
-                json.dumps({name: vars(figures) for name, figures in results.items()}, indent=2)
-            )
+    results, workspace = _run(options.only, options.files, options.edits, install=not options.no_install)
+    print(workspace)
+    _print(results)
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({name: vars(figures) for name, figures in results.items()}, indent=2)
+        )
 
 
 if __name__ == "__main__":
