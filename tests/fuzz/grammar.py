@@ -301,8 +301,8 @@ class Writer:
 
     def _attribute_kind(self, made: Chain, name: str) -> str:
         own = made.kind.replace("NonCallable", "")
-        if self.spec == "names" and made.path == () and own == "AsyncMock":
-            return "MagicMock"
+        if self.spec == "names" and made.path == ():
+            return "MagicMock" if own == "AsyncMock" else own
         if self.spec == "none" or not self._specced(made.path):
             return own if own != "coroutine" else "MagicMock"
         member = MEMBERS.get(name)
@@ -318,12 +318,15 @@ class Writer:
         return path == () or (path == ("()",) and self.makes_instances)
 
     def _kind_at(self, path: Path) -> str:
-        """What is likely to be at a path; empty where that is not clear."""
+        """What is likely to be at a path."""
+        made = self.root()
         if not path:
-            return "AsyncMock" if self.callee in ("fetch", "get") else self.kind
-        if path in self.kinds:
-            return self.kinds[path]
-        return self._attribute_kind(self.root(), path[0][1:]) if len(path) == 1 and path[0] != "()" else ""
+            return "AsyncMock" if self.callee in ("fetch", "get") else made.kind
+        for end in range(1, len(path) + 1):
+            step = path[end - 1]
+            kind = self._attribute_kind(made, step[1:]) if step.startswith(".") else made.kind
+            made = Chain(made.text, path[:end], False, self.kinds.get(path[:end], kind))
+        return made.kind
 
     def target(self) -> tuple[str, Path]:
         """What a configuration is about: a child of the double, up to two steps down."""
@@ -444,7 +447,9 @@ class Writer:
         if kind == "config:reset":
             return [Line("$m.reset_mock()")]
         if kind == "config:reset-all":
-            self.opaque |= {known for known in self.plain if "()" in known}
+            for known in [*self.plain, *self.kinds]:
+                if not known[-1].startswith("."):
+                    self._forget(known)
             return [Line("$m.reset_mock(return_value=True, side_effect=True)")]
         if kind == "config:seal":
             return [Line("seal($m)")]
@@ -493,10 +498,7 @@ class Writer:
         owner = self.root()
         if not self.c.maybe("magic:root", 50):
             text, path = self.target()
-            kind = self.kinds.get(path) or (
-                owner.kind if path == () else self._attribute_kind(owner, path[0][1:])
-            )
-            owner = Chain(text, path, False, kind)
+            owner = Chain(text, path, False, self._kind_at(path) if path else owner.kind)
         text, path = owner.text, owner.path
         name = self.c.feature(
             (3, "__aenter__"), (2, "__aiter__"), (2, "__enter__"), (2, "__iter__"), (1, "__getitem__"), (1, "__len__"),
@@ -699,9 +701,10 @@ class Writer:
         function, name = f"function{self.variables}", self.variable()
         if not self._understands(made, "call"):
             return self._value(made, starts, depth)
-        starts.append(Chain(name, (*made.path, "()")))
         if made.path in self.plain or made.path in self.opaque:
             return self._value(made, starts, depth)
+        called = self._step(made, "call")
+        starts.append(Chain(name, called.path, False, called.later or called.kind))
         arguments = self.arguments(made.path)
         return [
             Line(f"{function} = {made.text}", depth, made.awaits),

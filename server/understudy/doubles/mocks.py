@@ -202,6 +202,12 @@ class Mocks(Functions):
         if isinstance(value, FunctionValue):
             return value.is_async and not (self._decorator_names(value) - {"staticmethod", "classmethod"})
         if isinstance(value, Mock):
+            spec = value.spec
+            if value.kind is not MockKind.ASYNC and spec is not None and not spec.as_function:
+                if isinstance(spec.entity, FunctionEntity):
+                    # Its class is that of functions, and whatever its ``__code__.co_flags`` is asked is true; a
+                    # Mock cannot even be asked.
+                    return True if value.kind.magic else None
             return value.kind is MockKind.ASYNC
         return None if isinstance(value, Partial) else False
 

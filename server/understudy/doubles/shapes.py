@@ -226,7 +226,7 @@ class Shapes:
             return Child(MockKind.MAGIC, Spec(attribute, instance=False, auto=True, strict=spec.strict))
         if isinstance(attribute, ValueEntity) and isinstance(attribute.declaration.value, model.Const):
             constant = attribute.declaration.value.value
-            names = None if constant is None else Spec(names=frozenset(dir(constant)), strict=True)
+            names = None if constant is None else Spec(names=frozenset(dir(constant)), strict=spec.strict)
             return Child(MockKind.NON_CALLABLE_MAGIC, names)
         if not isinstance(attribute, FunctionEntity):
             return NOT_KNOWN

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
 
+RAISE_NOTHING = frozenset(
+    {
+        "asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", "asyncio.iscoroutine",
+        "asyncio.iscoroutinefunction", "inspect.isawaitable", "inspect.iscoroutine",
+        "inspect.iscoroutinefunction",
+    }
+)  # fmt: skip
+"""Functions that raise nothing of their own but the ``TypeError`` that is modelled here."""
+
+
 def enter_context(machine: Machine, manager: Value, node: Node, env: Environment, *, is_async: bool) -> Value:
     """``stack.enter_context(manager)``: entered until the stack is closed, which is not followed."""
     where = node if isinstance(node, ast.expr) else ast.Constant(None)
