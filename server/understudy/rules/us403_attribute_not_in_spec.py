@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from understudy.doubles.shapes import is_magic
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Mock, Place, Spec
 from understudy.doubles.versions import FORBIDDEN_WITHOUT_PREFIX
@@ -32,7 +33,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         spec = _spec_of(failure)
         assert spec is not None and isinstance(failure.subject, Mock)
         known = _known(context, spec)
-        close = nearest(failure.detail, known)
+        # No special method stands for another.
+        close = nearest(failure.detail, known) if not is_magic(failure.detail) else None
         related = [async_doubles.made_here(failure.subject)]
         if spec.entity is not None:
             related.append(Related(spec.entity.path, spec.entity.span, f"the spec: `{spec.entity.name}`"))
