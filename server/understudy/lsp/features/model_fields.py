@@ -1,0 +1,50 @@
+"""``textDocument/completion`` of a model's fields: in its constructor, ``filter_by``, ``values`` and factories."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from understudy.lsp import convert
+from understudy.lsp.capabilities import Client
+from understudy.lsp.documents import Document
+from understudy.lsp.feature import Feature
+from understudy.lsp.projects import OpenProject
+from understudy.lsp.session import Session
+from understudy.rules.base import Context
+from understudy.rules.model_keywords import offered
+
+
+async def completion(session: Session, params: types.CompletionParams) -> list[types.CompletionItem] | None:
+    encoding, position = session.client.encoding, params.position
+
+    def look(opened: OpenProject, document: Document) -> list[types.CompletionItem] | None:
+        workspace = opened.project.workspace
+        module = workspace.module(document.path) if document.path is not None else None
+        if module is None or document.path is None:
+            return None
+        context = Context(workspace.parsed(document.path), module, workspace, opened.project.is_test)
+        at = convert.to_span(document.text, types.Range(position, position), encoding)
+        offer = offered(context, at.row, at.column)
+        if offer is None:
+            return None
+        whole = convert.to_range(document.text, offer.span, encoding)
+        return [
+            types.CompletionItem(
+                f"{field.name}=",
+                kind=types.CompletionItemKind.Field,
+                detail=field.summary,
+                # In the order of the declarations.
+                sort_text=f"{number:04}",
+                text_edit=types.TextEdit(whole, f"{field.name}="),
+            )
+            for number, field in enumerate(offer.fields)
+        ]
+
+    return await session.ask(params.text_document.uri, look)
+
+
+def _completing(client: Client) -> types.CompletionOptions:
+    return types.CompletionOptions(trigger_characters=["(", ","])
+
+
+FEATURES = (Feature(types.TEXT_DOCUMENT_COMPLETION, completion, options=_completing),)

@@ -1,0 +1,47 @@
+"""``textDocument/hover`` on a keyword that is a model's field: type, nullability, default."""
+
+from __future__ import annotations
+
+import os
+
+from lsprotocol import types
+
+from understudy.lsp import convert
+from understudy.lsp.documents import Document
+from understudy.lsp.feature import Feature
+from understudy.lsp.projects import OpenProject
+from understudy.lsp.session import Session
+from understudy.rules.base import Context
+from understudy.rules.model_keywords import field_at
+
+
+async def hover(session: Session, params: types.HoverParams) -> types.Hover | None:
+    encoding, position = session.client.encoding, params.position
+
+    def look(opened: OpenProject, document: Document) -> types.Hover | None:
+        workspace = opened.project.workspace
+        module = workspace.module(document.path) if document.path is not None else None
+        if module is None or document.path is None:
+            return None
+        context = Context(workspace.parsed(document.path), module, workspace, opened.project.is_test)
+        at = convert.to_span(document.text, types.Range(position, position), encoding)
+        found = field_at(context, at.row, at.column)
+        if found is None:
+            return None
+        field, span = found
+        declared = ""
+        if field.place is not None:
+            path = os.path.relpath(field.place[0], opened.project.root)
+            declared = f", declared in {path}:{field.place[1].row + 1}"
+        name = f"{field.owner}.{field.name}"
+        if session.client.markdown_hover:
+            marked = f"**{name}**: `{field.summary}`{declared}"
+            content = types.MarkupContent(types.MarkupKind.Markdown, marked)
+        else:
+            content = types.MarkupContent(types.MarkupKind.PlainText, f"{name}: {field.summary}{declared}")
+        return types.Hover(content, convert.to_range(document.text, span, encoding))
+
+    return await session.ask(params.text_document.uri, look)
+
+
+FEATURES = (Feature(types.TEXT_DOCUMENT_HOVER, hover),)
