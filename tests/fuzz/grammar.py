@@ -196,7 +196,7 @@ class Writer:
 
     def careless(self) -> bool:
         """May this step be one that the value does not understand?"""
-        return self.c.maybe("careless", 16)
+        return self.c.maybe("careless", 24)
 
     def chain(self, start: Chain, most: int = 3) -> Chain:
         """Some steps from a value."""
