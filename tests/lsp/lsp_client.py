@@ -178,7 +178,11 @@ class Client(LanguageClient):
                 types.CodeActionContext(diagnostics or [], only),  # type: ignore[arg-type]
             )
         )
-        return list(found or [])  # type: ignore[arg-type]
+        actions: list[types.CodeAction] = list(found or [])  # type: ignore[arg-type]
+        return [
+            await self.code_action_resolve_async(action) if action.data is not None else action
+            for action in actions
+        ]
 
     def applied(self, action: types.CodeAction) -> dict[str, str]:
         """The texts after an action, by URI. It must not refer to another version than the current one."""

@@ -34,6 +34,8 @@ class Client:
     refresh_diagnostics: bool = False
     work_done_progress: bool = False
     prepares_rename: bool = False
+    resolves_edits: bool = False
+    """It asks for the edits of a code action when the user has chosen it."""
     methods: frozenset[str] = frozenset()
     """Sections of the capabilities that the client sent, such as ``text_document.code_action``."""
 
@@ -74,6 +76,7 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         related_documents=has("text_document.diagnostic.related_document_support"),
         refresh_diagnostics=has("workspace.diagnostics.refresh_support"),
         work_done_progress=has("window.work_done_progress"),
+        resolves_edits="edit" in (value("text_document.code_action.resolve_support.properties") or ()),
         prepares_rename=has("text_document.rename.prepare_support"),
         methods=frozenset(_sections(capabilities)),
     )

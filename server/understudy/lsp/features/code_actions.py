@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from understudy.finding import Applicability, Edit, Finding
+from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.fixes import apply
 from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
@@ -17,7 +17,7 @@ from understudy.lsp.diagnostics import SOURCE, diagnostic
 from understudy.lsp.documents import Documents
 from understudy.lsp.edits import workspace_edit
 from understudy.lsp.feature import Feature
-from understudy.lsp.session import Session
+from understudy.lsp.session import Overtaken, Session
 from understudy.lsp.suppressing import suppression
 from understudy.lsp.worker import Report
 from understudy.source.span import Span
@@ -35,13 +35,38 @@ async def code_actions(session: Session, params: types.CodeActionParams) -> list
     found: list[types.CodeAction] = []
     if actions.wanted(types.CodeActionKind.QuickFix):
         found.extend(actions.quick_fixes(params.range))
-    if actions.wanted(FIX_ALL):
-        # It parses the files that it changes: not on the event loop.
-        edits = await asyncio.to_thread(_all_safe_edits, report)
-        edit = actions.workspace_edit(edits) if edits else None
-        if edit is not None:
-            found.append(types.CodeAction("Understudy: apply all safe fixes", kind=FIX_ALL, edit=edit))
+    if actions.wanted(FIX_ALL) and any(_is_safe(fix) for finding in report.findings for fix in finding.fixes):
+        all_fixes = types.CodeAction("Understudy: apply all safe fixes", kind=FIX_ALL)
+        if session.client.resolves_edits:
+            all_fixes.data = {"uri": report.document.uri, "version": report.document.version}
+            found.append(all_fixes)
+        else:
+            all_fixes.edit = await _fix_all(session, report)
+            if all_fixes.edit is not None:
+                found.append(all_fixes)
     return found or None
+
+
+async def resolve(session: Session, action: types.CodeAction) -> types.CodeAction:
+    """The edits of ``source.fixAll``, which are worked out only when they are wanted."""
+    data = action.data
+    if action.edit is not None or not isinstance(data, Mapping):
+        return action
+    report = await session.report(str(data.get("uri")))
+    if report is None or report.document.version != data.get("version"):
+        raise Overtaken
+    action.edit = await _fix_all(session, report)
+    return action
+
+
+async def _fix_all(session: Session, report: Report) -> types.WorkspaceEdit | None:
+    # It parses the files that it changes: not on the event loop.
+    edits = await asyncio.to_thread(_all_safe_edits, report)
+    return workspace_edit(edits, report.texts, session.documents, session.client)
+
+
+def _is_safe(fix: Fix) -> bool:
+    return fix.applicability is Applicability.SAFE
 
 
 @dataclass
@@ -76,7 +101,7 @@ class _Actions:
         for finding in findings:
             preferred = False
             for fix in finding.fixes:
-                safe = fix.applicability is Applicability.SAFE
+                safe = _is_safe(fix)
                 title = _plain(fix.title) + ("" if safe else " (unsafe)")
                 offer = fixes.setdefault((title, fix.edits), _Offer(title, fix.edits))
                 offer.findings.append(finding)
@@ -153,8 +178,11 @@ FEATURES = (
     Feature(
         types.TEXT_DOCUMENT_CODE_ACTION,
         code_actions,
-        lambda client: types.CodeActionOptions(code_action_kinds=list(KINDS)),
+        lambda client: types.CodeActionOptions(
+            code_action_kinds=list(KINDS), resolve_provider=client.resolves_edits or None
+        ),
         # Of what a client without literals understands, commands, we have none.
         when=lambda client: client.code_action_literals,
     ),
+    Feature(types.CODE_ACTION_RESOLVE, resolve, when=lambda client: client.resolves_edits),
 )
