@@ -46,7 +46,9 @@ class Recorder:
             return local
 
         def trace(frame: types.FrameType, event: str, arg: object) -> Any:
-            return local if frame.f_code.co_filename.startswith(root) else None
+            # A module that a patch imports runs no line of the program's.
+            own = frame.f_code.co_filename.startswith(root) and frame.f_code.co_name != "<module>"
+            return local if own else None
 
         return trace
 

@@ -110,7 +110,7 @@ class Composer(Writer):
         if shape == "shape:mock_open":
             self.opaque |= {("()", ".first"), ("()", ".rows")}
             self.plain |= {("()", "@iter"): "str"}
-            self.kind = "function"
+            self.kind, self.kinds[("()",)] = "function", "leaf"
             return 'mock_open(read_data="a\\nb")'
         if shape == "shape:sentinel":
             self.opaque.add(())

@@ -91,7 +91,8 @@ def stand_in(failure: Failure) -> Mock | None:
         return None
     for each in (mock, mock.parent if mock.label.endswith("()") else None):
         if each is not None and each.replaces is not None and each.replaces.is_async:
-            return each
+            # An AsyncMock stands in well; it is awaited without a call.
+            return each if each.kind is not MockKind.ASYNC else None
     return None
 
 

@@ -66,7 +66,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         if handled is not None:
             return handled
     if entity.root == "inspect" and entity.name in ("isawaitable", "iscoroutine", "iscoroutinefunction"):
-        return stdlib.inspected(machine, entity.name, arguments.values)
+        return stdlib.inspected(machine, entity.name, arguments.values, by_inspect=True)
     if entity.dotted == "contextvars.ContextVar":
         return ContextVar({})
     served = web.call(machine, entity, arguments)

@@ -18,6 +18,7 @@ from understudy.doubles.values import (
     Sequence_,
     Value,
 )
+from understudy.doubles.versions import behaviour
 
 if TYPE_CHECKING:
     from understudy.doubles.arguments import Arguments
@@ -83,13 +84,16 @@ def call_asyncio(
     return None
 
 
-def inspected(machine: Machine, name: str, values: list[Value]) -> Value:
+def inspected(machine: Machine, name: str, values: list[Value], *, by_inspect: bool = False) -> Value:
     """``iscoroutinefunction``, ``iscoroutine`` and ``isawaitable``, where the answer is certain."""
     value = values[0] if len(values) == 1 else UNKNOWN
     if isinstance(value, Mock) and not value.certain:
         return UNKNOWN
     if name == "iscoroutinefunction":
         answer = machine.is_coroutine_function(value) if isinstance(value, (FunctionValue, Mock)) else None
+        if by_inspect and isinstance(value, Mock) and value.spec is not None and value.spec.as_function:
+            version = behaviour(machine.workspace.target_version)
+            answer = answer and version.autospec_is_coroutine_function
         if isinstance(value, Coroutine) or awaitables.kind_if_plain(machine, value) is not None:
             answer = answer or False
         return UNKNOWN if answer is None else Literal(answer)
