@@ -163,12 +163,18 @@ def _entry_points(info: Path) -> list[str]:
 
 
 def _settings_files(root: Path) -> list[Path]:
-    folders = [root, root / "requirements", *list(root.parents)[:1]]
-    found = [folder / name for folder in folders for name in _DEPENDENCY_FILES]
-    for folder in folders[:2]:
+    """Of the root, of the folder above it, and of the folders in it: ``backend/requirements.txt``."""
+    try:
+        inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        inside = []
+    found: list[Path] = []
+    for folder in (root, *inside):
+        found.extend(folder / name for name in _DEPENDENCY_FILES)
         found.extend(sorted(folder.glob("*requirements*.txt")))
-        found.extend(sorted(folder.glob("*.txt")) if folder.name == "requirements" else [])
-    return found
+    found.extend(sorted((root / "requirements").glob("*.txt")))
+    found.extend(folder / name for folder in list(root.parents)[:1] for name in _DEPENDENCY_FILES)
+    return list(dict.fromkeys(found))
 
 
 def _files(package: Path) -> list[Path]:
