@@ -176,11 +176,9 @@ def _rule(arguments: argparse.Namespace) -> int:
         return FOUND_NOTHING
     rule = registry.find(arguments.rule)
     if rule is None:
-        import difflib
+        from understudy.project.config import suggestion
 
-        known = [*registry.names(), *registry.names().values()]
-        near = difflib.get_close_matches(arguments.rule, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = suggestion(arguments.rule, [*registry.names(), *registry.names().values()])
         print(f"understudy rule: there is no rule {arguments.rule}{hint}", file=sys.stderr)
         return COULD_NOT_RUN
     if arguments.output_format == "json":

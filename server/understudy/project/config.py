@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -332,7 +332,7 @@ class _Reader:
         for key, value in table.items():
             reader = self._readers.get(key)
             if reader is None:
-                self._problem(key, f"unknown key{_suggestion(key, self._readers)}")
+                self._problem(key, f"unknown key{suggestion(key, self._readers)}")
                 continue
             with self._reporting(key):
                 values[key.replace("-", "_")] = reader(key, value)
@@ -358,7 +358,7 @@ class _Reader:
         if code == ALL or (code and any(known.startswith(code) for known in self._rules)):
             return code
         # Names and codes are too unlike for one comparison: the nearest of each kind, names first.
-        near = _suggestion(item, self._codes) or _suggestion(code, self._rules)
+        near = suggestion(item, self._codes) or suggestion(code, self._rules)
         raise _BadValueError(f"no rule has the code, prefix or name {item!r}{near}")
 
     def _per_file_ignores(self, key: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -462,9 +462,20 @@ def _closest(code: str, selectors: tuple[str, ...]) -> str | None:
     return max(covering, key=_specificity, default=None)
 
 
-def _suggestion(item: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(item, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def suggestion(item: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown key, rule or value; empty when nothing is near. Of equally near names,
+    the one with most characters at their place."""
+    names = list(known)
+    near = difflib.get_close_matches(item, names, n=max(1, len(names)))
+    if not near:
+        return ""
+
+    def likeness(name: str) -> tuple[float, int]:
+        in_place = sum(a == b for a, b in zip(item, name, strict=False))
+        return difflib.SequenceMatcher(None, name, item).ratio(), in_place
+
+    best = max(sorted(near), key=likeness)
+    return f"; did you mean {best!r}?"
 
 
 def _quoted(key: str) -> str:
