@@ -151,10 +151,12 @@ class Checker:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        pool.shutdown(wait=False, cancel_futures=True)
         if at_once:
             for process in multiprocessing.active_children():
                 process.terminate()
+        # Not left to the end of the interpreter, which may find the pool's pipe half closed: CPython's
+        # concurrent.futures then prints a traceback.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _batches(files: Sequence[Path], processes: int) -> Iterator[tuple[Path, ...]]:

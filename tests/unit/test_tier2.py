@@ -377,6 +377,21 @@ def test_two_answers_are_both_given(real: Tier2, root: Path) -> None:
     assert {definition.full_name for definition in found} == {"clients.Client", "clients.Other"}
 
 
+def test_a_cache_that_another_process_is_writing_is_no_obstacle(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Tier2(deadline=60, start_deadline=120) as asked:
+        before = ask(asked, root, "clients.First")
+    kept = list((tmp_path / "cache").rglob("*.pkl"))
+    assert before is not None
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:100])
+    with Tier2(deadline=60, start_deadline=120) as asked:
+        assert ask(asked, root, "clients.First") == before
+
+
 def test_what_is_no_question_gets_an_error_and_no_more(real: Tier2, root: Path) -> None:
     assert real.names(root / "t.py", "x\n", 70, 3, root=root) is None
     assert ask(real, root, "clients.First") is not None

@@ -162,6 +162,7 @@ class _Oracle:
             return load(state, **{**keywords, "sys_path": list(sys.path)})
 
         functions.load_module = load_module
+        _forgive_broken_cache()
         self._jedi = jedi
         self._environment = InterpreterEnvironment()
         self._projects: dict[tuple[str, tuple[str, ...]], Any] = {}
@@ -208,6 +209,22 @@ class _Oracle:
                 root, sys_path=list(search_path), smart_sys_path=False, load_unsafe_extensions=False
             )
         return self._projects[key]
+
+
+def _forgive_broken_cache() -> None:
+    """parso keeps parsed files on disk, and does not write them in one go: what another process is about to
+    write is cut off (EOFError, UnpicklingError). That is a miss, not an error."""
+    from parso import cache
+
+    load = cache._load_from_file_system
+
+    def forgiving(*args: Any, **keywords: Any) -> Any:
+        try:
+            return load(*args, **keywords)
+        except Exception:
+            return None
+
+    cache._load_from_file_system = forgiving
 
 
 def main() -> int:
