@@ -216,7 +216,7 @@ def _forgive_broken_cache() -> None:
     write is cut off (EOFError, UnpicklingError). That is a miss, not an error."""
     from parso import cache
 
-    load = cache._load_from_file_system
+    load: Callable[..., Any] = cache._load_from_file_system
 
     def forgiving(*args: Any, **keywords: Any) -> Any:
         try:
