@@ -20,7 +20,7 @@ from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
 from understudy.report import one_line, plural
 from understudy.rules import registry
-from understudy.source.text import Text
+from understudy.show import Outcome, show
 
 _ROUNDS = 5
 """A fix may uncover another finding; after this many rounds the rest is left for the next run."""
@@ -54,6 +54,7 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
         return COULD_NOT_RUN
     base = Path.cwd()
     findings: list[Finding] = []
+    problems: list[str] = []
     fixed = 0
     processes = process_count(options.jobs, sum(len(files) for _, files in projects))
     with (
@@ -65,14 +66,19 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
         for index, (project, files) in enumerate(projects):
             checked, mended = _fix(checker, index, project, files, options, err)
             fixed += mended
-            complete = _tell_problems(checked, err) and complete
+            said, well = _problems(checked)
+            for sentence in said:
+                print(sentence, file=err)
+            problems.extend(said)
+            complete = well and complete
             shown = project.finish([item.analysis for item in checked])
             if options.diff:
                 _print_diff(project, shown, options, base, out, err)
             findings.extend(shown)
     findings = _sorted_once(findings)
     if not options.diff:
-        _report(findings, projects, options, base, out)
+        outcome = Outcome(findings, [project for project, _ in projects], base, problems, complete)
+        show(outcome, options.output_format, options.statistics, out)
     if fixed and options.output_format == "text":
         print(f"Fixed {plural(fixed, 'finding')}.", file=err)
     if not complete:
@@ -152,18 +158,18 @@ def _not_python(path: Path) -> str:
     return f"expected the path of an interpreter or of a virtual environment, which {str(path)!r} is not"
 
 
-def _tell_problems(checked: Sequence[Checked], err: TextIO) -> bool:
-    """Print what could not be checked, a sentence each; False when that must fail the run."""
+def _problems(checked: Sequence[Checked]) -> tuple[list[str], bool]:
+    """What could not be checked, a sentence each; False when that must fail the run."""
+    sentences: list[str] = []
     crashed: dict[str, list[str]] = {}
     for item in checked:
-        for problem in item.analysis.problems:
-            print(one_line(problem), file=err)
+        sentences.extend(one_line(problem) for problem in item.analysis.problems)
         for crash in item.crashes:
             crashed.setdefault(crash, []).append(os.path.relpath(item.analysis.path))
     for crash, (first, *others) in crashed.items():
         also = f" (the same in {plural(len(others), 'other file')})" if others else ""
-        print(one_line(f"{first}: {crash}{also}"), file=err)
-    return not any(item.analysis.unreadable or item.crashes for item in checked)
+        sentences.append(one_line(f"{first}: {crash}{also}"))
+    return sentences, not any(item.analysis.unreadable or item.crashes for item in checked)
 
 
 def _sorted_once(findings: Sequence[Finding]) -> list[Finding]:
@@ -208,45 +214,3 @@ def _print_diff(
     for refusal in outcome.refused:
         _say(err, f"{refusal.path}: not fixed: {refusal.reason}")
     out.write(apply.diff(outcome.changed, base))
-
-
-def _report(
-    findings: list[Finding],
-    projects: list[tuple[Project, list[Path]]],
-    options: Options,
-    base: Path,
-    out: TextIO,
-) -> None:
-    def text_of(path: Path) -> Text:
-        for project, _ in projects:
-            if path.is_relative_to(project.root):
-                return project.workspace.text(path)
-        return projects[0][0].workspace.text(path)
-
-    if options.output_format == "json":
-        # One document: a table behind it, or a second list, would make the output no JSON.
-        if options.statistics:
-            from understudy.report import statistics
-
-            out.write(statistics.render_json(findings))
-            return
-        from understudy.report import jsonout
-
-        out.write(jsonout.render(findings, base, registry.url))
-    elif options.output_format == "concise":
-        from understudy.report import concise
-
-        out.write(concise.render(findings, base))
-    elif options.output_format == "github":
-        from understudy.report import github
-
-        out.write(github.render(findings, base))
-    else:
-        from understudy.report import text
-
-        out.write(text.render(findings, text_of, base, text.look(out)))
-        out.write(text.summary(findings))
-    if options.statistics:
-        from understudy.report import statistics
-
-        out.write(statistics.render(findings))

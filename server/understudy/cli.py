@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("paths", nargs="*", type=_path, metavar="PATH", help="files and folders (default: .)")
     check.add_argument(
         "--output-format",
-        choices=("text", "concise", "json", "github"),
+        choices=("text", "concise", "json", "sarif", "github"),
         default="text",
         help="how findings are printed (default: text)",
     )
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         help="processes to use (default: one; for more than 60 files one per processor, at most 8)",
     )
     check.add_argument(
-        "--statistics", action="store_true", help="print counts per rule; with json, those alone"
+        "--statistics", action="store_true", help="count by rule and folder; with json, print that alone"
     )
     check.set_defaults(run=_check)
 

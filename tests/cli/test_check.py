@@ -100,7 +100,30 @@ def test_statistics(tmp_path: Path) -> None:
     assert ran.out.splitlines()[3:] == [
         "2  US101  awaited-sync-mock   2 fixable",
         "1  US901  unused-suppression  1 fixable",
+        "",
+        "3  .  US101 2, US901 1",
     ]
+
+
+def test_statistics_by_folder(tmp_path: Path) -> None:
+    folder = project(tmp_path / "a", test_a=AWAITED, test_b=UNUSED)
+    for name in ("tests/unit", "tests/api"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "test_a.py").write_text(AWAITED, "utf-8")
+    (folder / "tests" / "api" / "test_b.py").write_text(AWAITED, "utf-8")
+    project(tmp_path / "other", test_a=UNUSED)
+    ran = check(folder, ".", "../other", "--statistics")
+    other = (tmp_path / "other").as_posix()
+    width = len(other)
+    assert ran.out.splitlines()[-4:] == [
+        f"2  {'.':{width}}  US101 1, US901 1",
+        f"2  {'tests/api':{width}}  US101 2",
+        f"1  {other}  US901 1",
+        f"1  {'tests/unit':{width}}  US101 1",
+    ]
+    (awaited, unused) = run(folder, "check", "--output-format", "json", "--statistics").json
+    assert awaited["folders"] == {".": 1, "tests/api": 2, "tests/unit": 1}
+    assert unused["folders"] == {".": 1}
 
 
 def test_statistics_as_json_are_the_only_document(tmp_path: Path) -> None:
@@ -108,8 +131,22 @@ def test_statistics_as_json_are_the_only_document(tmp_path: Path) -> None:
     ran = run(folder, "check", "--output-format", "json", "--statistics")
     assert (ran.status, ran.err) == (1, "")
     assert ran.json == [
-        {"code": "US101", "name": "awaited-sync-mock", "count": 2, "fixable": 2, "fixable_unsafe": 2},
-        {"code": "US901", "name": "unused-suppression", "count": 1, "fixable": 1, "fixable_unsafe": 1},
+        {
+            "code": "US101",
+            "name": "awaited-sync-mock",
+            "count": 2,
+            "fixable": 2,
+            "fixable_unsafe": 2,
+            "folders": {".": 2},
+        },
+        {
+            "code": "US901",
+            "name": "unused-suppression",
+            "count": 1,
+            "fixable": 1,
+            "fixable_unsafe": 1,
+            "folders": {".": 1},
+        },
     ]
     project(tmp_path / "clean", test_a="x = 1\n")
     ran = run(tmp_path / "clean", "check", "--output-format", "json", "--statistics")
@@ -284,7 +321,7 @@ def test_many_files_use_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("output_format", "options"),
-    [("json", []), ("json", ["--statistics"]), ("text", []), ("concise", ["--statistics"])],
+    [("json", []), ("json", ["--statistics"]), ("sarif", []), ("text", []), ("concise", ["--statistics"])],
 )
 def test_processes_change_nothing(tmp_path: Path, output_format: str, options: list[str]) -> None:
     files: dict[str, str | bytes] = {f"test_{n}": AWAITED for n in range(20)}

@@ -96,17 +96,20 @@ def test_statistics() -> None:
         *(finding("US1", FIX, SAFE) for _ in range(2)),
         finding("US1", FIX),
     ]
-    assert statistics.render(findings) == (
+    assert statistics.render(findings, BASE) == (
         "10  US205  name-US205  10 fixable with --unsafe-fixes\n"
         " 9  US305  name-US305\n"
         " 3  US1    name-US1    2 fixable, 1 more with --unsafe-fixes\n"
         " 3  US2    name-US2    3 fixable\n"
+        "\n"
+        "25  tests  US205 10, US305 9, US1 3, US2 3\n"
     )
-    assert statistics.render([]) == ""
-    assert json.loads(statistics.render_json(findings))[2] == {
+    assert statistics.render([], BASE) == ""
+    assert json.loads(statistics.render_json(findings, BASE))[2] == {
         "code": "US1",
         "name": "name-US1",
         "count": 3,
         "fixable": 2,
         "fixable_unsafe": 3,
+        "folders": {"tests": 3},
     }
