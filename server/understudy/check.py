@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,15 @@ from understudy.project import config as configuration
 from understudy.project import environment
 from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
-from understudy.report import one_line, plural
+from understudy.report import display_path, one_line, plural
+from understudy.report.baseline import Baseline, BaselineError, Entry
 from understudy.rules import registry
-from understudy.show import Outcome, show
+from understudy.show import Outcome, Sources, show
 
 _ROUNDS = 5
 """A fix may uncover another finding; after this many rounds the rest is left for the next run."""
+
+_SHOWN_GONE = 10
 
 FOUND_NOTHING, FOUND, COULD_NOT_RUN = 0, 1, 2
 
@@ -43,18 +46,29 @@ class Options:
     python: str | None = None
     jobs: int | None = None
     statistics: bool = False
+    baseline: Path | None = None
+    write_baseline: bool = False
+    """Write the findings to ``baseline`` instead of comparing with it."""
 
 
 def run(options: Options, out: TextIO, err: TextIO) -> int:
     """Check, report, and give the exit status."""
     try:
         projects, complete = _projects(options, err)
+        baseline = _baseline(options)
     except _Unusable as error:
         _say(err, str(error))
         return COULD_NOT_RUN
     base = Path.cwd()
+    sources = Sources([project for project, _ in projects])
+    hidden = baseline if not options.write_baseline else None
+
+    def visible(findings: list[Finding]) -> list[Finding]:
+        return findings if hidden is None else hidden.compare(findings, sources.parsed).new
+
     findings: list[Finding] = []
     problems: list[str] = []
+    judged: dict[Path, Project] = {}
     fixed = 0
     processes = process_count(options.jobs, sum(len(files) for _, files in projects))
     with (
@@ -64,20 +78,35 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
         for project, _ in projects:
             project.tier2 = tier2
         for index, (project, files) in enumerate(projects):
-            checked, mended = _fix(checker, index, project, files, options, err)
+            checked, mended = _fix(checker, index, project, files, visible, options, err)
             fixed += mended
             said, well = _problems(checked)
             for sentence in said:
                 print(sentence, file=err)
             problems.extend(said)
             complete = well and complete
-            shown = project.finish([item.analysis for item in checked])
+            judged.update((item.analysis.path, project) for item in checked if _whole(item))
+            found = project.finish([item.analysis for item in checked])
             if options.diff:
-                _print_diff(project, shown, options, base, out, err)
-            findings.extend(shown)
+                _print_diff(project, visible(found), options, base, out, err)
+            findings.extend(found)
     findings = _sorted_once(findings)
+    known = None
+    if baseline is not None:
+        compared = baseline.compare(findings, sources.parsed)
+        gone = [entry for entry in compared.missing if _is_gone(baseline.path(entry), entry.code, judged)]
+        if options.write_baseline:
+            try:
+                _write(baseline, findings, sources, set(compared.missing) - set(gone), err)
+            except BaselineError as error:
+                _say(err, error)
+                return COULD_NOT_RUN
+            findings, known = [], len(findings)
+        else:
+            findings, known = compared.new, compared.known
+            _tell_gone(baseline, gone, base, err)
     if not options.diff:
-        outcome = Outcome(findings, [project for project, _ in projects], base, problems, complete)
+        outcome = Outcome(findings, sources, base, problems, complete, known)
         show(outcome, options.output_format, options.statistics, out)
     if fixed and options.output_format == "text":
         print(f"Fixed {plural(fixed, 'finding')}.", file=err)
@@ -92,6 +121,68 @@ class _Unusable(Exception):
 
 def _say(err: TextIO, sentence: object) -> None:
     print(f"understudy: {one_line(str(sentence))}", file=err)
+
+
+def _baseline(options: Options) -> Baseline | None:
+    if options.baseline is None:
+        if options.write_baseline:
+            raise _Unusable("--write-baseline needs --baseline FILE, which says where to")
+        return None
+    if options.write_baseline and options.diff:
+        raise _Unusable("--diff writes nothing: leave it or --write-baseline out")
+    if options.write_baseline and not os.path.lexists(options.baseline):
+        return Baseline(options.baseline)
+    try:
+        return Baseline.load(options.baseline)
+    except BaselineError as error:
+        raise _Unusable(str(error)) from None
+
+
+def _whole(checked: Checked) -> bool:
+    """Nothing kept a file's findings from being found."""
+    return not checked.analysis.problems and not checked.crashes
+
+
+def _is_gone(path: Path, code: str, judged: Mapping[Path, Project]) -> bool:
+    """Would this check have found what a baseline has?
+
+    :param judged: the files that were checked, each with its project.
+    """
+    project = judged.get(path)
+    if project is None:
+        return not path.exists()
+    relative = project.relative(path)
+    if not project.config.enabled(code, relative):
+        return False
+    if project.config.is_test(relative) and path.name != "conftest.py":
+        return True
+    # What a fixture or helper does wrong may show only in the tests that use it.
+    return judged.keys() >= set(project.workspace.files())
+
+
+def _tell_gone(baseline: Baseline, gone: Sequence[Entry], base: Path, err: TextIO) -> None:
+    if not gone:
+        return
+    _say(err, f"{_count(gone)} of {baseline.file} {'is' if len(gone) == 1 else 'are'} gone:")
+    for entry in gone[:_SHOWN_GONE]:
+        _say(err, f"  {display_path(baseline.path(entry), base)}: {entry.code} {entry.message}")
+    more = f"  and {len(gone) - _SHOWN_GONE} more; " if len(gone) > _SHOWN_GONE else ""
+    _say(err, f"{more}take {'it' if len(gone) == 1 else 'them'} out with --write-baseline")
+
+
+def _write(
+    baseline: Baseline, findings: Sequence[Finding], sources: Sources, kept: Iterable[Entry], err: TextIO
+) -> None:
+    """
+    :param kept: what this check could say nothing about.
+    """
+    anew = baseline.anew(findings, sources.parsed, kept)
+    anew.save()
+    _say(err, f"wrote {_count(anew.entries)} to {baseline.file}")
+
+
+def _count(entries: Sequence[Entry]) -> str:
+    return plural(len(entries), "finding")
 
 
 def _projects(options: Options, err: TextIO) -> tuple[list[tuple[Project, list[Path]]], bool]:
@@ -181,7 +272,13 @@ def _sorted_once(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _fix(
-    checker: Checker, index: int, project: Project, files: Sequence[Path], options: Options, err: TextIO
+    checker: Checker,
+    index: int,
+    project: Project,
+    files: Sequence[Path],
+    visible: Callable[[list[Finding]], list[Finding]],
+    options: Options,
+    err: TextIO,
 ) -> tuple[list[Checked], int]:
     """Check a project, with ``--fix`` until nothing is left to fix; how many findings were fixed."""
     checked = checker.check(index, files)
@@ -190,7 +287,7 @@ def _fix(
     fixed = 0
     refused: dict[str, None] = {}
     for _ in range(_ROUNDS):
-        findings = project.finish([item.analysis for item in checked])
+        findings = visible(project.finish([item.analysis for item in checked]))
         plan = apply.plan(findings, unsafe=options.unsafe_fixes)
         if not plan.chosen:
             break

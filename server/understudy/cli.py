@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--fix", action="store_true", help="apply the safe fixes")
     check.add_argument("--unsafe-fixes", action="store_true", help="count unsafe fixes in, too")
     check.add_argument("--diff", action="store_true", help="print what --fix would change; write nothing")
+    check.add_argument(
+        "--baseline", type=_path, metavar="FILE", help="leave out the findings that are in this file"
+    )
+    check.add_argument(
+        "--write-baseline", action="store_true", help="write the findings to the file of --baseline"
+    )
     check.add_argument("--exit-zero", action="store_true", help="exit with 0 also when there are findings")
     check.add_argument("--python", metavar="PATH", help="the project's interpreter or virtual environment")
     check.add_argument("--no-cache", action="store_true", help="has no effect yet: nothing is cached")
@@ -153,6 +159,8 @@ def _check(arguments: argparse.Namespace) -> int:
             python=arguments.python,
             jobs=arguments.jobs,
             statistics=arguments.statistics,
+            baseline=arguments.baseline,
+            write_baseline=arguments.write_baseline,
         ),
         sys.stdout,
         sys.stderr,

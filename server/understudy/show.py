@@ -15,14 +15,35 @@ from understudy.source.parse import Parsed
 from understudy.source.text import Text
 
 
+class Sources:
+    """The files of several projects as they were checked."""
+
+    def __init__(self, projects: Sequence[Project]) -> None:
+        self._projects = projects
+
+    def parsed(self, path: Path) -> Parsed:
+        """
+        :raises SourceError: unreadable.
+        """
+        for project in self._projects:
+            if path.is_relative_to(project.root):
+                return project.workspace.parsed(path)
+        return self._projects[0].workspace.parsed(path)
+
+    def text(self, path: Path) -> Text:
+        """
+        :raises SourceError: unreadable.
+        """
+        return self.parsed(path).text
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a check came to."""
 
     findings: Sequence[Finding]
     """In order."""
-    projects: Sequence[Project]
-    """At least one."""
+    sources: Sources
     base: Path
     """Names of files are relative to it when they are inside."""
     problems: Sequence[str] = ()
@@ -30,18 +51,8 @@ class Outcome:
     complete: bool = True
     """False: because of it, the check failed."""
 
-    def parsed_of(self, path: Path) -> Parsed:
-        """The file as it was checked.
-
-        :raises SourceError: unreadable.
-        """
-        for project in self.projects:
-            if path.is_relative_to(project.root):
-                return project.workspace.parsed(path)
-        return self.projects[0].workspace.parsed(path)
-
-    def text_of(self, path: Path) -> Text:
-        return self.parsed_of(path).text
+    known: int | None = None
+    """How many findings a baseline hides; None without a baseline."""
 
 
 def show(outcome: Outcome, output_format: str, statistics: bool, out: TextIO) -> None:
@@ -75,8 +86,8 @@ def show(outcome: Outcome, output_format: str, statistics: bool, out: TextIO) ->
     else:
         from understudy.report import text
 
-        out.write(text.render(findings, outcome.text_of, base, text.look(out)))
-        out.write(text.summary(findings))
+        out.write(text.render(findings, outcome.sources.text, base, text.look(out)))
+        out.write(text.summary(findings, outcome.known))
     if statistics:
         from understudy.report import statistics as counts
 
@@ -92,5 +103,6 @@ def _sarif(outcome: Outcome, statistics: bool) -> str:
         outcome.complete,
         outcome.problems,
         counts.objects(outcome.findings, outcome.base) if statistics else None,
+        compared=outcome.known is not None,
     )
-    return sarif.render(outcome.findings, outcome.base, outcome.parsed_of, registry.all_rules(), about)
+    return sarif.render(outcome.findings, outcome.base, outcome.sources.parsed, registry.all_rules(), about)

@@ -85,11 +85,15 @@ def render(findings: Iterable[Finding], text_of: TextOf, base: Path, look: Look 
     )
 
 
-def summary(findings: Iterable[Finding]) -> str:
-    """One sentence: how many of what, in how many files, and what can be fixed."""
+def summary(findings: Iterable[Finding], known: int | None = None) -> str:
+    """One sentence: how many of what, in how many files, and what can be fixed.
+
+    :param known: how many findings are not among them because a baseline has them; None without a baseline.
+    """
     findings = list(findings)
+    aside = "" if known is None else f"; {known or 'none'} in the baseline"
     if not findings:
-        return "No findings.\n"
+        return f"No {'' if known is None else 'new '}findings{aside}.\n"
     counts = Counter(finding.severity for finding in findings)
     kinds = [plural(counts[severity], severity.value) for severity in Severity if counts[severity]]
     listed = " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
@@ -103,7 +107,7 @@ def summary(findings: Iterable[Finding]) -> str:
         )
     elif unsafe:
         fixable = f"; {unsafe} can be fixed with --unsafe-fixes"
-    return f"Found {listed} in {files}{fixable}.\n"
+    return f"Found {listed} in {files}{fixable}{aside}.\n"
 
 
 def _painter(color: bool) -> Callable[[str, str], str]:
