@@ -42,7 +42,7 @@ class PatchCall:
 
     @property
     def form(self) -> str:
-        """``patch``, ``object``, ``multiple``, ``setattr``, ``delattr`` or ``spy``."""
+        """``patch``, ``object``, ``multiple``, ``dict``, ``setattr``, ``delattr`` or ``spy``."""
         return self.spelling.rpartition(".")[2]
 
     @property
@@ -145,6 +145,17 @@ def _all_patches(context: Context) -> Iterator[PatchCall]:
             yield found
         else:
             yield from _multiple(context, site)
+            yield from _of_dict(context, site)
+
+
+def _of_dict(context: Context, site: Site) -> Iterator[PatchCall]:
+    """``patch.dict("a.b.c", …)``: it looks the whole path up, and replaces what is in there."""
+    call = site.node
+    assert isinstance(call, ast.Call)
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "dict":
+        spelling, target = _spelling(context, site, call), _argument(call, 0, "in_dict")
+        if spelling is not None and isinstance(target, ast.Constant) and isinstance(target.value, str):
+            yield PatchCall(site, call, spelling, target, None, None)
 
 
 def _multiple(context: Context, site: Site) -> Iterator[PatchCall]:
@@ -197,13 +208,13 @@ def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
     if (
         root in MOCKERS
         and is_parameter(site, root)
-        and rest in ("patch", "patch.object", "patch.multiple", "spy")
+        and rest in ("patch", "patch.object", "patch.multiple", "patch.dict", "spy")
     ):
         return dotted
     if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr"):
         return dotted
     found = context.scopes.resolve(func, site.scope)
-    if isinstance(found, External) and mock_name(found) in ("patch", "patch.object", "patch.multiple"):
+    if isinstance(found, External) and is_patch(found):
         return dotted
     return None
 

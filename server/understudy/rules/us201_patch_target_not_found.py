@@ -12,13 +12,16 @@ from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
+from understudy.infer import objects
 from understudy.infer.assigned import set_on_class
 from understudy.infer.definitions import definitions
-from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity
+from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity, ValueEntity
+from understudy.infer.scopes import Site
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.idle_patches import aim
+from understudy.rules.instances import made_by_call
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
 from understudy.source.parse import Parsed
 
@@ -34,6 +37,8 @@ class _Missing:
     index: int
     name: str
     is_last: bool
+    of_object: bool = False
+    """``owner`` is the class of an object, whose attribute it is."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -63,12 +68,21 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
     entity: Entity = ModuleEntity(file)
     for index, part in enumerate(parts[1:], 1):
         is_last = index == len(parts) - 1
+        if isinstance(entity, ValueEntity):
+            cls = objects.class_of(context.resolver, entity)
+            below = _of_object(context, cls, index, part, is_last) if cls is not None else Absent.UNKNOWN
+            if isinstance(below, _Missing):
+                return None if objects.is_replaced(context.workspace, entity) else below
+            if isinstance(below, (Absent, External)):
+                return None
+            entity = below
+            continue
         if context.resolver.only_for_type_checkers(entity, part, context.module):
             return _Missing(entity, index, part, is_last)
         found = context.resolver.attribute(entity, part, context.module)
         if found is Absent.MISSING:
             if isinstance(entity, ModuleEntity):
-                if is_last and hasattr(builtins, part):
+                if is_last and hasattr(builtins, part) and call.form != "dict":
                     return None
                 if entity.file.kind is Kind.NAMESPACE and index == 1:
                     # A folder without __init__.py may have parts that are not in the workspace.
@@ -80,10 +94,26 @@ def _by_path(context: Context, call: PatchCall) -> _Missing | None:
     return None
 
 
+def _of_object(
+    context: Context, cls: ClassEntity, index: int, name: str, is_last: bool
+) -> _Missing | Entity | Absent:
+    found = objects.attribute(context.resolver, cls, name, context.is_test_path)
+    return _Missing(cls, index, name, is_last, True) if found is Absent.MISSING else found
+
+
 def _by_object(context: Context, call: PatchCall) -> _Missing | None:
     assert call.owner is not None
     owner = context.scopes.resolve(call.owner, call.site.scope)
     name = call.name
+    cls = objects.class_of(context.resolver, owner) if isinstance(owner, ValueEntity) else None
+    if cls is None and isinstance(owner, Absent):
+        cls = made_by_call(context, call.site, call.owner, _class_made)
+    if cls is not None:
+        missing = _of_object(context, cls, 0, name, True)
+        if not isinstance(missing, _Missing):
+            return None
+        replaced = isinstance(owner, ValueEntity) and objects.is_replaced(context.workspace, owner)
+        return None if replaced else missing
     if not isinstance(owner, (ModuleEntity, ClassEntity)):
         return None
     if isinstance(owner, ModuleEntity) and (
@@ -94,6 +124,12 @@ def _by_object(context: Context, call: PatchCall) -> _Missing | None:
         if not context.resolver.only_for_type_checkers(owner, name, context.module):
             return None
     return _Missing(owner, 0, name, True)
+
+
+def _class_made(context: Context, site: Site, node: ast.Call) -> ClassEntity | None:
+    """The class of the workspace that a call makes an object of."""
+    made = context.scopes.resolve(node.func, site.scope)
+    return made if isinstance(made, ClassEntity) and made.module.workspace else None
 
 
 def _set_elsewhere(context: Context, found: _Missing) -> bool:
@@ -148,7 +184,10 @@ def _below_a_mock(context: Context, call: PatchCall, found: _Missing) -> bool:
 def _message(context: Context, call: PatchCall, found: _Missing, fixes: list[tuple[Fix, str]]) -> str:
     what = f"`{call.spelling}`"
     if isinstance(found.owner, ClassEntity):
-        problem = f"class `{found.owner.name}` does not have the attribute `{found.name}`"
+        what_it_is = (
+            f"this is a `{found.owner.name}`, which" if found.of_object else f"class `{found.owner.name}`"
+        )
+        problem = f"{what_it_is} does not have the attribute `{found.name}`"
     elif isinstance(found.owner, ModuleEntity):
         kind = "package" if found.owner.file.is_package else "module"
         problem = f"{kind} `{found.owner.file.name}` does not have the attribute `{found.name}`"
@@ -160,7 +199,10 @@ def _message(context: Context, call: PatchCall, found: _Missing, fixes: list[tup
             problem = f"there is no module `{found.owner.file.name}.{found.name}`"
     else:
         problem = f"there is no `{found.name}`"
-    advice = fixes[0][1] if fixes else "patch the name where the code under test looks it up"
+    otherwise = (
+        "correct the name" if found.of_object else "patch the name where the code under test looks it up"
+    )
+    advice = fixes[0][1] if fixes else otherwise
     return f"{what} raises an error when it is entered: {problem}; {advice}"
 
 
@@ -223,6 +265,8 @@ def _names(context: Context, found: _Missing) -> list[str]:
         names: dict[str, None] = {}
         for cls in context.resolver.ancestry(found.owner).classes:
             for declaration in cls.declaration.body:
+                if found.of_object and isinstance(declaration, model.Function):
+                    names.update(dict.fromkeys(declaration.self_attributes))
                 name = getattr(declaration, "name", None) or getattr(declaration, "target", None)
                 if name is not None:
                     names[name] = None

@@ -34,7 +34,7 @@ _TYPES = frozenset(
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for call in certain_patches(context, "TypeError"):
-        owner = _owner(context, call) if call.form != "multiple" else None
+        owner = _owner(context, call) if call.form not in ("multiple", "dict") else None
         if owner is None or not is_immutable(owner.dotted) or not _has(owner.dotted, call.name):
             continue
         if _replaced(context, call, owner) or excused(context):
