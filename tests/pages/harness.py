@@ -30,6 +30,7 @@ _RAISING += ("US304", "US501")
 _WITHOUT_EFFECT = (
     "US202",
     "US203",
+    "US204",
     "US209",
     "US210",
     "US213",

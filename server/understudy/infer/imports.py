@@ -40,24 +40,25 @@ class ImportGraph:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self.workspace = resolver.workspace
-        self._edges: dict[Path, tuple[Edge, ...]] = {}
+        self._edges: dict[tuple[Path, bool], tuple[Edge, ...]] = {}
 
     def node(self, name: str, importer: Path) -> Node | None:
         """The module that a name stands for; None when there is no such module."""
         file = self.workspace.find(name, importer)
         return None if file is None else _node(file)
 
-    def edges(self, module: Module) -> tuple[Edge, ...]:
-        """The imports of a module in order, those inside functions included. Imports that only type checkers
-        see, and those that a condition may leave out, are not."""
-        known = self._edges.get(module.path)
+    def edges(self, module: Module, *, possible: bool = False) -> tuple[Edge, ...]:
+        """The imports of a module in order, those inside functions included. Imports that only type checkers see are
+        not; those that a condition may leave out only count as ``possible``."""
+        known = self._edges.get((module.path, possible))
         if known is None:
+            left_out = {Guard.TYPE_CHECKING} if possible else {Guard.TYPE_CHECKING, Guard.CONDITION}
             known = tuple(
                 Edge(statement, row, tuple(self._targets(module, statement)))
                 for row, statement in module.imports()
-                if not {Guard.TYPE_CHECKING, Guard.CONDITION} & set(statement.guards)
+                if not left_out & set(statement.guards)
             )
-            self._edges[module.path] = known
+            self._edges[module.path, possible] = known
         return known
 
     def _targets(self, module: Module, statement: model.Import) -> Iterator[Node]:
@@ -88,10 +89,13 @@ class ImportGraph:
             if file is not None:
                 yield _node(file)
 
-    def closure(self, start: Iterable[Node], *, lazy: bool = False) -> dict[Node, Node | None]:
+    def closure(
+        self, start: Iterable[Node], *, lazy: bool = False, possible: bool = False
+    ) -> dict[Node, Node | None]:
         """Everything that is loaded when these modules are, each with the module that loads it first.
 
-        ``lazy`` adds what functions of these modules import when they run.
+        ``lazy`` adds what functions of these modules import when they run, ``possible`` what a condition may leave
+        out.
         """
         reached: dict[Node, Node | None] = dict.fromkeys(start)
         queue = list(reached)
@@ -99,7 +103,7 @@ class ImportGraph:
             module = self._module(node)
             if module is None:
                 continue
-            for edge in self.edges(module):
+            for edge in self.edges(module, possible=possible):
                 if edge.lazy and not lazy:
                     continue
                 for target in edge.targets:
@@ -108,12 +112,14 @@ class ImportGraph:
                         queue.append(target)
         return reached
 
-    def importers(self, nodes: Iterable[Node], target: Node, *, lazy: bool) -> Iterator[tuple[Module, Edge]]:
+    def importers(
+        self, nodes: Iterable[Node], target: Node, *, lazy: bool, possible: bool = False
+    ) -> Iterator[tuple[Module, Edge]]:
         """The imports of ``target`` in some modules: those at import time, or those inside functions."""
         for node in nodes:
             module = self._module(node)
             if module is not None:
-                for edge in self.edges(module):
+                for edge in self.edges(module, possible=possible):
                     if edge.lazy is lazy and target in edge.targets:
                         yield module, edge
 

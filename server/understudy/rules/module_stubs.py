@@ -80,12 +80,10 @@ def _is_real(value: ast.expr, names: frozenset[str]) -> bool:
 
 
 def imports_again(parsed: Parsed, name: str) -> bool:
-    """Does the file reload a module, or take one other than ``name`` out of ``sys.modules``, so that it is
-    imported anew and sees what is there then?"""
+    """Does the file take a module other than ``name`` out of ``sys.modules``, so that it is imported anew and sees
+    what is there then?"""
     for _, node in parsed.walk():
         if isinstance(node, ast.Call):
-            if last_name(node) == "reload":
-                return True
             if isinstance(node.func, ast.Attribute) and is_sys_modules(node.func.value):
                 if node.func.attr in ("pop", "clear", "__delitem__"):
                     first = node.args[0] if node.args else None

@@ -153,7 +153,7 @@ def _of_dict(context: Context, site: Site) -> Iterator[PatchCall]:
     call = site.node
     assert isinstance(call, ast.Call)
     if isinstance(call.func, ast.Attribute) and call.func.attr == "dict":
-        spelling, target = _spelling(context, site, call), _argument(call, 0, "in_dict")
+        spelling, target = spelling_of(context, site, call), _argument(call, 0, "in_dict")
         if spelling is not None and isinstance(target, ast.Constant) and isinstance(target.value, str):
             yield PatchCall(site, call, spelling, target, None, None)
 
@@ -164,7 +164,7 @@ def _multiple(context: Context, site: Site) -> Iterator[PatchCall]:
     assert isinstance(call, ast.Call)
     if not isinstance(call.func, ast.Attribute) or call.func.attr != "multiple":
         return
-    spelling = _spelling(context, site, call)
+    spelling = spelling_of(context, site, call)
     first = _argument(call, 0, "target")
     if spelling is None or first is None:
         return
@@ -179,7 +179,7 @@ def patch_call(context: Context, site: Site) -> PatchCall | None:
     """A call as a patch of one attribute; None for every other call."""
     call = site.node
     assert isinstance(call, ast.Call)
-    spelling = _spelling(context, site, call)
+    spelling = spelling_of(context, site, call)
     if spelling is None:
         return None
     name = spelling.rpartition(".")[2]
@@ -199,7 +199,8 @@ def is_patch(entity: External) -> bool:
     return mock_name(entity) in ("patch", "patch.object", "patch.dict", "patch.multiple")
 
 
-def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
+def spelling_of(context: Context, site: Site, call: ast.Call) -> str | None:
+    """``patch.object``, ``mocker.patch``, ``monkeypatch.setattr``, as it is written; None for any other call."""
     func = call.func
     dotted = dotted_name(func)
     if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr", "spy")):
@@ -211,7 +212,7 @@ def _spelling(context: Context, site: Site, call: ast.Call) -> str | None:
         and rest in ("patch", "patch.object", "patch.multiple", "patch.dict", "spy")
     ):
         return dotted
-    if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr"):
+    if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr", "setitem"):
         return dotted
     found = context.scopes.resolve(func, site.scope)
     if isinstance(found, External) and is_patch(found):

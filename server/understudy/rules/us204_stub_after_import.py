@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
+from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.module import Module
+from understudy.infer.entities import ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import Edge, ImportGraph, Node
-from understudy.rules import module_stubs
+from understudy.rules import module_stubs, temporary_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.module_stubs import Stub
+from understudy.rules.temporary_stubs import TemporaryStub, Unseen
 from understudy.source.span import Span
 
 
@@ -20,6 +24,10 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     for stub in module_stubs.stubs(context.parsed):
         yield from comes_late(rule, context, stub)
+        if isinstance(stub.target, ast.Call) and stub.function is None and stub.top_level:
+            yield from _is_left(rule, context, stub)
+    for unseen in temporary_stubs.unseen(context):
+        yield _temporary(rule, context, unseen)
 
 
 def comes_late(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
@@ -39,24 +47,23 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
     loaded = graph.closure([*conftests, *start])
     if target not in loaded:
         return
-    late = graph.closure([node for edge in after for node in edge.targets])
+    late = graph.closure([node for edge in after for node in edge.targets], possible=True)
     # What functions import when they run is loaded below the stub as well.
-    running = graph.closure([context.path, *conftests, *late], lazy=True)
+    running = graph.closure([context.path, *conftests, *late], lazy=True, possible=True)
     fresh = [node for node in running if node not in loaded and node != context.path]
-    if any(True for _ in graph.importers(fresh, target, lazy=False)) or any(
+    if any(True for _ in graph.importers(fresh, target, lazy=False, possible=True)) or any(
         target in edge.targets for edge in after
     ):
         # Modules that are loaded below the stub import the stub: it comes in time for them.
         return
     consumers = list(graph.importers(loaded, target, lazy=False))
-    lazily = list(graph.importers({**loaded, **running, context.path: None}, target, lazy=True))
+    lazily = list(
+        graph.importers({**loaded, **running, context.path: None}, target, lazy=True, possible=True)
+    )
     if not consumers and lazily:
         # Only code that imports it when it runs is there, and that sees the stub.
         return
-    if any(
-        module_stubs.imports_again(context.workspace.parsed(module.path), stub.name)
-        for module in Fixtures(context.resolver).chain(context.module)
-    ):
+    if _imports_again(context, graph, stub.name, target):
         return
     severity = Severity.WARNING if lazily else Severity.ERROR
     edge = _loading_edge(before, graph, target)
@@ -73,11 +80,117 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
     )
 
 
+def _is_left(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
+    """``sys.modules.setdefault("m", stub)`` where ``m`` is there for certain."""
+    graph = ImportGraph(context.resolver)
+    target = graph.node(stub.name, context.path)
+    before, _ = _around(context, graph, stub)
+    edge = (
+        _loading_edge([e for e in before if not e.statement.guards], graph, target)
+        if target is not None
+        else None
+    )
+    if edge is None or not isinstance(target, Path) or _imports_again(context, graph, stub.name, target):
+        return
+    if any(
+        module_stubs.restored(context.workspace.parsed(module.path), stub.name, stub)
+        for module in Fixtures(context.resolver).chain(context.module)
+    ):
+        return
+    yield rule.finding(
+        context.path,
+        stub.unit.span(stub.target),
+        f"`{stub.name}` is already loaded by the import on line {edge.span.row + 1}, and setdefault leaves what is "
+        "there, so this stub is never used; set it above that import",
+        severity=Severity.WARNING,
+        related=tuple(_related(context, graph, edge, target, [])),
+    )
+
+
+def _imports_again(context: Context, graph: ImportGraph, name: str, target: Node) -> bool:
+    """Does a file of the test run make a module be imported anew that may import ``target`` then?"""
+    chain = Fixtures(context.resolver).chain(context.module)
+    return any(
+        module_stubs.imports_again(context.workspace.parsed(module.path), name)
+        or _reloads(context, graph, module, target)
+        for module in chain
+    )
+
+
+def _reloads(context: Context, graph: ImportGraph, module: Module, target: Node) -> bool:
+    """``importlib.reload(m)`` runs the statements of ``m`` again, and those of no other module."""
+    other = context.other(module.path)
+    if other is None or "reload" not in other.source:
+        return False
+    for site in other.scopes.calls:
+        call = site.node
+        if isinstance(call, ast.Call) and last_name(call) == "reload":
+            found = other.scopes.resolve(call.args[0], site.scope) if call.args else None
+            again = context.workspace.load(found.file) if isinstance(found, ModuleEntity) else None
+            if again is None or any(target in e.targets for e in graph.edges(again, possible=True)):
+                return True
+    return False
+
+
+def _temporary(rule: Rule, context: Context, unseen: Unseen) -> Finding:
+    """A stub for the time of a test that no import looks at."""
+    stub = unseen.stub
+    targets = [_bound_to(module, edge, stub.name) for module, edge in unseen.consumers]
+    names = sorted({f"`{module.name}`" for module, _ in unseen.consumers})
+    holders = " and ".join(names[:2]) if len(names) < 3 else f"{names[0]} and {len(names) - 1} other modules"
+    fix = _patch_consumer(context, stub, targets[0]) if len(targets) == 1 else None
+    advice = f"patch `{targets[0]}`" if len(targets) == 1 and targets[0] is not None else "patch their names"
+    return rule.finding(
+        context.path,
+        stub.span,
+        f"`{stub.name}` is loaded before this is set, and nothing that runs here imports it again, so the stub changes "
+        f"nothing: {holders} {'keeps' if len(names) == 1 else 'keep'} the real module; {advice} instead",
+        severity=Severity.WARNING,
+        related=tuple(
+            Related(module.path, edge.span, "imported here, when this module is loaded")
+            for module, edge in unseen.consumers[:3]
+        ),
+        fixes=(fix,) if fix is not None else (),
+    )
+
+
+def _bound_to(module: Module, edge: Edge, name: str) -> str | None:
+    """The dotted name under which a module looks another one up; None where it has taken names out of it."""
+    statement = edge.statement
+    for imported in statement.names:
+        if not statement.is_from and imported.name == name and (imported.aliased or "." not in name):
+            return f"{module.name}.{imported.bound}"
+        if (
+            statement.is_from
+            and f".{name}".endswith(f".{imported.name}")
+            and imported.name != statement.module
+        ):
+            source = name.rpartition(".")[0]
+            if source and (
+                statement.module == source or (statement.level and source.endswith(statement.module))
+            ):
+                return f"{module.name}.{imported.bound}"
+    return None
+
+
+def _patch_consumer(context: Context, stub: TemporaryStub, target: str | None) -> Fix | None:
+    """``patch("orders.mail", stub)`` instead."""
+    plain = isinstance(stub.value, ast.Constant)
+    if target is None or plain or not stub.is_alone:
+        return None
+    unit = stub.site.unit
+    owner = stub.spelling.rpartition(".")[0]
+    call = f"{owner}.setattr" if stub.spelling.endswith(".setitem") else owner
+    edit = Edit(context.path, unit.span(stub.call), f'{call}("{target}", {unit.source(stub.value)})')
+    return Fix(f"Patch `{target}`", Applicability.UNSAFE, (edit,))
+
+
 def _around(context: Context, graph: ImportGraph, stub: Stub) -> tuple[list[Edge], list[Edge]]:
     """The imports of the file above and below the stub, at import time."""
     row = stub.unit.span(stub.statement).row
-    edges = [edge for edge in graph.edges(context.module) if not edge.lazy]
-    return [e for e in edges if e.span.row < row], [e for e in edges if e.span.row > row]
+    before = [e for e in graph.edges(context.module) if not e.lazy and e.span.row < row]
+    after = [e for e in graph.edges(context.module, possible=True) if not e.lazy and e.span.row > row]
+    return before, after
 
 
 def _loading_edge(before: list[Edge], graph: ImportGraph, target: Node) -> Edge | None:

@@ -1,0 +1,173 @@
+"""Entries of ``sys.modules`` that are replaced for a while: ``patch.dict(sys.modules, {"m": stub})``,
+``monkeypatch.setitem(sys.modules, "m", stub)``. They reach only imports that run meanwhile and look there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from understudy.index.module import Module
+from understudy.infer.imports import Edge, ImportGraph
+from understudy.infer.scopes import Site
+from understudy.rules.base import Context
+from understudy.rules.expected import excused, expected
+from understudy.rules.module_stubs import is_sys_modules
+from understudy.rules.patch_calls import spelling_of
+from understudy.source.span import Span
+
+# Whoever imports by computed names may import anything.
+_COMPUTING = re.compile(
+    r"\b(?:import_module|__import__|reload|runpy|exec|eval|resolve_name|import_string|load_object|find_spec|pkgutil"
+    r"|spec_from_file_location|module_from_spec)\b|\bsys\.modules\b"
+)
+
+
+@dataclass(frozen=True)
+class TemporaryStub:
+    """One entry that a test or a fixture replaces while it runs."""
+
+    site: Site
+    call: ast.Call
+    spelling: str
+    """``patch.dict``, ``monkeypatch.setitem``, as it is written."""
+    key: ast.Constant
+    value: ast.expr
+    is_alone: bool
+    """It is the only entry that the call replaces."""
+
+    @property
+    def name(self) -> str:
+        return str(self.key.value)
+
+    @property
+    def span(self) -> Span:
+        return self.site.unit.span(self.key)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A stub that no import looks at."""
+
+    stub: TemporaryStub
+    consumers: tuple[tuple[Module, Edge], ...]
+    """The modules that hold the real one, each with its import."""
+
+
+def unseen(context: Context) -> Iterator[Unseen]:
+    """The stubs of a test file that nothing can see: the module is loaded when the tests run, and no code that they
+    may reach imports it again."""
+    if "sys.modules" not in context.source or context.path.name == "conftest.py" or excused(context):
+        return
+    found = list(temporary_stubs(context))
+    if not found:
+        return
+    graph = ImportGraph(context.resolver)
+    chain = [module.path for module in context.fixtures.chain(context.module)]
+    loaded = graph.closure(chain)
+    reached = graph.closure(chain, lazy=True, possible=True)
+    if any(isinstance(node, Path) and _may_import_anything(context, node) for node in reached):
+        return
+    for stub in found:
+        target = graph.node(stub.name, context.path)
+        if not isinstance(target, Path) or expected(stub.site, "Exception"):
+            continue
+        if any(True for _ in graph.importers(reached, target, lazy=True, possible=True)):
+            continue
+        fresh = [node for node in reached if node not in loaded]
+        if any(True for _ in graph.importers(fresh, target, lazy=False, possible=True)):
+            continue
+        consumers = tuple(
+            (module, edge)
+            for module, edge in graph.importers(loaded, target, lazy=False)
+            if not context.is_test_path(module.path)
+        )
+        if consumers and not _is_named(stub):
+            yield Unseen(stub, consumers)
+
+
+def temporary_stubs(context: Context) -> Iterator[TemporaryStub]:
+    """Every entry with a constant name that a function of the file, or a decorator of one, replaces for a while."""
+    for site in context.scopes.calls:
+        call = site.node
+        assert isinstance(call, ast.Call)
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("dict", "setitem"):
+            continue
+        if not call.args or not _is_modules(call.args[0]) or not _is_in_function(site):
+            continue
+        spelling = spelling_of(context, site, call)
+        if spelling is None:
+            continue
+        for key, value, is_alone in _entries(call):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield TemporaryStub(site, call, spelling, key, value, is_alone)
+
+
+def _is_modules(node: ast.expr) -> bool:
+    return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
+
+
+def _is_in_function(site: Site) -> bool:
+    if site.scope.function is not None:
+        return True
+    parent = site.chain.parent.node if site.chain.parent is not None else None
+    return isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+
+
+def _entries(call: ast.Call) -> Iterator[tuple[ast.expr | None, ast.expr, bool]]:
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "setitem":
+        if len(call.args) == 3 and not call.keywords:
+            yield call.args[1], call.args[2], True
+    elif len(call.args) == 2 and not call.keywords and isinstance(call.args[1], ast.Dict):
+        given = call.args[1]
+        for key, value in zip(given.keys, given.values, strict=True):
+            yield key, value, len(given.keys) == 1
+
+
+def _may_import_anything(context: Context, path: Path) -> bool:
+    """Does code that the tests may reach import by computed names, or look into ``sys.modules``? Replacing an entry by
+    its name does no harm."""
+    if _COMPUTING.search(context.workspace.text(path).content) is None:
+        return False
+    return any(_COMPUTING.search(word) is not None for word in _other_uses(context, path))
+
+
+def _other_uses(context: Context, path: Path) -> Iterator[str]:
+    """The names in a file, without ``sys.modules`` where it is the first argument of a call that replaces entries."""
+    parsed = context.workspace.parsed(path)
+    plain = {
+        id(node.args[0])
+        for _, node in parsed.walk()
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("dict", "setitem")
+        and node.args
+    }
+    for _, node in parsed.walk():
+        if id(node) in plain:
+            continue
+        if isinstance(node, ast.Attribute):
+            yield f"sys.{node.attr}" if is_sys_modules(node) else node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.name.rpartition(".")[2]
+        elif isinstance(node, ast.Constant) and node.value == "sys.modules":
+            yield node.value
+
+
+def _is_named(stub: TemporaryStub) -> bool:
+    """Does anything in the function name the module by a string: a patch of a name in the stub, an import by name?"""
+    around = list(stub.site.chain)
+    functions = [node for node in around if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    classes = [node for node in around if isinstance(node, ast.ClassDef)]
+    outermost = [*classes[:1], *functions[-1:]][-1]
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node is not stub.key
+        and re.match(rf"{re.escape(stub.name)}(?![\w])", node.value) is not None
+        for node in ast.walk(outermost)
+    )
