@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from oracle import interpreters
 from oracle.interpreters import Interpreter
+
+_NUMBERS = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +19,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PYTHON",
         help="run rule pages and differential programs on this interpreter, and analyse them for its version",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """For what lives longer than a test: never the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder / "shared"))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(cache_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a cache folder of its own, here and in the processes that it starts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_folders / str(next(_NUMBERS))))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from understudy.engine import Project
+from understudy.engine import Analysis, Project
 from understudy.finding import Finding
 from understudy.fixes import apply
 from understudy.infer.tier2 import Tier2
@@ -20,6 +20,7 @@ from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
 from understudy.report import display_path, one_line, plural
 from understudy.report.baseline import Baseline, BaselineError, Entry
+from understudy.results import Caches, Results
 from understudy.rules import registry
 from understudy.show import Outcome, Sources, show
 
@@ -49,6 +50,7 @@ class Options:
     baseline: Path | None = None
     write_baseline: bool = False
     """Write the findings to ``baseline`` instead of comparing with it."""
+    cache: bool = True
 
 
 def run(options: Options, out: TextIO, err: TextIO) -> int:
@@ -70,15 +72,23 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
     problems: list[str] = []
     judged: dict[Path, Project] = {}
     fixed = 0
-    processes = process_count(options.jobs, sum(len(files) for _, files in projects))
+    caches = Caches(partial(_say, err), used=options.cache)
+    for project, _ in projects:
+        project.workspace.kept_facts = caches.facts(project.config)
+    results = [caches.results(project) for project, _ in projects]
+    kept = [_usable(each.known(files), options) for each, (_, files) in zip(results, projects, strict=True)]
+    unknown = sum(len(files) - len(done) for done, (_, files) in zip(kept, projects, strict=True))
+    processes = process_count(options.jobs, unknown)
     with (
+        caches,
         Tier2(on_disabled=partial(_say, err)) as tier2,
         Checker([project for project, _ in projects], processes, err) as checker,
     ):
         for project, _ in projects:
             project.tier2 = tier2
         for index, (project, files) in enumerate(projects):
-            checked, mended = _fix(checker, index, project, files, visible, options, err)
+            first = _check(checker, index, files, kept[index], results[index])
+            checked, mended = _fix(checker, index, project, files, first, visible, options, err)
             fixed += mended
             said, well = _problems(checked)
             for sentence in said:
@@ -271,17 +281,34 @@ def _sorted_once(findings: Sequence[Finding]) -> list[Finding]:
     return list(found.values())
 
 
+def _usable(known: Mapping[Path, Analysis], options: Options) -> Mapping[Path, Analysis]:
+    """Without those that lead to edits, where these are to be made: no cache decides what is written to a file."""
+    if not (options.fix or options.diff):
+        return known
+    return {path: done for path, done in known.items() if not any(each.fixes for each in done.findings)}
+
+
+def _check(
+    checker: Checker, index: int, files: Sequence[Path], known: Mapping[Path, Analysis], results: Results
+) -> list[Checked]:
+    """What is known from earlier, and what had to be found out, in the order of the files."""
+    new = checker.check(index, [path for path in files if path not in known])
+    results.keep(new)
+    found = {item.analysis.path: item for item in new}
+    return [found[path] if path in found else Checked(known[path]) for path in files]
+
+
 def _fix(
     checker: Checker,
     index: int,
     project: Project,
     files: Sequence[Path],
+    checked: list[Checked],
     visible: Callable[[list[Finding]], list[Finding]],
     options: Options,
     err: TextIO,
 ) -> tuple[list[Checked], int]:
-    """Check a project, with ``--fix`` until nothing is left to fix; how many findings were fixed."""
-    checked = checker.check(index, files)
+    """With ``--fix``, fix and check again until nothing is left to fix; how many findings were fixed."""
     if not options.fix or options.diff:
         return checked, 0
     fixed = 0

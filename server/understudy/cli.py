@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--exit-zero", action="store_true", help="exit with 0 also when there are findings")
     check.add_argument("--python", metavar="PATH", help="the project's interpreter or virtual environment")
-    check.add_argument("--no-cache", action="store_true", help="has no effect yet: nothing is cached")
+    check.add_argument("--no-cache", action="store_true", help="read and write no cache")
     check.add_argument(
         "--jobs",
         type=_positive,
@@ -161,6 +161,7 @@ def _check(arguments: argparse.Namespace) -> int:
             statistics=arguments.statistics,
             baseline=arguments.baseline,
             write_baseline=arguments.write_baseline,
+            cache=not arguments.no_cache,
         ),
         sys.stdout,
         sys.stderr,

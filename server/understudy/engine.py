@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix
-from understudy.index.workspace import Workspace
+from understudy.index.kept_facts import KeptFacts
+from understudy.index.workspace import Dependency, Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment, target
 from understudy.project.config import Config, load_pytest
@@ -40,14 +41,19 @@ class Analysis:
     """What facts could not name and the second tier may: with it there may be more findings."""
     plain: bool = False
     """True: the text has no comment that could suppress anything."""
+    conditions: frozenset[Dependency] = frozenset()
+    """What the findings rest on besides: which names folders have, which files match a pattern."""
 
 
 class Project:
     """A root folder with its configuration and environment."""
 
-    def __init__(self, root: Path, config: Config, tier2: Names | None = None) -> None:
+    def __init__(
+        self, root: Path, config: Config, tier2: Names | None = None, kept_facts: KeptFacts | None = None
+    ) -> None:
         """
         :param tier2: asked, after everything else, about what facts could not name.
+        :param kept_facts: of earlier runs.
         """
         self.tier2 = tier2
         self._is_test: dict[Path, bool] = {}
@@ -63,6 +69,7 @@ class Project:
             lambda: list(discover([root], config, root).files),
             _path_of_tests,
             target.find(config.target_version, self.environment, root),
+            kept_facts,
         )
 
     def relative(self, path: Path) -> str:
@@ -87,38 +94,43 @@ class Project:
         """Run every selected rule on a file. With ``on_error``, a rule that fails is reported there, by its
         code, and the others go on."""
         with self.workspace.recording() as seen:
-            try:
-                parsed = self.workspace.parsed(path)
-            except SourceError as error:
-                return Analysis(path, (), frozenset(seen), (f"{self._display(path)}: {error}",), True)
-            problems = tuple(
-                f"{self._display(path)}:{problem.row + 1}:{problem.column + 1}: syntax error: "
-                f"{problem.message}; only the statements that parse are checked"
-                for problem in parsed.problems
-            )
-            module = self.workspace.module(path)
-            if module is None:
-                message = f"{self._display(path)}: is nested too deeply to be checked"
-                return Analysis(path, (), frozenset(seen), (message,))
-            unnamed = Deferred()
-            context = Context(parsed, module, self.workspace, self.is_test, unnamed)
-            if on_error is not None:
-                on_error = _once(on_error)
-            findings, more = self._run_rules(context, on_error)
-            if self.tier2 is not None and unnamed.questions:
-                # Once more with the second tier. It only adds: what the first found stays.
-                context = Context(parsed, module, self.workspace, self.is_test, self.tier2)
-                known = {_identity(finding) for finding in findings}
-                again, _ = self._run_rules(context, on_error)
-                findings.extend(finding for finding in again if _identity(finding) not in known)
-            return Analysis(
-                path,
-                tuple(self._configured(findings)),
-                frozenset(seen),
-                (*problems, *more),
-                questions=tuple(unnamed.questions),
-                plain=MARKER not in parsed.text.content,
-            )
+            found = self._analyse(path, on_error)
+        files = frozenset(item for item in seen if isinstance(item, Path))
+        return replace(found, dependencies=files, conditions=frozenset(seen - files))
+
+    def _analyse(self, path: Path, on_error: Callable[[str, Exception], None] | None) -> Analysis:
+        try:
+            parsed = self.workspace.parsed(path)
+        except SourceError as error:
+            return Analysis(path, (), frozenset(), (f"{self.display(path)}: {error}",), True)
+        problems = tuple(
+            f"{self.display(path)}:{problem.row + 1}:{problem.column + 1}: syntax error: "
+            f"{problem.message}; only the statements that parse are checked"
+            for problem in parsed.problems
+        )
+        module = self.workspace.module(path)
+        if module is None:
+            message = f"{self.display(path)}: is nested too deeply to be checked"
+            return Analysis(path, (), frozenset(), (message,))
+        unnamed = Deferred()
+        context = Context(parsed, module, self.workspace, self.is_test, unnamed)
+        if on_error is not None:
+            on_error = _once(on_error)
+        findings, more = self._run_rules(context, on_error)
+        if self.tier2 is not None and unnamed.questions:
+            # Once more with the second tier. It only adds: what the first found stays.
+            context = Context(parsed, module, self.workspace, self.is_test, self.tier2)
+            known = {_identity(finding) for finding in findings}
+            again, _ = self._run_rules(context, on_error)
+            findings.extend(finding for finding in again if _identity(finding) not in known)
+        return Analysis(
+            path,
+            tuple(self._configured(findings)),
+            frozenset(),
+            (*problems, *more),
+            questions=tuple(unnamed.questions),
+            plain=MARKER not in parsed.text.content,
+        )
 
     def _run_rules(
         self, context: Context, on_error: Callable[[str, Exception], None] | None
@@ -132,7 +144,7 @@ class Project:
             try:
                 findings.extend(rule.check(rule, context))
             except RecursionError:
-                problems.append(f"{self._display(context.path)}: {rule.code} gave up: nested too deeply")
+                problems.append(f"{self.display(context.path)}: {rule.code} gave up: nested too deeply")
             except Exception as error:
                 if on_error is None:
                     raise
@@ -145,7 +157,8 @@ class Project:
             if severity is not None and self.config.enabled(finding.code, self.relative(finding.path)):
                 yield finding if severity is finding.severity else replace(finding, severity=severity)
 
-    def _display(self, path: Path) -> str:
+    def display(self, path: Path) -> str:
+        """A path as problems name it: from the current folder where it is below."""
         relative = os.path.relpath(path)
         return str(path) if relative.startswith("..") else relative
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,6 +19,10 @@ from types import TracebackType
 from typing import TextIO
 
 from understudy.engine import Analysis, Project
+from understudy.index.dependencies import Places, matching, spelled
+from understudy.index.kept_facts import KeptFacts
+from understudy.index.store import Store
+from understudy.index.workspace import Dependency
 from understudy.project.config import Config
 
 _FEW_FILES = 60
@@ -28,12 +34,34 @@ _SMALLEST_BATCH = 4
 _BETWEEN_PROGRESS = 0.1
 
 
+@dataclass(frozen=True)
+class Table:
+    """The dependencies of a batch as text, each once."""
+
+    items: tuple[str, ...]
+    matching: Mapping[str, Sequence[str]]
+    """For each of them that is a pattern, the files that it matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rests:
+    """What an analysis in another process rested on."""
+
+    table: Table
+    numbers: array[int]
+
+    def items(self) -> list[str]:
+        return [self.table.items[number] for number in self.numbers]
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A file's analysis, and the mistakes of ours that it ran into, a sentence each."""
 
     analysis: Analysis
     crashes: tuple[str, ...] = ()
+    rests: Rests | None = None
+    """None: the analysis itself says what it rests on."""
 
 
 def process_count(jobs: int | None, files: int) -> int:
@@ -143,7 +171,10 @@ class Checker:
             context = multiprocessing.get_context(method)
             if method == "forkserver":
                 context.set_forkserver_preload([__name__])
-            settings = tuple((project.root, project.config) for project in self._projects)
+            settings = tuple(
+                (project.root, project.config, project.workspace.kept_facts is not None)
+                for project in self._projects
+            )
             self._pool = ProcessPoolExecutor(self._processes, context, _start, (os.getcwd(), settings))
         return self._pool
 
@@ -186,7 +217,7 @@ def without_interrupts() -> Iterator[None]:
 
 
 class _Worker:
-    def __init__(self, settings: Sequence[tuple[Path, Config]]) -> None:
+    def __init__(self, settings: Sequence[tuple[Path, Config, bool]]) -> None:
         self._settings = settings
         self._projects: dict[int, Project] = {}
         self._known_changes: dict[int, int] = {}
@@ -194,17 +225,27 @@ class _Worker:
     def check(self, index: int, files: Sequence[Path], changed: Sequence[Path]) -> list[Checked]:
         project = self._projects.get(index)
         if project is None:
-            project = self._projects[index] = Project(*self._settings[index])
+            project = self._projects[index] = _project(*self._settings[index])
         for path in changed[self._known_changes.get(index, 0) :]:
             project.workspace.changed_on_disk(path)
         self._known_changes[index] = len(changed)
-        return [_light(check_file(project, path)) for path in files]
+        checked = [check_file(project, path) for path in files]
+        if project.workspace.kept_facts is not None:
+            project.workspace.kept_facts.flush()
+        return _light(checked, project)
+
+
+def _project(root: Path, config: Config, with_cache: bool) -> Project:
+    if not with_cache:
+        return Project(root, config)
+    # The first process says what is wrong with the cache.
+    return Project(root, config, kept_facts=KeptFacts(Store(config.cache_url, lambda sentence: None)))
 
 
 _worker: _Worker | None = None
 
 
-def _start(folder: str, settings: tuple[tuple[Path, Config], ...]) -> None:
+def _start(folder: str, settings: tuple[tuple[Path, Config, bool], ...]) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir(folder)
@@ -216,9 +257,30 @@ def _work(index: int, files: tuple[Path, ...], changed: tuple[Path, ...]) -> lis
     return _worker.check(index, files, changed)
 
 
-def _light(checked: Checked) -> Checked:
-    """Without what only editors need."""
-    return replace(checked, analysis=replace(checked.analysis, dependencies=frozenset()))
+def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
+    """With what they rest on as numbers: as objects, that would be most of what goes from process to process."""
+    if project.workspace.kept_facts is None:
+        nothing: frozenset[Path] = frozenset()
+        return [
+            replace(item, analysis=replace(item.analysis, dependencies=nothing, conditions=nothing))
+            for item in checked
+        ]
+    places = Places(project.workspace)
+    numbers: dict[Dependency, int] = {}
+    light = []
+    rows = []
+    for item in checked:
+        analysis = item.analysis
+        rests = (*analysis.dependencies, *analysis.conditions)
+        rows.append(array("I", [numbers.setdefault(each, len(numbers)) for each in rests]))
+    patterns = [each for each in numbers if isinstance(each, re.Pattern)]
+    table = Table(
+        tuple(spelled(each, places) for each in numbers), matching(project.workspace, patterns, places)
+    )
+    for item, row in zip(checked, rows, strict=True):
+        analysis = replace(item.analysis, dependencies=frozenset(), conditions=frozenset())
+        light.append(replace(item, analysis=analysis, rests=Rests(table, row)))
+    return light
 
 
 # --- progress

@@ -10,6 +10,7 @@ from typing import TextIO
 from understudy import __version__
 from understudy.engine import Project
 from understudy.finding import Finding
+from understudy.index.workspace import Workspace
 from understudy.rules import registry
 from understudy.source.parse import Parsed
 from understudy.source.text import Text
@@ -25,16 +26,17 @@ class Sources:
         """
         :raises SourceError: unreadable.
         """
-        for project in self._projects:
-            if path.is_relative_to(project.root):
-                return project.workspace.parsed(path)
-        return self._projects[0].workspace.parsed(path)
+        return self._workspace(path).parsed(path)
 
     def text(self, path: Path) -> Text:
         """
         :raises SourceError: unreadable.
         """
-        return self.parsed(path).text
+        return self._workspace(path).text(path)
+
+    def _workspace(self, path: Path) -> Workspace:
+        project = next((each for each in self._projects if path.is_relative_to(each.root)), self._projects[0])
+        return project.workspace
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, TypeVar
 
+from understudy.index.workspace import Dependency
 from understudy.infer.tier2 import Question
 from understudy.source.parse import Parsed
 
@@ -44,8 +44,8 @@ class Memory(Generic[_T]):
     frame: tuple[object, ...] = ()
     rows: tuple[int, ...] = ()
     outcomes: dict[ast.AST, Kept[_T]] = field(default_factory=dict)
-    files: set[Path] = field(default_factory=set)
-    """Every file that was looked at on the way."""
+    files: set[Dependency] = field(default_factory=set)
+    """Every file, and all else, that was looked at on the way."""
     is_broken: bool = False
     sessions: dict[bool, tuple[object, int]] = field(default_factory=dict)
     """What ran them, with its fixtures set up, and how many tests that were; for files that parse, and for those

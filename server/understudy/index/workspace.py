@@ -10,16 +10,23 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
+from understudy.facts import model
 from understudy.facts.extract import extract
+from understudy.index.kept_facts import KeptFacts
 from understudy.index.module import Module
 from understudy.project.environment import Environment
-from understudy.project.modules import Kind, ModuleFile, ModuleFinder
+from understudy.project.modules import Asked, Kind, ModuleFile, ModuleFinder
 from understudy.source.parse import Parsed, parse
 from understudy.source.text import SourceError, Text, read
 
 _T = TypeVar("_T")
+
+Dependency: TypeAlias = Path | Asked | re.Pattern[bytes]
+"""What an answer can rest on: the content of a file, what a folder has under a name, or which files match."""
+EVERY_FILE = re.compile(b"")
+"""Matches all: the list of files itself."""
 
 
 class Interrupted(BaseException):
@@ -38,10 +45,13 @@ class Workspace:
         list_files: Callable[[], list[Path]] = list,
         path_of_tests: Callable[[Path], tuple[Path, ...]] = lambda folder: (),
         target_version: tuple[int, int] | None = None,
+        kept_facts: KeptFacts | None = None,
     ) -> None:
         """
         :param target_version: None stands for the environment's.
+        :param kept_facts: from earlier runs.
         """
+        self.kept_facts = kept_facts
         self.root = root
         self.target_version = target_version or environment.version
         """The version of Python that the tests run on. The environment's only says where libraries are."""
@@ -51,11 +61,13 @@ class Workspace:
         self.environment = environment
         self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
         self._overlays: dict[Path, Text] = {}
+        self._texts: dict[Path, Text | SourceError] = {}
+        """Of files that are not parsed."""
         self._parsed: dict[Path, Parsed | SourceError] = {}
         self._stale: dict[Path, Parsed] = {}
         self._modules: dict[Path, Module | None] = {}
-        self._recorders: list[set[Path]] = []
-        self._derived: dict[str, tuple[object, set[Path]]] = {}
+        self._recorders: list[set[Dependency]] = []
+        self._derived: dict[str, tuple[object, set[Dependency]]] = {}
         self._kept: dict[tuple[Path, type], object] = {}
         self.generation = 0
         """Grows with every change of any file."""
@@ -70,10 +82,26 @@ class Workspace:
         :raises SourceError: unreadable or not decodable.
         """
         self._touch(path)
+        found = self._text(path)
+        if isinstance(found, SourceError):
+            raise found
+        return found
+
+    def _text(self, path: Path) -> Text | SourceError:
         overlay = self._overlays.get(path)
         if overlay is not None:
             return overlay
-        return self.parsed(path).text
+        parsed = self._parsed.get(path)
+        if parsed is not None:
+            return parsed if isinstance(parsed, SourceError) else parsed.text
+        known = self._texts.get(path)
+        if known is None:
+            try:
+                known = read(path)
+            except SourceError as error:
+                known = error
+            self._texts[path] = known
+        return known
 
     def parsed(self, path: Path) -> Parsed:
         """The current tree.
@@ -91,12 +119,10 @@ class Workspace:
         return found
 
     def _parse(self, path: Path) -> Parsed | SourceError:
-        text = self._overlays.get(path)
-        if text is None:
-            try:
-                text = read(path)
-            except SourceError as error:
-                return error
+        text = self._text(path)
+        self._texts.pop(path, None)
+        if isinstance(text, SourceError):
+            return text
         earlier = self._stale.pop(path, None)
         return earlier.edited(text) if earlier is not None else parse(path, text)
 
@@ -106,15 +132,31 @@ class Workspace:
         """The names of a file; None when it cannot be read."""
         self._touch(path)
         if path not in self._modules:
-            try:
-                facts = extract(self.parsed(path))
-            except (SourceError, RecursionError):
+            facts = self._facts(path)
+            if facts is None:
                 self._modules[path] = None
             else:
                 inside = path.is_relative_to(self.root) and "site-packages" not in path.parts
                 name = self.finder.name_of(path) if inside else path.stem
                 self._modules[path] = Module(path, name, facts, workspace=inside)
         return self._modules[path]
+
+    def _facts(self, path: Path) -> model.ModuleFacts | None:
+        kept = self.kept_facts
+        if kept is not None and path not in self._parsed and path not in self._stale:
+            text = self._text(path)
+            known = kept.get(text) if isinstance(text, Text) else None
+            if known is not None:
+                self._texts.pop(path, None)
+                return known
+        try:
+            parsed = self.parsed(path)
+            facts = extract(parsed)
+        except (SourceError, RecursionError):
+            return None
+        if kept is not None and path not in self._overlays:
+            kept.keep(parsed.text, facts)
+        return facts
 
     def find(self, name: str, importer: Path) -> ModuleFile | None:
         """The module that ``import name`` gives in ``importer``."""
@@ -159,6 +201,7 @@ class Workspace:
         earlier = self._parsed.pop(path, None)
         if isinstance(earlier, Parsed):
             self._stale[path] = earlier
+        self._texts.pop(path, None)
         self._modules.pop(path, None)
         if self._matches_differently(path):
             self._derived.clear()
@@ -177,13 +220,21 @@ class Workspace:
 
     def files(self) -> list[Path]:
         """Every Python file below the root that the configuration does not exclude."""
+        self._touch(EVERY_FILE)
         if self._files is None:
             self._files = self._list_files()
         return self._files
 
     def files_with(self, pattern: re.Pattern[bytes]) -> list[Path]:
         """The files whose bytes match: a cheap look before anything is parsed. Kept per file."""
-        return [path for path in self.files() if self._matches(pattern, path)]
+        self._touch(pattern)
+        return self.matching(pattern)
+
+    def matching(self, pattern: re.Pattern[bytes]) -> list[Path]:
+        """As :meth:`files_with`, for those that do not rest an answer on it."""
+        if self._files is None:
+            self._files = self._list_files()
+        return [path for path in self._files if self._matches(pattern, path)]
 
     def _matches(self, pattern: re.Pattern[bytes], path: Path) -> bool:
         known = self._matching.setdefault(pattern, {})
@@ -223,6 +274,7 @@ class Workspace:
     def let_go(self, most: int, pinned: Collection[Path]) -> None:
         """Forget what was read first, when the trees of more than ``most`` files are in memory. It is read again
         when somebody asks."""
+        self._texts.clear()
         if len(self._parsed) <= most:
             return
         for path in list(self._parsed)[: len(self._parsed) - most // 2]:
@@ -238,24 +290,26 @@ class Workspace:
     # --- dependencies
 
     @contextmanager
-    def recording(self) -> Iterator[set[Path]]:
-        """Collects the files that are asked for in the block."""
-        seen: set[Path] = set()
+    def recording(self) -> Iterator[set[Dependency]]:
+        """Collects what is asked for in the block; complete when the block has ended."""
+        seen: set[Dependency] = set()
         self._recorders.append(seen)
         try:
-            yield seen
+            with self.finder.listing.recording() as asked:
+                yield seen
         finally:
             # By identity: two recorders may have seen the same files.
             self._recorders = [recorder for recorder in self._recorders if recorder is not seen]
+            seen |= asked
 
-    def depend_on(self, paths: Iterable[Path]) -> None:
-        """Count files as asked for: for answers that were found in a cache."""
+    def depend_on(self, dependencies: Iterable[Dependency]) -> None:
+        """Count them as asked for: for answers that were found in a cache."""
         for recorder in self._recorders:
-            recorder.update(paths)
+            recorder.update(dependencies)
 
-    def _touch(self, path: Path) -> None:
+    def _touch(self, dependency: Dependency) -> None:
         for recorder in self._recorders:
-            recorder.add(path)
+            recorder.add(dependency)
 
 
 def _go_on() -> None:

@@ -58,7 +58,7 @@ class Fixtures:
         places = [module]
         folder = module.path.parent
         while folder.is_relative_to(workspace.root):
-            if "conftest.py" in workspace.finder.listing.entries(folder):
+            if workspace.finder.listing.has(folder, "conftest.py"):
                 conftest = workspace.module(folder / "conftest.py")
                 if conftest is not None and conftest.path != module.path:
                     places.append(conftest)

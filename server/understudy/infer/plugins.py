@@ -136,7 +136,7 @@ def _read(workspace: Workspace) -> Plugins:
                 file = workspace.find(top, workspace.root / "conftest.py")
                 if file is not None and file.kind is Kind.SOURCE and file.path is not None:
                     packages[file.folders[0] if file.folders else file.path] = None
-    settings = "\n".join(_text(path) for path in _settings_files(workspace.root))
+    settings = "\n".join(_text(path) for path in settings_files(workspace.root))
     mentioned = {found.lower().replace("_", "-") for found in _PLUGIN.findall(settings)}
     mentioned -= {name.replace("_", "-") for name in _NOT_PLUGINS}
     mentioned |= {name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)}
@@ -162,7 +162,7 @@ def _entry_points(info: Path) -> list[str]:
     return found
 
 
-def _settings_files(root: Path) -> list[Path]:
+def settings_files(root: Path) -> list[Path]:
     """Of the root, of the folder above it, and of the folders in it: ``backend/requirements.txt``."""
     try:
         inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -22,19 +22,10 @@ from understudy.lsp.diagnostics import diagnostics, result_id
 from understudy.lsp.documents import Document, Documents, path_of
 from understudy.lsp.projects import OpenProject, Settings
 from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
+from understudy.project.config import SETTINGS_FILES
 
 SECTION: Final = "understudy"
-CONFIGURATION_FILES: Final = (
-    "pyproject.toml",
-    "understudy.toml",
-    "pytest.toml",
-    ".pytest.toml",
-    "pytest.ini",
-    ".pytest.ini",
-    "tox.ini",
-    "setup.cfg",
-    "pyvenv.cfg",
-)
+CONFIGURATION_FILES: Final = (*SETTINGS_FILES, "pyvenv.cfg")
 WATCHED: Final = ("**/*.py", "**/.gitignore", *(f"**/{name}" for name in CONFIGURATION_FILES))
 
 _T = TypeVar("_T")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from understudy.facts import model
 from understudy.index.module import Module
-from understudy.index.workspace import Workspace
+from understudy.index.workspace import Dependency, Workspace
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.orm.lineage import (
@@ -147,7 +147,7 @@ class Models:
         self.workspace = workspace
         self.resolver = Resolver(workspace)
         self.lineages = Lineages(self.resolver)
-        self._models: dict[ClassEntity, tuple[Model | None, set[Path]]] = {}
+        self._models: dict[ClassEntity, tuple[Model | None, set[Dependency]]] = {}
 
     @classmethod
     def of(cls, workspace: Workspace) -> Models:

@@ -37,6 +37,19 @@ DEFAULT_TEST_PATTERNS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 _ROOT_MARKERS = ("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini", ".git")
 _REPOSITORY_MARKERS = (".git", ".hg")
+MARKERS = tuple(dict.fromkeys((*_ROOT_MARKERS, *_REPOSITORY_MARKERS)))
+"""Files and folders whose presence decides where a project begins."""
+_PYTEST_FILES = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+SETTINGS_FILES = ("understudy.toml", *_PYTEST_FILES)
+"""Whatever configures us or pytest."""
 _VERSION = re.compile(r"(?:py)?3\.?(\d{1,2})")
 _TOML_PLACE = re.compile(r"\s*\((?:at line (\d+), column (\d+)|at end of document)\)$")
 
@@ -80,6 +93,7 @@ class Config:
     target_version: tuple[int, int] | None = None
     """None: :func:`understudy.project.target.find` finds it out."""
     cache_url: str | None = None
+    """None stands for a database in the user's cache folder."""
 
     def severity_of(self, code: str, default: Severity) -> Severity | None:
         """The configured severity by the most specific selector, else ``default``; None is *off*."""
@@ -208,15 +222,7 @@ def load_pytest(folder: Path) -> PytestConfig:
     folder = folder.absolute()
     problems: list[ConfigProblem] = []
     for candidate in _upwards(folder):
-        for name in (
-            "pytest.toml",
-            ".pytest.toml",
-            "pytest.ini",
-            ".pytest.ini",
-            "pyproject.toml",
-            "tox.ini",
-            "setup.cfg",
-        ):
+        for name in _PYTEST_FILES:
             file = candidate / name
             if not file.is_file():
                 continue
@@ -419,6 +425,8 @@ class _Reader:
             raise _BadValueError(
                 f'expected an SQLAlchemy URL such as "sqlite:///cache.db", got {_shown(value)}'
             )
+        if match := re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)([^?]+)(.*)", value):
+            return f"{match[1]}{self._resolved(match[2]).as_posix()}{match[3]}"
         return value
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from understudy.project.environment import Environment
 
@@ -49,14 +51,37 @@ class Roots:
     """Folders from which the tests may be started: asked only when the environment has no such module."""
 
 
+class Asked(NamedTuple):
+    """A question about a folder: what it has under a name without suffix (``conftest``: a folder, ``conftest.py``,
+    ``conftest.so``…); with an empty name, all that it has; with :data:`PACKAGES`, which packages are in its folders."""
+
+    folder: str
+    name: str
+
+
+PACKAGES: Final = "*/*/__init__.py"
+
+
 class Listing:
     """Cached folder listings: one ``scandir`` per folder instead of a ``stat`` per guess."""
 
     def __init__(self) -> None:
         self._folders: dict[str, dict[str, bool]] = {}
+        self._stems: dict[str, dict[str, list[str]]] = {}
+        self._recorders: list[set[Asked]] = []
 
     def entries(self, folder: Path | str) -> dict[str, bool]:
-        """Names in a folder; the value says whether it is a folder itself."""
+        """Names in a folder, but hidden ones; the value says whether it is a folder itself."""
+        self.note(str(folder), "")
+        return self.peek(folder)
+
+    def has(self, folder: Path, file: str) -> bool:
+        """Is there a file ``name.py``?"""
+        self.note(str(folder), file.partition(".")[0])
+        return file in self.peek(folder)
+
+    def peek(self, folder: Path | str) -> dict[str, bool]:
+        """As :meth:`entries`, for those who note themselves what they ask."""
         key = str(folder)
         found = self._folders.get(key)
         if found is None:
@@ -64,14 +89,67 @@ class Listing:
             try:
                 with os.scandir(key) as entries:
                     for entry in entries:
-                        found[entry.name] = _is_folder(entry)
+                        # What Python and tools leave behind comes and goes.
+                        if entry.name != "__pycache__" and not entry.name.startswith("."):
+                            found[entry.name] = _is_folder(entry)
             except OSError:
                 pass
             self._folders[key] = found
         return found
 
+    def answer(self, asked: Asked) -> list[str]:
+        """What there is to say to a question, in a form that can be compared; folders end with ``/``."""
+        found = [f"{name}/" if is_folder else name for name, is_folder in self.peek(asked.folder).items()]
+        if asked.name == "":
+            return sorted(found)
+        if asked.name == PACKAGES:
+            return [path.name for path in self.with_packages(Path(asked.folder))]
+        stems = self._stems.get(asked.folder)
+        if stems is None:
+            stems = self._stems[asked.folder] = {}
+            for name in sorted(found):
+                stems.setdefault(name.rstrip("/").partition(".")[0], []).append(name)
+        return stems.get(asked.name, [])
+
+    def with_packages(self, root: Path) -> list[Path]:
+        """``backend/``, ``src/``, ``server/``: folders that are no packages but hold some."""
+        self.note(str(root), PACKAGES)
+        found = []
+        for name, is_folder in sorted(self.peek(root).items()):
+            if not is_folder or name.startswith("__") or not name.isidentifier():
+                continue
+            child = root / name
+            inside = self.peek(child)
+            if "__init__.py" not in inside and any(
+                is_dir and "__init__.py" in self.peek(child / entry) for entry, is_dir in inside.items()
+            ):
+                found.append(child)
+        return found
+
+    def note(self, folder: str, name: str) -> None:
+        """Somebody asked what a folder has under a name."""
+        for recorder in self._recorders:
+            recorder.add(Asked(folder, name))
+
+    def depend_on(self, asked: Iterable[Asked]) -> None:
+        """Count questions as asked: for answers that were found in a cache."""
+        for recorder in self._recorders:
+            recorder.update(asked)
+
+    @contextmanager
+    def recording(self) -> Iterator[set[Asked]]:
+        """Collects what is asked in the block."""
+        seen: set[Asked] = set()
+        self._recorders.append(seen)
+        try:
+            yield seen
+        finally:
+            # By identity: two recorders may have seen the same.
+            self._recorders = [recorder for recorder in self._recorders if recorder is not seen]
+
     def forget(self) -> None:
         self._folders.clear()
+        self._stems.clear()
 
 
 class ModuleFinder:
@@ -90,8 +168,8 @@ class ModuleFinder:
         self.environment = environment
         self.source_roots = source_roots
         self.listing = Listing()
-        self._found: dict[tuple[str, Path], ModuleFile | None] = {}
-        self._roots: dict[Path, Roots] = {}
+        self._found: dict[tuple[str, Path], tuple[ModuleFile | None, tuple[Asked, ...]]] = {}
+        self._roots: dict[Path, tuple[Roots, tuple[Asked, ...]]] = {}
 
     @cached_property
     def _stdlib_names(self) -> frozenset[str]:
@@ -107,8 +185,14 @@ class ModuleFinder:
         """The search path that code in ``importer`` sees when pytest runs it or imports it."""
         folder = importer.parent
         known = self._roots.get(folder)
-        if known is not None:
-            return known
+        if known is None:
+            with self.listing.recording() as asked:
+                roots = self._roots_for(folder)
+            known = self._roots[folder] = (roots, tuple(asked))
+        self.listing.depend_on(known[1])
+        return known[0]
+
+    def _roots_for(self, folder: Path) -> Roots:
         package_root = self.package_root(folder)
         certain = [package_root] if self._inside(package_root) else []
         ancestors: list[Path] = []
@@ -120,23 +204,21 @@ class ModuleFinder:
             current = current.parent
         # pytest inserts the root of every conftest.py above a test file, too.
         certain.extend(
-            self.package_root(ancestor) for ancestor in ancestors if "conftest.py" in self._names(ancestor)
+            self.package_root(ancestor) for ancestor in ancestors if self.listing.has(ancestor, "conftest.py")
         )
         certain.extend(self.path_of_tests(folder))
         certain.extend(self.source_roots)
         certain.append(self.root)
-        likely = [a for a in ancestors if "__init__.py" not in self._names(a)]
-        likely.extend(self._children_with_packages())
-        roots = Roots(
+        likely = [a for a in ancestors if not self.listing.has(a, "__init__.py")]
+        likely.extend(self.listing.with_packages(self.root))
+        return Roots(
             tuple(dict.fromkeys(path for path in certain if self._inside(path))),
             tuple(dict.fromkeys(path for path in likely if path not in certain)),
         )
-        self._roots[folder] = roots
-        return roots
 
     def package_root(self, folder: Path) -> Path:
         """The first folder upwards without an ``__init__.py`` (pytest's ``rootdir/conftest`` rule)."""
-        while "__init__.py" in self._names(folder) and folder != folder.parent:
+        while self.listing.has(folder, "__init__.py") and folder != folder.parent:
             folder = folder.parent
         return folder
 
@@ -144,12 +226,14 @@ class ModuleFinder:
         """The module that ``import name`` gives in ``importer``; None when it cannot be found."""
         # What an import finds depends on the importer's folder alone.
         key = (name, importer.parent)
-        if key in self._found:
-            return self._found[key]
-        roots = self.roots_for(importer) if self._inside(importer) else Roots((), ())
-        found = self._find(name, roots)
-        self._found[key] = found
-        return found
+        known = self._found.get(key)
+        if known is None:
+            with self.listing.recording() as asked:
+                roots = self.roots_for(importer) if self._inside(importer) else Roots((), ())
+                found = self._find(name, roots)
+            known = self._found[key] = (found, tuple(asked))
+        self.listing.depend_on(known[1])
+        return known[0]
 
     def name_of(self, path: Path) -> str:
         """The dotted name under which ``path`` is imported from its most certain root."""
@@ -170,25 +254,8 @@ class ModuleFinder:
 
     # --- inside
 
-    def _names(self, folder: Path) -> dict[str, bool]:
-        return self.listing.entries(folder)
-
     def _inside(self, path: Path) -> bool:
         return path.is_relative_to(self.root) or any(path.is_relative_to(r) for r in self.source_roots)
-
-    def _children_with_packages(self) -> list[Path]:
-        """``backend/``, ``src/``, ``server/``: folders of the root that are no packages but hold some."""
-        found = []
-        for name, is_folder in sorted(self._names(self.root).items()):
-            if not is_folder or name.startswith((".", "__")) or not name.isidentifier():
-                continue
-            child = self.root / name
-            inside = self._names(child)
-            if "__init__.py" not in inside and any(
-                is_dir and "__init__.py" in self._names(child / entry) for entry, is_dir in inside.items()
-            ):
-                found.append(child)
-        return found
 
     def _find(self, name: str, roots: Roots) -> ModuleFile | None:
         first, *rest = name.split(".")
@@ -218,11 +285,11 @@ class ModuleFinder:
     ) -> ModuleFile | None:
         namespace: list[Path] = []
         for folder in folders:
-            entries = self._names(folder)
+            self.listing.note(str(folder), part)
+            entries = self.listing.peek(folder)
             if entries.get(part):
                 package = folder / part
-                inside = self._names(package)
-                if "__init__.py" in inside:
+                if self.listing.has(package, "__init__.py"):
                     return ModuleFile(name, Kind.SOURCE, package / "__init__.py", (package,), workspace)
                 if f"{part}.py" not in entries:
                     namespace.append(package)

@@ -1,0 +1,73 @@
+"""Facts by the content of the file that they were read from, kept in the store between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from understudy.facts import model, serial
+from understudy.index.store import Entry, Store
+from understudy.source.text import Text
+
+_SHORT: Final = 3000
+"""Characters up to which reading a file again costs less than asking the database."""
+_BATCH: Final = 200
+
+
+class KeptFacts:
+    """Asked before a file is parsed, told afterwards."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._new: dict[str, model.ModuleFacts] = {}
+
+    def get(self, text: Text) -> model.ModuleFacts | None:
+        if len(text.content) < _SHORT or self.store.off:
+            return None
+        key = _key(text)
+        data = self.store.get([key]).get(key)
+        if data is None:
+            return None
+        try:
+            return serial.loads(data)
+        except ValueError:
+            return None
+
+    def keep(self, text: Text, facts: model.ModuleFacts) -> None:
+        if len(text.content) >= _SHORT and not self.store.off:
+            self._new[_key(text)] = facts
+            if len(self._new) >= _BATCH:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is new."""
+        new, self._new = self._new, {}
+        written = ((key, _written(facts)) for key, facts in new.items())
+        self.store.put([Entry(key, data) for key, data in written if data is not None])
+
+
+def _written(facts: model.ModuleFacts) -> bytes | None:
+    try:
+        return serial.dumps(facts)
+    except (RecursionError, ValueError):
+        return None
+
+
+def _key(text: Text) -> str:
+    raw = text.content.encode("utf-8", "surrogatepass")
+    return f"facts:{ours()}:{hashlib.blake2b(raw, digest_size=20).hexdigest()}"
+
+
+@cache
+def ours() -> str:
+    """What of our own decides what is read out of a file: our code, and the parser, which is that of the running
+    Python."""
+    found = hashlib.blake2b(repr(sys.version_info[:3]).encode(), digest_size=8)
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*.py")):
+        found.update(file.relative_to(package).as_posix().encode())
+        found.update(file.read_bytes())
+    return found.hexdigest()

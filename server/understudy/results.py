@@ -1,0 +1,468 @@
+"""What the check of each file gave the last time, for as long as nothing changes that it rested on.
+
+A *snapshot* is kept for each project: the content of its files by hash, every other thing that an analysis asked
+(:data:`~understudy.index.workspace.Dependency`, what was not there included), and the findings of each file with the
+numbers of the things that they rest on. The next check looks which of these things are different now, and analyses the
+files that rest on one of them. Paths are kept relative to the project and its environment, so that another machine with
+the same files can use the snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from understudy.engine import Analysis, Project
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.index.dependencies import Places, asked_of, matching, pattern_of, spelled
+from understudy.index.kept_facts import KeptFacts, ours
+from understudy.index.store import Entry, Store
+from understudy.infer.plugins import settings_files
+from understudy.jobs import Checked
+from understudy.project.config import MARKERS, SETTINGS_FILES, Config
+from understudy.source.span import Span
+
+_COMMON: Final = 4096
+"""Things that many files rest on are bits of a number, the others are listed."""
+_BITS: Final = [1 << number for number in range(_COMMON)]
+_MOST_TRIES: Final = 200_000
+"""Patterns times changed files: above it, no pattern is tried, and all are taken for changed."""
+_MISSING: Final = ""
+_UNKNOWN: Final = "?"
+"""The state of what changed while it was looked at: no state equals it."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one file. ``common`` and ``others`` number the things that it rests on."""
+
+    common: int
+    others: tuple[int, ...]
+    everything: bool
+    """It rests on more than is known: jedi was asked."""
+    plain: bool
+    problems: tuple[str, ...]
+    """Without the path in front."""
+    findings: list[Any]
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """``states`` go with ``items``; the state of a pattern says which of ``files`` it matches, a bit each."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    items: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    kept: dict[str, _Kept] = field(default_factory=dict)
+
+
+class Results:
+    """Of one project. Ask first (:meth:`known`), then tell what was found (:meth:`keep`)."""
+
+    def __init__(self, project: Project, store: Store | None) -> None:
+        """
+        :param store: None: nothing is known, and nothing kept.
+        """
+        self._project = project
+        self._store = store
+        self._places = Places(project.workspace)
+        self._snapshot = _Snapshot()
+        self._contents: dict[str, bytes] = {}
+
+    # --- the workspace now
+
+    @cached_property
+    def _now(self) -> dict[str, str]:
+        """Every file of the workspace with the hash of its content."""
+        found: dict[str, str] = {}
+        for path in self._project.workspace.files():
+            name = str(path)
+            self._stamps[name] = _stamp(name)
+            found[self._places.text(name)] = _hash_of(name)
+        return found
+
+    @cached_property
+    def _stamps(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    @cached_property
+    def _scope(self) -> str:
+        """What all the findings rest on: our own code, the configuration, the environment."""
+        project, places = self._project, self._places
+        environment, config = project.environment, project.config
+        listing = project.workspace.finder.listing
+        files = [str(path) for path in project.workspace.files()]
+        folders = {os.path.dirname(path) for path in files} | {str(project.root)}
+        for folder in list(folders):
+            while (parent := os.path.dirname(folder)) not in folders:
+                folders.add(parent)
+                folder = parent
+        settings = [str(path) for path in settings_files(project.root)]
+        settings += [os.path.join(folder, name) for folder in sorted(folders) for name in SETTINGS_FILES]
+        settings += [str(folder / "conftest.py") for folder in project.root.parents]
+        told = (
+            ours(),
+            (config.select, config.ignore, config.per_file_ignores, config.exclude, config.test_patterns),
+            [(selector, severity and severity.value) for selector, severity in config.severity],
+            [places.text(str(path)) for path in config.source_roots],
+            (project.workspace.target_version, environment.version, environment.running),
+            [
+                (places.text(str(f)), sorted(listing.peek(f)))
+                for f in (*environment.site, *environment.stdlib)
+            ],
+            {places.text(path): state for path in settings if (state := _hash_of(path)) != _MISSING},
+            [
+                places.text(os.path.join(folder, marker))
+                for folder in sorted(folders)
+                for marker in MARKERS
+                if os.path.exists(os.path.join(folder, marker))
+            ],
+            "site-packages" in project.root.parts,
+        )
+        return f"results:{_digest(json.dumps(told, default=str).encode())}"
+
+    # --- what is known
+
+    def known(self, files: Iterable[Path]) -> dict[Path, Analysis]:
+        """The analyses of an earlier check that one of today would give again."""
+        if self._store is None or self._store.off:
+            return {}
+        same = f"{self._scope}:{_digest(json.dumps(sorted(self._now.items())).encode())}"
+        data = self._store.get([same]).get(same) or self._store.latest(self._scope)
+        if data is None:
+            return {}
+        try:
+            self._snapshot = _read(data)
+            self._bring_up_to_date(self._snapshot)
+            found = {}
+            for path in files:
+                kept = self._snapshot.kept.get(self._places.text(str(path)))
+                if kept is not None:
+                    found[path] = self._analysis(path, kept)
+        except (ValueError, TypeError, KeyError, IndexError):
+            # Damaged, or not by us.
+            self._snapshot = _Snapshot()
+            return {}
+        return found
+
+    def _bring_up_to_date(self, snapshot: _Snapshot) -> None:
+        """Drop what no longer holds."""
+        now, before = self._now, snapshot.files
+        changed = {name for name in now.keys() | before.keys() if now.get(name) != before.get(name)}
+        numbers = self._changed_items(snapshot, changed)
+        if not numbers and not changed:
+            return
+        common = sum(_BITS[number] for number in numbers if number < _COMMON)
+        others = {number for number in numbers if number >= _COMMON}
+        snapshot.kept = {
+            name: kept
+            for name, kept in snapshot.kept.items()
+            if not kept.everything and not kept.common & common and others.isdisjoint(kept.others)
+        }
+        snapshot.files = now
+
+    def _changed_items(self, snapshot: _Snapshot, changed: set[str]) -> list[int]:
+        """Numbers of the items whose state is another now; the states become today's."""
+        numbers: list[int] = []
+        before, now = _Bits(snapshot.files), _Bits(self._now)
+        there = [name for name in changed if name in self._now]
+        patterns = sum(item[0] == "p" for item in snapshot.items)
+        too_many = patterns * len(there) > _MOST_TRIES
+        for number, item in enumerate(snapshot.items):
+            state = snapshot.states[number]
+            if item[0] != "p":
+                today = self._state(item)
+                same = today == state
+            elif not changed and state != _UNKNOWN:
+                continue
+            elif too_many or state == _UNKNOWN:
+                today, same = _UNKNOWN, False
+            else:
+                matched = before.names(state)
+                pattern = pattern_of(item)
+                matching_now = {name for name in there if self._matches(pattern, name)}
+                today, same = now.bits((matched - changed) | matching_now), matched & changed == matching_now
+            if not same:
+                numbers.append(number)
+            snapshot.states[number] = today
+        return numbers
+
+    def _state(self, item: str) -> str:
+        """What a file contains, or a folder answers, in a form that can be compared."""
+        if item[0] == "f":
+            known = self._now.get(item[1:])
+            return known if known is not None else _hash_of(self._places.path(item[1:]))
+        answer = self._project.workspace.finder.listing.answer(asked_of(item, self._places))
+        return _digest("\0".join(answer).encode("utf-8", "surrogateescape"))
+
+    def _matches(self, pattern: re.Pattern[bytes], name: str) -> bool:
+        content = self._contents.get(name)
+        if content is None:
+            content = self._contents[name] = _content(self._places.path(name)) or b""
+        return pattern.search(content) is not None
+
+    # --- what is new
+
+    def keep(self, checked: Sequence[Checked]) -> None:
+        """Add what was found, and write it all down."""
+        if self._store is None or self._store.off or not checked:
+            return
+        snapshot = self._snapshot
+        snapshot.files = dict(self._now)
+        matched: dict[str, Sequence[str]] = {}
+        rests: list[tuple[Checked, list[str]]] = []
+        for item in checked:
+            if not self._is_lasting(item):
+                continue
+            if item.rests is not None:
+                matched.update(item.rests.table.matching)
+                rests.append((item, item.rests.items()))
+            else:
+                asked = (*item.analysis.dependencies, *item.analysis.conditions)
+                patterns = [each for each in asked if isinstance(each, re.Pattern)]
+                new = [each for each in patterns if spelled(each, self._places) not in matched]
+                matched.update(matching(self._project.workspace, new, self._places))
+                rests.append((item, [spelled(each, self._places) for each in asked]))
+        self._number([items for _, items in rests], matched)
+        numbers = {item: number for number, item in enumerate(snapshot.items)}
+        for done, items in rests:
+            found = [numbers[item] for item in items]
+            analysis = done.analysis
+            snapshot.kept[self._places.text(str(analysis.path))] = _Kept(
+                sum(_BITS[number] for number in found if number < _COMMON),
+                tuple(sorted(number for number in found if number >= _COMMON)),
+                bool(analysis.questions),
+                analysis.plain,
+                tuple(self._without_path(problem, analysis.path) for problem in analysis.problems),
+                [_plain(finding, self._places) for finding in analysis.findings],
+            )
+        self._leave_out_what_moved()
+        same = f"{self._scope}:{_digest(json.dumps(sorted(snapshot.files.items())).encode())}"
+        self._store.put([Entry(same, _written(snapshot), self._scope)])
+
+    def _is_lasting(self, checked: Checked) -> bool:
+        """Not when something went wrong that may go right the next time."""
+        analysis = checked.analysis
+        if checked.crashes or analysis.unreadable:
+            return False
+        tier2 = self._project.tier2
+        return not analysis.questions or (tier2 is not None and not getattr(tier2, "disabled", False))
+
+    def _number(self, rests: Sequence[Sequence[str]], matched: Mapping[str, Sequence[str]]) -> None:
+        """Give every item a number and its state; those that most files rest on come first."""
+        snapshot = self._snapshot
+        if not snapshot.kept:
+            # Nothing is numbered yet that would have to stay.
+            snapshot.items, snapshot.states = [], []
+        known = set(snapshot.items)
+        now = _Bits(self._now)
+        uses = Counter(item for items in rests for item in items if item not in known)
+        for item, _ in uses.most_common():
+            snapshot.items.append(item)
+            snapshot.states.append(now.bits(matched[item]) if item[0] == "p" else self._state(item))
+        for number, item in enumerate(snapshot.items):
+            if item in matched and snapshot.states[number] == _UNKNOWN:
+                snapshot.states[number] = now.bits(matched[item])
+
+    def _leave_out_what_moved(self) -> None:
+        """What was written to while we looked: nobody knows which content was analysed."""
+        moved = {self._places.text(name) for name, stamp in self._stamps.items() if _stamp(name) != stamp}
+        if moved:
+            for name in moved:
+                self._snapshot.files[name] = _UNKNOWN
+            self._snapshot.states = [
+                _UNKNOWN if item[0] == "p" or item[1:] in moved else state
+                for item, state in zip(self._snapshot.items, self._snapshot.states, strict=True)
+            ]
+
+    # --- paths in problems
+
+    def _without_path(self, problem: str, path: Path) -> str:
+        shown = self._project.display(path)
+        return problem.removeprefix(shown)
+
+    def _analysis(self, path: Path, kept: _Kept) -> Analysis:
+        shown = self._project.display(path)
+        findings = tuple(_finding(each, self._places) for each in kept.findings)
+        problems = tuple(f"{shown}{problem}" for problem in kept.problems)
+        return Analysis(path, findings, frozenset(), problems, plain=kept.plain)
+
+
+class Caches:
+    """The stores of some projects, one for each URL. Leave its ``with`` block to close them."""
+
+    def __init__(self, say: Callable[[str], None], *, used: bool = True) -> None:
+        """
+        :param say: told what is wrong with a cache, a sentence each.
+        :param used: False: there are none, nothing is read and nothing is kept.
+        """
+        self._say = say
+        self._are_used = used
+        self._facts: dict[str | None, KeptFacts] = {}
+
+    def __enter__(self) -> Caches:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for facts in self._facts.values():
+            facts.flush()
+            facts.store.close()
+
+    def facts(self, config: Config) -> KeptFacts | None:
+        """None: without a cache."""
+        if not self._are_used:
+            return None
+        known = self._facts.get(config.cache_url)
+        if known is None:
+            known = self._facts[config.cache_url] = KeptFacts(Store(config.cache_url, self._say))
+        return known
+
+    def results(self, project: Project) -> Results:
+        facts = self.facts(project.config)
+        return Results(project, facts.store if facts is not None else None)
+
+    def clear(self) -> None:
+        """Forget everything, on disk too."""
+        for facts in self._facts.values():
+            facts.store.clear()
+
+
+class _Bits:
+    """Sets of files as numbers, a bit each in the order of their names."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._names = sorted(files)
+
+    @cached_property
+    def _bit(self) -> dict[str, int]:
+        return {name: 1 << number for number, name in enumerate(self._names)}
+
+    def bits(self, names: Iterable[str]) -> str:
+        bit = self._bit
+        return format(sum(bit[name] for name in names if name in bit), "x")
+
+    def names(self, bits: str) -> set[str]:
+        digits = bin(int(bits, 16))[:1:-1]
+        return {name for name, digit in zip(self._names, digits, strict=False) if digit == "1"}
+
+
+# --- as bytes
+
+
+def _written(snapshot: _Snapshot) -> bytes:
+    common: dict[int, int] = {}
+    kept = [
+        (
+            name,
+            common.setdefault(each.common, len(common)),
+            each.others,
+            each.everything,
+            each.plain,
+            each.problems,
+            each.findings,
+        )
+        for name, each in sorted(snapshot.kept.items())
+    ]
+    data = {
+        "files": snapshot.files,
+        "items": snapshot.items,
+        "states": snapshot.states,
+        "common": [format(each, "x") for each in common],
+        "kept": kept,
+    }
+    return json.dumps(data, separators=(",", ":")).encode("ascii")
+
+
+def _read(data: bytes) -> _Snapshot:
+    """
+    :raises ValueError, TypeError, KeyError: no snapshot.
+    """
+    found = json.loads(data)
+    common = [int(each, 16) for each in found["common"]]
+    kept = {
+        name: _Kept(common[number], tuple(others), bool(everything), bool(plain), tuple(problems), findings)
+        for name, number, others, everything, plain, problems, findings in found["kept"]
+    }
+    snapshot = _Snapshot(dict(found["files"]), list(found["items"]), list(found["states"]), kept)
+    if len(snapshot.items) != len(snapshot.states):
+        raise ValueError("no snapshot")
+    return snapshot
+
+
+def _plain(finding: Finding, places: Places) -> list[Any]:
+    return [
+        finding.code,
+        finding.name,
+        finding.severity.value,
+        finding.message,
+        places.text(str(finding.path)),
+        finding.span,
+        [(places.text(str(each.path)), each.span, each.message) for each in finding.related],
+        [
+            (
+                fix.title,
+                fix.applicability.value,
+                [(places.text(str(edit.path)), edit.span, edit.content) for edit in fix.edits],
+            )
+            for fix in finding.fixes
+        ],
+        finding.unnecessary,
+    ]
+
+
+def _finding(plain: Any, places: Places) -> Finding:
+    code, name, severity, message, path, span, related, fixes, unnecessary = plain
+    return Finding(
+        code,
+        name,
+        Severity(severity),
+        message,
+        Path(places.path(path)),
+        Span(*span),
+        tuple(Related(Path(places.path(path)), Span(*span), text) for path, span, text in related),
+        tuple(
+            Fix(
+                title,
+                Applicability(applicability),
+                tuple(Edit(Path(places.path(path)), Span(*span), content) for path, span, content in edits),
+            )
+            for title, applicability, edits in fixes
+        ),
+        unnecessary,
+    )
+
+
+# --- files
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _hash_of(path: str) -> str:
+    content = _content(path) if os.path.isfile(path) else None
+    return _MISSING if content is None else _digest(content)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
