@@ -120,7 +120,9 @@ def _reason(patch: Watched, bypass: Bypass, is_test: Callable[[Path], bool]) -> 
         return None
     if bypass.way is Way.MODULE:
         return Reason.COPY if kind == "module" else None
-    return Reason.COPY if bypass.way is Way.DEFAULT else None
+    if bypass.way is Way.CLOSURE:
+        return Reason.CAPTURED
+    return Reason.COPY if bypass.way in (Way.DEFAULT, Way.TABLE) else None
 
 
 # --- what to patch instead

@@ -57,10 +57,14 @@ class Way(str, Enum):
     """An import inside the function that uses it."""
     DEFAULT = "default"
     """A default argument, bound when the function was defined."""
+    CLOSURE = "closure"
+    """A parameter of a function around, bound when that was called."""
+    TABLE = "table"
+    """An element of a global table, put there when its module was imported."""
     LOCAL = "local"
-    """A local variable, or one of a function around."""
-    ELEMENT = "element"
-    """An element of a table, or anything else."""
+    """A local variable."""
+    OTHER = "other"
+    """Anything else."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ def used(machine: Core, value: Value, node: Node, env: Environment) -> None:
 
 def _bypass(machine: Core, callee: ast.expr | None, node: Node, env: Environment) -> Bypass | None:
     """How an expression got at what it stands for."""
-    way, name = Way.ELEMENT, ""
+    way, name = Way.OTHER, ""
     binder: Place | None = None
     holder: Instance | None = None
     module = env.module
@@ -214,9 +218,12 @@ def _bypass(machine: Core, callee: ast.expr | None, node: Node, env: Environment
             way = Way.LOCAL
             function = found.function.node if found.function is not None else None
             binding = _binder(function, name) if function is not None else None
-            if binding is not None:
-                way = Way.IMPORT if isinstance(binding, ast.alias) else Way.DEFAULT
-                binder = Place(found.unit, binding)  # type: ignore[arg-type]
+            given = _given_as(function, binding, found is env) if function is not None else None
+            if given is not None:
+                way, binder = given, Place(found.unit, binding)  # type: ignore[arg-type]
+    elif isinstance(callee, ast.Subscript):
+        if isinstance(callee.value, ast.Name) and _owner(env, callee.value.id) is None:
+            way, name = Way.TABLE, callee.value.id
     elif isinstance(callee, ast.Attribute):
         name = callee.attr
         base = _settled(machine, callee.value, env)
@@ -261,6 +268,23 @@ def _owner(env: Environment, name: str) -> Environment | None:
             return current
         current = current.parent
     return None
+
+
+def _given_as(function: ast.AST, binding: ast.AST | None, own: bool) -> Way | None:
+    """How what binds a name in a function, in its own or one around the code, got its value before that ran."""
+    if isinstance(binding, ast.alias):
+        return Way.IMPORT
+    if not isinstance(binding, ast.arg) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None
+    if not own:
+        return Way.CLOSURE
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaulted = positional[len(positional) - len(arguments.defaults) :]
+    defaulted += [
+        a for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default
+    ]
+    return Way.DEFAULT if binding in defaulted else None
 
 
 def _binder(function: ast.AST, name: str) -> ast.AST | None:

@@ -20,14 +20,17 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         what = idle_patches.described(call)
         if bypass.way is Way.ATTRIBUTE and bypass.holder is not None:
             holder = f"`{bypass.holder.entity.name}.{bypass.name}`"
+        elif bypass.way is Way.CLOSURE:
+            holder = f"`{bypass.name}`, which the function has from the one around it,"
         else:
             holder = f"`{bypass.module.name}.{bypass.name}`"
+        made, place = ("function", "name") if bypass.way is Way.CLOSURE else ("object", "attribute")
         fix = _fix(context, idle, call)
         yield rule.finding(
             context.path,
             idle_patches.span(call),
             f"patching `{what}` comes too late: {holder} was bound to the original before, and the code uses that; "
-            "enter the patch before the object is made, or patch the attribute that holds it",
+            f"enter the patch before the {made} is made, or patch the {place} that holds it",
             related=tuple(_related(context, idle)),
             fixes=(fix,) if fix is not None else (),
         )
@@ -61,6 +64,8 @@ def _fix(context: Context, idle: Idle, call: PatchCall) -> Fix | None:
     """Patch the attribute of the object that the test calls, where that is the one that holds the original
     itself (and not an object that the original has made)."""
     bypass = idle.bypasses[0]
+    if bypass.way is not Way.ATTRIBUTE:
+        return None
     name = _entry(context, bypass)
     if name is None or any((b.holder, b.name) != (bypass.holder, bypass.name) for b in idle.bypasses):
         return None
