@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm
+.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -47,7 +47,9 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(STAMP)  ## programs about doubles, run and compared: EXAMPLES=10000 SEED=1 RUN_WITH=…/python (with pytest)
+fuzz: fuzz-doubles fuzz-binding  ## both of the fuzzers that run programs and compare: EXAMPLES=10000 SEED=1
+
+fuzz-doubles: $(STAMP)  ## programs about doubles, run and compared: EXAMPLES=10000 SEED=1 RUN_WITH=…/python (with pytest)
 	cd tests && $(abspath $(BIN))/python -m fuzz --examples $(or $(EXAMPLES),2000) --seed $(or $(SEED),0) \
 		$(if $(RUN_WITH),--python $(RUN_WITH)) $(ARGS)
 

@@ -46,6 +46,13 @@ def check(program: Program, folder: Path) -> tuple[Finding, ...]:
     )
 
 
+def _is_unseen(finding: Finding, test: list[str]) -> bool:
+    """Is the stub said to be seen by nothing at all? The warning about one that the module sets is that only some code
+    sees it, but for ``setdefault``."""
+    line = test[finding.span.row]
+    return finding.severity is Severity.ERROR or line.startswith(" ") or "setdefault" in line
+
+
 def compare(program: Program) -> Comparison:
     folder = Path(tempfile.mkdtemp(prefix="binding-"))
     try:
@@ -59,15 +66,18 @@ def compare(program: Program) -> Comparison:
     faked = any(FAKE in output for output in result.outputs)
     if codes & _IDLE and faked:
         wrong.append("said to change nothing, but the patched object was called")
-    if codes & _IDLE and not result.failed and not any(REAL in output for output in result.outputs):
+    # Of a registered function it is only said that no code looks its name up.
+    used = any(f.code in _IDLE and "no code looks the name up" not in f.message for f in findings)
+    if used and not result.failed and not any(REAL in output for output in result.outputs):
         wrong.append("said to change nothing, but the original was not called")
     # A program may fail for another reason before it gets there.
     if "US201" in codes and (not result.failed or result.outputs):
         wrong.append("said to raise when it is entered, but it did not")
     if "US211" in codes and result.failed != "ImportError":
         wrong.append("said to raise ImportError, but it did not")
-    errors = {finding.code for finding in findings if finding.severity is Severity.ERROR}
-    if "US204" in errors and any(STUB in output for output in result.outputs):
+    test = program.test.split("\n")
+    unseen = [f for f in findings if f.code == "US204" and _is_unseen(f, test)]
+    if unseen and any(STUB in output for output in result.outputs):
         wrong.append("said to come too late, but the stub was called")
     spoke = bool(codes & (_IDLE | {"US201", "US211", "US204"}))
     idle = bool(result.outputs) and not result.failed and not faked

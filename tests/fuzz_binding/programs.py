@@ -30,6 +30,12 @@ class Draft:
     """Expression within the module, of something that gives a text when it is called, to the name that holds it."""
     entries: list[str] = field(default_factory=list)
     """Names of functions and classes that a test may use."""
+    nested: list[str] = field(default_factory=list)
+    """Dotted attributes of objects and classes of the module, some of them misspelled."""
+    routes: list[str] = field(default_factory=list)
+    """The module's FastAPI apps; each answers one path."""
+    uses: list[tuple[str, str]] = field(default_factory=list)
+    """Modules and names that its code gets something from: patches that may, or may seem to, have an effect."""
 
     @property
     def source(self) -> str:
@@ -77,7 +83,14 @@ def _module(index: int, before: list[Draft]) -> SearchStrategy[Draft]:
 @st.composite
 def _definer(draw: DrawFn, index: int) -> Draft:
     draft = Draft(f"{_PREFIX}m{index}")
+    kept = draw(st.booleans())
+    if kept:
+        draft.body += ["R = {}", "def reg(function):", '    R["k"] = function', "    return function", ""]
+        draft.body += ["def kept():", '    return R["k"]()', ""]
+        draft.entries.append("kept")
     for name in ("f", "g")[: draw(st.integers(1, 2))]:
+        if kept and (name == "f" or draw(st.booleans())):
+            draft.body.append("@reg")
         draft.body += [f"def {name}():", f'    return "{REAL} {draft.name}.{name}"', ""]
         draft.callables[name] = name
         draft.entries.append(name)
@@ -94,7 +107,8 @@ def _consumer(draw: DrawFn, index: int, before: list[Draft]) -> Draft:
         source = draw(st.sampled_from(before))
         name = draw(st.sampled_from(sorted(source.callables)))
         held = source.callables[name]
-        form = draw(st.sampled_from(["from", "from as", "import", "import as", "lazy from", "lazy import"]))
+        forms = ["from", "from as", "import", "import as", "lazy from", "lazy import", "shadowed"]
+        form = draw(st.sampled_from(forms))
         if form == "from" and "." not in held and held not in draft.callables:
             draft.head.append(f"from {source.name} import {held}")
             draft.callables[held] = held
@@ -104,6 +118,10 @@ def _consumer(draw: DrawFn, index: int, before: list[Draft]) -> Draft:
             draft.head.append(f"from {source.name} import {held} as {alias}")
             draft.callables[alias] = alias
             expression, lazy = alias, ""
+        elif form == "shadowed" and "." not in held and held not in draft.callables:
+            draft.head.append(f"from {source.name} import {held}")
+            draft.callables[held] = held
+            expression, lazy = held, f"from {source.name} import {held}"
         elif form == "import as":
             draft.head.append(f"import {source.name} as a{number}")
             expression, lazy = f"a{number}.{held}", ""
@@ -114,6 +132,7 @@ def _consumer(draw: DrawFn, index: int, before: list[Draft]) -> Draft:
         else:
             draft.head.append(f"import {source.name}")
             expression, lazy = f"{source.name}.{held}", ""
+        draft.uses += [(source.name, held), (draft.name, expression)]
         draw(_use(draft, number, expression, lazy))
     if not draft.callables:
         name = f"q{index}"
@@ -126,7 +145,19 @@ def _consumer(draw: DrawFn, index: int, before: list[Draft]) -> Draft:
 @st.composite
 def _use(draw: DrawFn, draft: Draft, number: int, expression: str, lazy: str) -> None:
     """Functions and classes of the module that call what it imported."""
-    kinds = ["call"] if lazy else ["call", "default", "table", "keep", "partial", "variable", "both"]
+    held_kinds = [
+        "default",
+        "table",
+        "list",
+        "keep",
+        "made",
+        "closure",
+        "attribute",
+        "partial",
+        "variable",
+        "depends",
+    ]
+    kinds = ["call"] if lazy else ["call", "both", *held_kinds]
     kind = draw(st.sampled_from(kinds))
     suffix = f"{draft.name.removeprefix(_PREFIX)}_{number}"
     name = f"c{suffix}"
@@ -142,6 +173,58 @@ def _use(draw: DrawFn, draft: Draft, number: int, expression: str, lazy: str) ->
             f'    return T{number}["a"]()',
             "",
         ]
+    elif kind == "list":
+        draft.body += [
+            f"L{number} = [None, {expression}]",
+            f"def {name}():",
+            f"    return L{number}[1]()",
+            "",
+        ]
+    elif kind == "closure":
+        draft.body += [
+            f"def w{number}(action):",
+            "    def run():",
+            "        return action()",
+            "    return run",
+            "",
+            f"r{number} = w{number}({expression})",
+            f"def {name}():",
+            f"    return r{number}()",
+            "",
+        ]
+    elif kind == "attribute":
+        draft.body += [
+            f"class A{number}:",
+            f"    action = staticmethod({expression})",
+            f"def {name}():",
+            f"    return A{number}.action()",
+            "",
+        ]
+        draft.nested += [f"A{number}.action", f"A{number}.actoin"]
+    elif kind == "made":
+        draft.body += [
+            f"class M{number}:",
+            "    def __init__(self):",
+            f"        self.action = {expression}",
+            "    def go(self):",
+            "        return self.action()",
+            f"o{number} = M{number}()",
+            f"def {name}():",
+            f"    return o{number}.go()",
+            "",
+        ]
+        draft.nested += [f"o{number}.go", f"o{number}.action", f"o{number}.goes", f"o{number}.nothing"]
+    elif kind == "depends":
+        draft.head.append("from fastapi import Depends, FastAPI")
+        draft.body += [
+            f"app{number} = FastAPI()",
+            f'@app{number}.get("/{number}")',
+            f"def {name}(given: str = Depends({expression})):",
+            "    return given",
+            "",
+        ]
+        draft.routes.append(f"app{number}")
+        return
     elif kind == "partial":
         draft.head.append("from functools import partial")
         draft.body += [f"P{number} = partial({expression})", f"def {name}():", f"    return P{number}()", ""]
@@ -169,7 +252,7 @@ def _test(draw: DrawFn, drafts: list[Draft], stub: Draft | None) -> str:
     before: list[str] = []
     under: list[str] = []
     for number in range(draw(st.integers(1, 3))):
-        source = draw(st.sampled_from(drafts))
+        source = draw(st.sampled_from([draft for draft in drafts if draft.entries]))
         entry = draw(st.sampled_from(source.entries))
         form = draw(st.sampled_from(["import", "from", "late"]))
         if form == "from":
@@ -186,20 +269,46 @@ def _test(draw: DrawFn, drafts: list[Draft], stub: Draft | None) -> str:
             place.append(f"o{number} = {expression}()")
             expression = f"o{number}"
         under.append(f"outputs.append({expression}())")
+    served = [(d, app) for d in drafts for app in d.routes]
+    if served and draw(st.booleans()):
+        source, app = draw(st.sampled_from(served))
+        head.append("from fastapi.testclient import TestClient")
+        imports.append(f"import {source.name}")
+        under.append(
+            f'outputs.append(TestClient({source.name}.{app}).get("/{app.removeprefix("app")}").json())'
+        )
     target = draw(st.sampled_from(drafts))
-    name = draw(st.sampled_from([*sorted(target.callables), "f", "g"]))
+    name = draw(st.sampled_from([*sorted(target.callables), "f", "g", *target.nested]))
     style = draw(st.sampled_from(["return_value", "new", "object", "monkeypatch"]))
     if stub is not None:
-        lines = f'sys.modules["{stub.name}"] = SimpleNamespace(f=lambda: "{STUB}", g=lambda: "{STUB}")'
-        imports.insert(draw(st.integers(0, len(imports))), lines)
+        made = f'SimpleNamespace(f=lambda: "{STUB}", g=lambda: "{STUB}")'
+        how = draw(st.sampled_from(["set", "set", "setdefault", "dict", "setitem"]))
+        if how == "dict":
+            under = [
+                f'with patch.dict(sys.modules, {{"{stub.name}": {made}}}):',
+                *(f"    {line}" for line in under),
+            ]
+        elif how == "setitem" and style == "monkeypatch":
+            under.insert(0, f'monkeypatch.setitem(sys.modules, "{stub.name}", {made})')
+        else:
+            lines = f'sys.modules["{stub.name}"] = {made}'
+            if how == "setdefault":
+                lines = f'sys.modules.setdefault("{stub.name}", {made})'
+            imports.insert(draw(st.integers(0, len(imports))), lines)
+    tried = [use for draft in drafts for use in draft.uses if draft.name in "".join([*imports, *under])]
+    if tried and draw(st.booleans()):
+        module, name = draw(st.sampled_from(tried))
+        target = next(draft for draft in drafts if draft.name == module)
     dotted = f"{target.name}.{name}"
     body = [*before]
+    owner, _, last = name.rpartition(".")
     if style == "monkeypatch":
         body += [f'monkeypatch.setattr("{dotted}", lambda: "{FAKE}")', *under]
     else:
         if style == "object":
             imports.append(f"import {target.name} as patched_module")
-            made = f'patch.object(patched_module, "{name}", return_value="{FAKE}")'
+            holder = ".".join(["patched_module", *filter(None, [owner])])
+            made = f'patch.object({holder}, "{last}", return_value="{FAKE}")'
         elif style == "new":
             made = f'patch("{dotted}", new=lambda: "{FAKE}")'
         else:

@@ -1,11 +1,12 @@
-"""US213: a patch of a function that FastAPI keeps since the import."""
+"""US213: a patch of a function that FastAPI, or a registry, keeps since the import."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from understudy.binding.captured import Dependency, captures, is_app
+from understudy.binding.captured import Dependency, captures, is_app, registered
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -32,19 +33,75 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         original = context.resolver.file_attribute(owner.file, call.name, context.module)
         if not isinstance(original, FunctionEntity) or original.owner is not None:
             continue
-        dependency = _requested(context, call, original)
-        if dependency is None or excused(context) or _is_read(context, call, owner):
+        kept = _kept(context, call, original)
+        if kept is None or excused(context) or _is_read(context, call, owner):
             continue
-        fix = _fix(context, call, original)
         yield rule.finding(
             context.path,
             idle_patches.span(call),
-            f"patching `{idle_patches.described(call)}` changes nothing for this request: "
-            f"`Depends({original.name})` has kept the function since the import; set "
-            f"`app.dependency_overrides[{original.name}]`, and take it back afterwards",
-            related=(Related(dependency.path, dependency.span, "kept here, when the module is imported"),),
-            fixes=(fix,) if fix is not None else (),
+            f"patching `{idle_patches.described(call)}` changes nothing {kept.scope}: {kept.holder} has kept the "
+            f"function since the import; {kept.advice}",
+            related=(kept.related,),
+            fixes=(kept.fix,) if kept.fix is not None else (),
         )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What has kept a function, in words."""
+
+    scope: str
+    holder: str
+    advice: str
+    related: Related
+    fix: Fix | None = None
+
+
+def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept | None:
+    dependency = _requested(context, call, original)
+    if dependency is not None:
+        return _Kept(
+            "for this request",
+            f"`Depends({original.name})`",
+            f"set `app.dependency_overrides[{original.name}]`, and take it back afterwards",
+            Related(dependency.path, dependency.span, "kept here, when the module is imported"),
+            _fix(context, call, original),
+        )
+    root = _under(call)
+    if root is None or any(_reads_name(statement, call.name) for statement in root):
+        return None
+    for method, path in _requests(root):
+        route = captures(context.resolver).route_of(context.resolver, method, path, original)
+        if route is not None:
+            return _Kept(
+                "for this request",
+                f"the route `{route.path}`",
+                "patch what the route calls, or call the function itself",
+                Related(original.path, original.span, "made a route here, when the module is imported"),
+            )
+    if any(idle.patch.place.node is call.call for idle in context.idle_patches):
+        # What the test runs is known, and said by another rule.
+        return None
+    found = registered(context.resolver, original)
+    if found is not None:
+        decorator, path_of, span = found
+        return _Kept(
+            "here, for no code looks the name up",
+            f"`@{'.'.join(decorator.parts)}`",
+            "replace what it is kept in",
+            Related(path_of, span, "kept here, when the module is imported"),
+        )
+    return None
+
+
+def _reads_name(statement: ast.stmt, name: str) -> bool:
+    """Does the test itself get at the name under the patch?"""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr == name)
+        or (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.alias) and node.name.rpartition(".")[2] == name)
+        for node in ast.walk(statement)
+    )
 
 
 def _owner(context: Context, call: PatchCall) -> ModuleEntity | None:
@@ -83,14 +140,20 @@ def _requested(context: Context, call: PatchCall, original: FunctionEntity) -> D
     if root is None:
         return None
     found: Dependency | None = None
+    for method, path in _requests(root):
+        found = found or captures(context.resolver).of_request(method, path, original)
+    return found
+
+
+def _requests(root: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """The method and the path of each request that is written in some statements."""
     for statement in root:
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 if node.func.attr in _REQUESTS:
                     path = _path(node.args[0])
                     if path is not None:
-                        found = found or captures(context.resolver).of_request(node.func.attr, path, original)
-    return found
+                        yield node.func.attr, path
 
 
 def _under(call: PatchCall) -> list[ast.stmt] | None:
