@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from understudy.binding.idle import Idle, Reason
 from understudy.doubles.trace import Bypass, Way
-from understudy.finding import Applicability, Finding, Fix, Related, Severity
+from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.entities import ClassEntity
 from understudy.rules import idle_patches
 from understudy.rules.base import Context, Rule
 from understudy.rules.patch_calls import PatchCall
+from understudy.source.span import Span
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -25,14 +26,14 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         else:
             holder = f"`{bypass.module.name}.{bypass.name}`"
         made, place = ("function", "name") if bypass.way is Way.CLOSURE else ("object", "attribute")
-        fix = _fix(context, idle, call)
+        fixes = (_fix(context, idle, call), _made_later(context, idle, call))
         yield rule.finding(
             context.path,
             idle_patches.span(call),
             f"patching `{what}` comes too late: {holder} was bound to the original before, and the code uses that; "
             f"enter the patch before the {made} is made, or patch the {place} that holds it",
             related=tuple(_related(context, idle)),
-            fixes=(fix,) if fix is not None else (),
+            fixes=tuple(fix for fix in fixes if fix is not None),
         )
 
 
@@ -78,6 +79,72 @@ def _fix(context: Context, idle: Idle, call: PatchCall) -> Fix | None:
     if not edits:
         return None
     return Fix(f"Patch `{name}.{bypass.name}`", Applicability.UNSAFE, edits)
+
+
+def _made_later(context: Context, idle: Idle, call: PatchCall) -> Fix | None:
+    """Move the statement that makes the object below the one that enters the patch, where nothing between them needs
+    the object, nor gives it anything else."""
+    function, bypass = call.site.scope.function, idle.bypasses[0]
+    name = _entry(context, bypass) if bypass.way is Way.ATTRIBUTE else None
+    if function is None or name is None:
+        return None
+    body = function.body
+    entering = next((s for s in body if any(node is call.call for node in ast.walk(s))), None)
+    making = [s for s in body if _binds(s, name)]
+    if entering is None or len(making) != 1 or body.index(making[0]) >= body.index(entering):
+        return None
+    made = making[0]
+    below = _place_below(entering, call, name)
+    between: list[ast.AST] = [*body[body.index(made) + 1 : body.index(entering)]]
+    if isinstance(entering, (ast.With, ast.AsyncWith)):
+        between += entering.items
+        between += entering.body[: entering.body.index(below)] if below in entering.body else []
+    used = {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
+    if below is None or any(_concerns(node, name, used) for node in between):
+        return None
+    unit, text = call.site.unit, context.parsed.text
+    span, at = unit.span(made), unit.span(below)
+    line = text.line(span.row)
+    if span.row != span.end_row or line.strip() != unit.source(made):
+        return None
+    row, indentation = (at.row, at.column) if below is not entering else (at.end_row + 1, at.column)
+    if text.line(at.row)[: at.column].strip() or row >= text.row_count:
+        return None
+    moved = f"{text.line(at.row)[:indentation]}{unit.source(made)}{text.newline}"
+    edits = (
+        Edit(context.path, Span(span.row, 0, span.row + 1, 0), ""),
+        Edit(context.path, Span.at(row, 0), moved),
+    )
+    return Fix(f"Make `{name}` under the patch", Applicability.UNSAFE, edits)
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    return (
+        isinstance(statement, ast.Assign)
+        and isinstance(statement.value, ast.Call)
+        and [target.id for target in statement.targets if isinstance(target, ast.Name)] == [name]
+        and len(statement.targets) == 1
+    )
+
+
+def _place_below(entering: ast.stmt, call: PatchCall, name: str) -> ast.stmt | None:
+    """The first statement under the patch that needs the object; the entering statement itself where the patch stays
+    in place after it."""
+    if isinstance(entering, ast.Expr) and entering.value is call.call:
+        return entering
+    if isinstance(entering, (ast.With, ast.AsyncWith)):
+        if any(item.context_expr is call.call for item in entering.items):
+            return next((s for s in entering.body if _concerns(s, name, set())), None)
+    return None
+
+
+def _concerns(node: ast.AST, name: str, used: set[str]) -> bool:
+    """Does a statement need the object, or bind one of the names that making it uses?"""
+    return any(
+        isinstance(child, ast.Name)
+        and (child.id == name or (child.id in used and not isinstance(child.ctx, ast.Load)))
+        for child in ast.walk(node)
+    )
 
 
 def _entry(context: Context, bypass: Bypass) -> str | None:
