@@ -13,9 +13,9 @@ fetch() {  # fetch SUITE FOLDER
   rm -rf "$folder"
   mkdir -p "$folder"/{state/lists,cache/archives}/partial "$folder/root"
   : >"$folder/status"
-  # The mirror is the one that this machine uses.
+  # The mirror is the one that this machine uses; its lists need not have been fetched.
   local mirror
-  mirror=$(apt-cache policy | grep -om1 'https\?://[^ ]*/debian\( \|$\)' | tr -d ' ')
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n '/\/debian\/*$/{p;q}')
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/sources.list"
   local options=(
     -oDir::Etc::sourcelist="$folder/sources.list" -oDir::Etc::sourceparts=-

@@ -187,7 +187,7 @@ test('the definition of a name in a patch string', function()
   vim.cmd.buffer('#')
 end)
 
-local function renaming()
+test('renaming in a patch string renames what it names, there and everywhere', function()
   local row = vim.fn.search([[execute_browser_action") as execute:]], 'w')
   vim.lsp.buf.rename('run_browser_action')
   until_true('the string', function()
@@ -198,13 +198,17 @@ local function renaming()
   local text = table.concat(vim.api.nvim_buf_get_lines(definition, 0, -1, true), '\n')
   assert(text:find('async def run_browser_action(', 1, true), 'the function has its old name')
   assert(not text:find('execute_browser_action', 1, true), 'a use has its old name')
-end
+end)
 
-if client().server_capabilities.renameProvider then
-  test('renaming in a patch string renames what it names', renaming)
-else
-  print('\noff    renaming: the server does not offer it\n')
-end
+test('a rename that cannot be is refused with a reason', function()
+  vim.fn.search([[run_browser_action") as execute:]], 'w')
+  local reply = vim.lsp.buf_request_sync(0, 'textDocument/rename', vim.tbl_extend('force',
+    vim.lsp.util.make_position_params(0, client().offset_encoding), { newName = 'not a name' }), DEADLINE)
+  local _, answer = next(reply or {})
+  -- 0.10 calls it `error`.
+  local refusal = answer and (answer.err or answer.error)
+  assert(refusal and refusal.message:find("'not a name' is not a name", 1, true), vim.inspect(answer))
+end)
 
 test(':checkhealth understudy', function()
   vim.cmd('checkhealth understudy')
