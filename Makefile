@@ -64,7 +64,7 @@ test-editors: test-neovim test-vscode  ## Understudy in the editors themselves; 
 
 test-vscode: $(VSIX)
 	tests/editors/vscode/setup.sh
-	cd tests/editors/vscode && node --test --test-concurrency=1 --test-reporter=spec
+	cd tests/editors/vscode && UNDERSTUDY=$(abspath $(BIN)/understudy) node --test --test-concurrency=1 --test-reporter=spec
 
 test-neovim: $(STAMP)
 	tests/editors/neovim/run.sh $(abspath $(BIN)/understudy)

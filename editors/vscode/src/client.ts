@@ -30,7 +30,8 @@ export function makeClient(program: Program, settings: ServerSettings, surroundi
   const executable = { command: program.command, args: [...program.prefix, ...options], options: { cwd: folder } };
   const client = new LanguageClient(SECTION, 'Understudy', executable, clientOptions(surroundings));
   void client.setTrace(Trace.fromString(settings.trace));
-  log.info(`starting ${program.description}: ${[executable.command, ...executable.args].join(' ')}`);
+  const from = program.location === undefined ? '' : `, from ${program.location}`;
+  log.info(`starting ${program.name}, ${program.place}${from}: ${[executable.command, ...executable.args].join(' ')}`);
   return client;
 }
 
@@ -40,6 +41,8 @@ export async function settingsChanged(client: LanguageClient): Promise<void> {
 }
 
 function clientOptions({ log, status, selection }: Surroundings): LanguageClientOptions {
+  /** Of work under way: only its beginning is told with a title. */
+  const titles = new Map<string | number, string>();
   return {
     documentSelector: [
       { scheme: 'file', language: 'python' },
@@ -73,10 +76,16 @@ function clientOptions({ log, status, selection }: Surroundings): LanguageClient
         return wanted ? next(document, range, token) : [];
       },
       handleWorkDoneProgress: (token, params, next) => {
+        if (params.kind === 'begin') {
+          // The entry has the name already.
+          titles.set(token, params.title.replace(/^Understudy: /, ''));
+        }
+        const title = titles.get(token) ?? '';
         if (params.kind === 'end') {
+          titles.delete(token);
           status.working(token, undefined);
         } else {
-          status.working(token, [params.kind === 'begin' ? params.title : '', params.message ?? ''].join(' ').trim());
+          status.working(token, params.message === undefined ? title : `${title}: ${params.message}`);
         }
         next(token, params);
       },

@@ -7,10 +7,12 @@ import { makeClient, settingsChanged, type Surroundings } from './client';
 import { NoProgramError, findProgram, type Program } from './program';
 import { Selection } from './python';
 import { Pages } from './rules';
-import { RESTARTING, SECTION, serverSettings } from './settings';
-import { Status } from './status';
+import { RESTARTING, SECTION, serverSettings, type Problem } from './settings';
+import { Status, openSettings } from './status';
 
 const CLEAR_CACHE = 'understudy.clearCache';
+/** Milliseconds that a message stands in the status bar. */
+const SHOWN = 5000;
 
 class Extension implements vscode.Disposable {
   private readonly log = vscode.window.createOutputChannel('Understudy', { log: true });
@@ -20,6 +22,7 @@ class Extension implements vscode.Disposable {
   private readonly disposables: vscode.Disposable[];
   private client: LanguageClient | undefined;
   private program: Program | undefined;
+  private complaint = '';
   /** Starts and stops, one after the other. */
   private turn: Promise<void> = Promise.resolve();
 
@@ -51,7 +54,7 @@ class Extension implements vscode.Disposable {
   private async start(): Promise<void> {
     this.status.starting();
     const settings = serverSettings();
-    settings.problems.forEach((problem) => this.log.warn(problem));
+    this.complain(settings.problems);
     const start = vscode.Uri.joinPath(this.context.extensionUri, 'bundled', 'start.py').fsPath;
     try {
       const program = await findProgram(settings, this.selection, start);
@@ -63,9 +66,9 @@ class Extension implements vscode.Disposable {
           return;
         }
         if (newState === State.Running) {
-          this.status.running(program.description, settings.problems);
+          this.status.running(program, settings.problems);
         } else if (newState === State.Stopped) {
-          this.status.failed('The server has stopped; its log says why.');
+          this.status.failed('the server has stopped');
         }
       });
       await client.start();
@@ -88,20 +91,36 @@ class Extension implements vscode.Disposable {
   private failed(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.log.error(message);
-    this.status.failed(message);
-    const setting = error instanceof NoProgramError ? error.setting : undefined;
+    const { brief, setting } = error instanceof NoProgramError ? error : { brief: 'the server did not start', setting: undefined };
+    this.status.failed(brief, setting);
     const choices = [...(setting === undefined ? [] : ['Open Settings']), 'Show Logs', 'Try Again'];
     void vscode.window.showErrorMessage(message, ...choices).then((choice) => {
-      if (choice === 'Open Settings') {
-        // Settings of this machine have a page of their own when the workspace is on another.
-        const page = vscode.env.remoteName === undefined ? 'openSettings' : 'openRemoteSettings';
-        return vscode.commands.executeCommand(`workbench.action.${page}`, { query: setting });
+      if (choice === 'Open Settings' && setting !== undefined) {
+        return this.openSettings(setting);
       }
       if (choice === 'Try Again') {
         return this.restart();
       }
       return choice === undefined ? undefined : this.log.show();
     });
+  }
+
+  /** What is wrong with the settings is told once, and again only when it is something else. */
+  private complain(problems: readonly Problem[]): void {
+    const message = problems.map(({ text }) => text).join('; ');
+    const [first] = problems;
+    if (message !== this.complaint && first !== undefined) {
+      this.log.warn(message);
+      void vscode.window.showWarningMessage(`${message}. The default counts.`, 'Open Settings').then((choice) =>
+        choice === undefined ? undefined : this.openSettings(first.setting),
+      );
+    }
+    this.complaint = message;
+  }
+
+  private openSettings(setting: string): Thenable<unknown> {
+    const { command, arguments: values } = openSettings(setting);
+    return vscode.commands.executeCommand(command, ...values);
   }
 
   private surroundings(): Surroundings {
@@ -113,8 +132,8 @@ class Extension implements vscode.Disposable {
       await this.restart();
     } else if (event.affectsConfiguration(SECTION) && this.client?.isRunning() && this.program !== undefined) {
       const { trace, problems } = serverSettings();
-      problems.forEach((problem) => this.log.warn(problem));
-      this.status.running(this.program.description, problems);
+      this.complain(problems);
+      this.status.running(this.program, problems);
       await this.client.setTrace(Trace.fromString(trace));
       await settingsChanged(this.client);
     }
@@ -137,6 +156,8 @@ class Extension implements vscode.Disposable {
       return;
     }
     await vscode.commands.executeCommand(CLEAR_CACHE);
+    this.log.info('the cache is cleared');
+    vscode.window.setStatusBarMessage('Understudy: the cache is cleared', SHOWN);
   }
 
   private command(name: string, run: (...values: unknown[]) => unknown): void {

@@ -10,6 +10,13 @@ const TRACES = ['off', 'messages', 'verbose'] as const;
 const MODES = ['openFiles', 'workspace'] as const;
 const SEVERITIES = ['error', 'warning', 'info', 'hint', 'off'] as const;
 
+export interface Problem {
+  /** Its name, such as `understudy.args`. */
+  readonly setting: string;
+  /** A sentence without its full stop. */
+  readonly text: string;
+}
+
 export interface ServerSettings {
   readonly importStrategy: (typeof STRATEGIES)[number];
   readonly interpreter: string;
@@ -17,15 +24,15 @@ export interface ServerSettings {
   readonly args: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly trace: (typeof TRACES)[number];
-  /** What is wrong with the settings, a sentence each. The defaults stand in for what is wrong. */
-  readonly problems: readonly string[];
+  /** What is wrong with the settings. The defaults stand in for it. */
+  readonly problems: readonly Problem[];
 }
 
 /** A change of one of these needs a new server process. */
 export const RESTARTING = ['importStrategy', 'interpreter', 'path', 'args', 'logLevel'].map((key) => `${SECTION}.${key}`);
 
 class Reader {
-  readonly problems: string[] = [];
+  readonly problems: Problem[] = [];
   private readonly values: vscode.WorkspaceConfiguration;
 
   constructor(scope?: vscode.ConfigurationScope) {
@@ -67,8 +74,10 @@ class Reader {
     return { ...value };
   }
 
-  wrong<T>(key: string, expected: string, value: unknown, standard: T): T {
-    this.problems.push(`${SECTION}.${key}: expected ${expected}, got ${JSON.stringify(value)}`);
+  /** `part`: of the setting, when it is a table. */
+  wrong<T>(key: string, expected: string, value: unknown, standard: T, part = ''): T {
+    const setting = `${SECTION}.${key}`;
+    this.problems.push({ setting, text: `${setting}${part}: expected ${expected}, got ${JSON.stringify(value)}` });
     return standard;
   }
 }
@@ -89,7 +98,7 @@ export function serverSettings(): ServerSettings {
 
 export interface AnalysisSettings {
   readonly values: Record<string, unknown>;
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
 }
 
 /**
@@ -102,7 +111,7 @@ export function analysisSettings(scope: vscode.Uri | undefined, interpreter: str
   const severity = reader.table('severity');
   for (const [rule, level] of Object.entries(severity)) {
     if (!SEVERITIES.some((known) => known === level)) {
-      reader.wrong(`severity: ${rule}`, `one of ${SEVERITIES.join(', ')}`, level, undefined);
+      reader.wrong('severity', `one of ${SEVERITIES.join(', ')}`, level, undefined, `: ${rule}`);
       delete severity[rule];
     }
   }

@@ -67,7 +67,7 @@ step('06-fix-all-on-save', 'all safe fixes are applied on save', async () => {
 
 step('07-status', 'the language status names the server', async () => {
   await vscode.open(FILE, 1, 1);
-  await vscode.languageStatus(/Understudy.*on Python 3\.\d+/s);
+  await vscode.languageStatus(/^Understudy \d+\.\d+\.\d+ Python 3\.\d+\.\d+ \(python3\) Restart/);
 });
 
 step('08-restart', 'a restarted server finds the same again', async () => {
@@ -90,4 +90,48 @@ step('09-explain', 'a rule is explained on a page of its own', async () => {
   await vscode.press('Enter');
   const preview = vscode.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
   await preview.getByRole('heading', { name: 'What it finds' }).waitFor();
+});
+
+step('10-fix-all', 'the command applies all safe fixes of a file', async () => {
+  const file = 'tests/unit/test_trigger_service.py';
+  const [errors, warnings] = await vscode.counts();
+  await vscode.open(file, 33, 27);
+  // A US108 and a US109 with safe fixes, and a US205 without one.
+  await until('the findings', async () => String(await vscode.counts()) === String([errors + 2, warnings + 1]));
+  await vscode.command('Understudy: Apply All Safe Fixes in This File');
+  await until('the errors to go', async () => String(await vscode.counts()) === String([errors, warnings + 1]));
+  await vscode.save();
+});
+
+step('11-crash', 'a server that dies is started again', async () => {
+  const [first] = await until('the server', () => vscode.servers());
+  process.kill(first, 'SIGKILL');
+  await until('another server', async () => {
+    const now = await vscode.servers();
+    return now.length === 1 && now[0] !== first;
+  });
+  await vscode.open(FILE, 39, 37);
+  await vscode.squiggles().first().waitFor();
+  await vscode.languageStatus(/^Understudy \d.*Restart/);
+  await vscode.mouseAway();
+});
+
+step('12-clear-cache', 'after the cache was cleared, the same is found', async () => {
+  const before = await vscode.problems();
+  await vscode.command('Understudy: Clear the Cache');
+  await until('the cache to be cleared', async () => (await vscode.logLines('the cache is cleared')) === 1);
+  await until('the same findings', async () => (await vscode.problems()).join() === before.join());
+});
+
+step('13-logs', 'the log says what was started', async () => {
+  await vscode.command('Understudy: Show Logs');
+  await vscode.page.locator('#workbench\\.parts\\.panel .view-line', { hasText: /starting.Understudy/ }).first().waitFor();
+});
+
+step('14-walkthrough', 'the walkthrough shows the pictures', async () => {
+  await vscode.press('Control+J');
+  await vscode.command('Welcome: Open Walkthrough...');
+  await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Get Started with Understudy' }).click();
+  const picture = vscode.page.locator('.gettingStartedContainer .getting-started-media img');
+  await until('the picture', () => picture.first().evaluate((image) => image.complete && image.naturalWidth > 0));
 });

@@ -30,5 +30,5 @@ npm rebuild @parcel/watcher @vscode/deviceid @vscode/spdlog kerberos native-watc
 mkdir -p node_modules/@vscode/ripgrep/bin
 ln -sf "$(command -v rg)" node_modules/@vscode/ripgrep/bin/rg
 ln -sfn node_modules node_modules.asar
-cd -
+cd - >/dev/null
 touch "$stamp"

@@ -16,13 +16,16 @@ import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const HERE = import.meta.dirname;
-const ROOT = path.resolve(HERE, '../../..');
+export const ROOT = path.resolve(HERE, '../../..');
+/** The `understudy` of this checkout, in a virtual environment: where `make` has put it. */
+export const PROGRAM = path.resolve(process.env.UNDERSTUDY ?? path.join(ROOT, '.venv/bin/understudy'));
 export const EXTENSION = path.join(ROOT, 'editors/vscode');
 const EXAMPLE = path.join(ROOT, 'tests/projects/governance');
 const ARTEFACTS = path.join(ROOT, 'tests/editors/artefacts/vscode');
 const TOOLS = path.join(ROOT, 'tests/editors/.tools');
 const CODE_SERVER = path.join(HERE, 'node_modules/code-server/out/node/entry.js');
-const DEADLINE = 60_000;
+/** Milliseconds. Far beyond what anything needs, on a busy machine, too. */
+const DEADLINE = 1000 * Number(process.env.DEADLINE ?? 180);
 /** After this a person would press the keys again. */
 const PATIENCE = 10_000;
 const run = promisify(execFile);
@@ -50,8 +53,8 @@ const SETTINGS = {
 };
 
 /** Ask until there is an answer that is neither undefined nor false. */
-export async function until(what, ask) {
-  const end = Date.now() + DEADLINE;
+export async function until(what, ask, timeout = DEADLINE) {
+  const end = Date.now() + timeout;
   let last;
   while (Date.now() < end) {
     try {
@@ -66,6 +69,13 @@ export async function until(what, ask) {
     await pause(100);
   }
   throw new Error(`waited in vain for ${what}; last: ${last}`);
+}
+
+/** They do not end with these tests by themselves, when those are interrupted. */
+const servers = new Set();
+process.on('exit', () => servers.forEach(({ pid }) => process.kill(-pid, 'SIGTERM')));
+for (const [signal, status] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+  process.once(signal, () => process.exit(status));
 }
 
 /** One VS Code with the built extension, and a copy of the example backend that it has open. */
@@ -94,7 +104,9 @@ export class Workbench {
     this.folder = path.join(this.#home, 'governance');
     await fs.cp(EXAMPLE, this.folder, { recursive: true, filter: (name) => !/__pycache__|\.pytest_cache/.test(name) });
     await prepare(this.folder);
-    await this.settings(settings);
+    const user = path.join(this.#home, 'data/User');
+    await fs.mkdir(user, { recursive: true });
+    await fs.writeFile(path.join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, undefined, 2));
     const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', await installed()];
     const env = { ...process.env, XDG_CONFIG_HOME: this.#home, XDG_DATA_HOME: this.#home };
     // What the tests themselves run in is not what a person has.
@@ -105,6 +117,7 @@ export class Workbench {
       options.push('--disable-workspace-trust');
     }
     this.#server = spawn(process.execPath, [CODE_SERVER, ...where, ...options], { env, stdio: 'ignore', detached: true });
+    servers.add(this.#server);
     const address = `http://127.0.0.1:${port}/`;
     await until('code-server', async () => (await fetch(address)).ok);
     this.#browser = await chromium.launch({
@@ -124,16 +137,17 @@ export class Workbench {
       process.kill(-this.#server.pid, 'SIGTERM');
       await gone;
     }
+    servers.delete(this.#server);
     if (this.#home !== undefined) {
       await fs.rm(this.#home, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     }
   }
 
-  /** Writes the user's settings; VS Code reads them while it runs. */
+  /** Writes the workspace's settings; VS Code sees that the file changes. */
   async settings(values) {
-    const file = path.join(this.#home, 'data/User/settings.json');
+    const file = path.join(this.folder, '.vscode/settings.json');
     await fs.mkdir(path.dirname(file), { recursive: true });
-    await fs.writeFile(file, JSON.stringify({ ...SETTINGS, ...values }, undefined, 2));
+    await fs.writeFile(file, JSON.stringify(values));
   }
 
   async screenshot(name) {
@@ -155,11 +169,11 @@ export class Workbench {
   /** Quick Open: a file by its name, a line and column behind it. Again when something else took the keys. */
   async open(file, row, column = 1) {
     const input = this.page.locator('.quick-input-widget input');
-    const found = this.page.locator('.quick-input-list .monaco-list-row', { hasText: path.basename(file) });
+    const found = this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: path.basename(file) });
     await until(`${file} to be open`, async () => {
       await this.press('Control+P');
       await input.fill(`${file}:${row}:${column}`, { timeout: PATIENCE });
-      await found.first().waitFor({ timeout: PATIENCE });
+      await found.waitFor({ timeout: PATIENCE });
       await this.press('Enter');
       await this.at(file, row, column, PATIENCE);
       return true;
@@ -217,13 +231,28 @@ export class Workbench {
       await panel.waitFor();
     }
     const rows = await panel.locator('.monaco-list-row').allInnerTexts();
-    return rows.map((row) => row.replace(/\s+/g, ' ').trim());
+    return rows.map(oneLine);
+  }
+
+  /** How many errors and warnings there are in all, by the status bar. */
+  async counts() {
+    const text = await this.page.locator('#status\\.problems').innerText();
+    return text.match(/\d+/g).map(Number).slice(0, 2);
   }
 
   /** Waits for an entry of the language status, which the mouse over `{}` shows. */
-  async languageStatus(text) {
+  async languageStatus(text, timeout = DEADLINE) {
     await this.page.locator('#status\\.languageStatus').hover();
-    await this.page.locator('.hover-language-status', { hasText: text }).waitFor();
+    await until(
+      `${text} in the language status`,
+      async () => {
+        const entries = await this.page.locator('.hover-language-status > .element').allInnerTexts();
+        const found = entries.map(oneLine).some((entry) => text.test(entry));
+        assert.ok(found, entries.map(oneLine).join(' | '));
+        return true;
+      },
+      timeout,
+    );
   }
 
   async mouseAway() {
@@ -237,6 +266,19 @@ export class Workbench {
     const names = (await fs.readdir(logs, { recursive: true })).filter((name) => name.endsWith('Understudy.log'));
     const contents = await Promise.all(names.map((name) => fs.readFile(path.join(logs, name), 'utf8')));
     return contents.join('').split('\n').filter((line) => line.includes(text)).length;
+  }
+
+  /** The process ids of the servers that run for this VS Code; undefined when there are none. */
+  async servers() {
+    const pids = (await fs.readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = [];
+    for (const pid of pids) {
+      const read = (name) => fs.readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
+      if ((await read('cmdline')).includes('start.py\0server') && (await read('environ')).includes(this.#home)) {
+        found.push(Number(pid));
+      }
+    }
+    return found.length > 0 && found;
   }
 
   notification(text) {
@@ -257,6 +299,10 @@ async function installed() {
     await fs.rm(home, { recursive: true });
   }
   return folder;
+}
+
+function oneLine(text) {
+  return text.replace(/\s+/g, ' ').trim();
 }
 
 async function freePort() {
