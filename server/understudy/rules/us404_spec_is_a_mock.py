@@ -26,7 +26,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         else:
             happens = (
                 f"{name} is a mock already, and before Python 3.11 that makes a spec of the mock's own attributes; "
-                "from 3.11 on it raises InvalidSpecError"
+                "from 3.11 on it is refused with InvalidSpecError"
             )
         label = "" if mock.unnamed else f" `{readable(mock)}`"
         related = Related(mock.place.unit.path, mock.place.span, f"mocked here:{label or ' the spec'}")
