@@ -119,6 +119,10 @@ class Writer:
     def __init__(self, choices: Choices) -> None:
         self.c = choices
         self.plain: dict[Path, str] = {}
+        self.indexed: set[Path] = set()
+        """What has a ``__getitem__`` set by hand."""
+        self.iterated = False
+        """Something has an ``__iter__`` or ``__aiter__`` set by hand."""
         """Paths of plain values, and their type."""
         self.opaque: set[Path] = set()
         """Paths of values that only ``is None`` is asked of."""
@@ -239,10 +243,14 @@ class Writer:
     def misuses(self, made: Chain, use: str) -> bool:
         """May the program use the value like this although it does not understand it?"""
         feature = self._misuse(made, use)
-        if not self.c.allowed(feature) or not self.careless():
+        if not self.c.allowed(feature) or not self.careless() or self._is_endless(made, use):
             return False
         self.c.used.add(feature)
         return True
+
+    def _is_endless(self, made: Chain, use: str) -> bool:
+        """Iterating over what has ``__getitem__`` and no ``__iter__`` asks it for ever higher numbers."""
+        return use in _PROTOCOL_USES and (made.path in self.indexed or "getitem" in self.protocols)
 
     def _understands(self, made: Chain, step: str) -> bool:
         kind = made.kind
@@ -446,6 +454,9 @@ class Writer:
             return [Line(f"$m.return_value = {self.value(('()',))}")]
         if kind == "config:reset":
             return [Line("$m.reset_mock()")]
+        if kind == "config:reset-all" and self.iterated:
+            # ``async for`` over what is left of an ``__aiter__`` never ends.
+            return [Line("$m.reset_mock()")]
         if kind == "config:reset-all":
             for known in [*self.plain, *self.kinds]:
                 if not known[-1].startswith("."):
@@ -508,6 +519,9 @@ class Writer:
         )
         if not self._enters(owner, use) and not self.misuses(owner, "magic"):
             return [Line(f"{text}.return_value = {self.value((*path, '()'))}")]
+        if name == "__getitem__":
+            self.indexed.add(path)
+        self.iterated |= "iter" in name
         step = {"__aenter__": "@aenter", "__enter__": "@enter", "__iter__": "@iter", "__aiter__": "@aiter"}
         inner = (*path, step.get(name, "[]" if name == "__getitem__" else "@len"))
         if name in ("__iter__", "__aiter__", "__len__"):

@@ -103,7 +103,7 @@ class Judge:
         self.batches += 1
         folder = self.folder / f"b{self.batches}"
         names = _write(programs, folder)
-        outcomes = self._run(folder)
+        outcomes = self._outcomes(folder, names)
         said = self._analyse(folder, names)
         shutil.rmtree(folder)
         return [
@@ -111,15 +111,31 @@ class Judge:
             for name, program in zip(names, programs, strict=True)
         ]
 
-    def _run(self, folder: Path) -> dict[str, dict[str, Any]]:
+    def _outcomes(self, folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+        """What the programs in a folder do. One that never ends spoils the run of all: then each is run alone."""
+        together = self._run(folder)
+        if together is not None:
+            return together
+        found: dict[str, dict[str, Any]] = {}
+        for name in names:
+            alone = self.folder / "alone"
+            shutil.copytree(folder / name, alone / name)
+            shutil.copy(folder / "pytest.ini", alone)
+            own = self._run(alone)
+            if own is None:
+                print("never ends:", *(file.read_text("utf-8") for file in alone.rglob("*.py")), sep="\n")
+            found.update(own or {name: {"status": "endless"}})
+            shutil.rmtree(alone)
+        return found
+
+    def _run(self, folder: Path) -> dict[str, dict[str, Any]] | None:
+        """None when the interpreter had to be stopped: too much time, or memory."""
         oracle = self._oracle
         assert oracle is not None and oracle.stdin is not None and oracle.stdout is not None
         oracle.stdin.write(f"{folder}\n")
         oracle.stdin.flush()
         answer = json.loads(oracle.stdout.readline() or "null")
-        if answer is None:
-            raise RuntimeError("the interpreter that runs the programs did not finish")
-        return dict(answer)
+        return None if answer is None else dict(answer)
 
     def _analyse(self, folder: Path, names: list[str]) -> dict[str, list[Said]]:
         version = _version(self.python) if self.python is not None else None

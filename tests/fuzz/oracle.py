@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import types
 from pathlib import Path
 from typing import Any
+
+_MEMORY = 4 << 30
+_SECONDS = 30
+"""Of CPU time, for one request."""
 
 
 class Recorder:
@@ -120,6 +125,9 @@ def run(root: str) -> dict[str, dict[str, Any]]:
 def _in_child(root: str, answer: Path) -> None:
     child = os.fork()
     if not child:
+        # A program that never ends must not take the machine with it.
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         status = 1

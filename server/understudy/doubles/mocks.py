@@ -230,8 +230,14 @@ class Mocks(Functions):
         made = Mock(kind, mock.place, f"{mock.label}()", spec, mock, auto=True)
         if mock.cls is not None and kind is mock.kind:
             made.cls = mock.cls
+        self._seal_too(mock, made)
         self.write(mock.slots, "return_value", made)
         return made
+
+    def _seal_too(self, mock: Mock, made: Mock) -> None:
+        """What an autospec has from the start was sealed with it, though it is made only now."""
+        if mock.slots.get("sealed"):
+            self.write(made.slots, "sealed", True)
 
     def own_method(self, mock: Mock, name: str) -> Value | None:
         """A method of a subclass of mocks in the workspace, bound to the mock."""
@@ -253,6 +259,8 @@ class Mocks(Functions):
 
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
         if name == "return_value":
+            if self._lacks_result(mock):
+                return self._missing_attribute(env, mock, node, name, f"{mock.label}.return_value")
             return self.return_value(mock)
         if name == "side_effect":
             effect = mock.slots.get("side_effect")
@@ -327,7 +335,8 @@ class Mocks(Functions):
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
-        if mock.slots.get("sealed"):
+        if mock.slots.get("sealed") and (mock.spec is None or not mock.spec.auto):
+            # An autospec has all its children from the start.
             return self._missing_attribute(env, mock, node, name, f"{mock.label}.{name}")
         made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
         if mock.cls is not None and child.kind is mock.kind and not is_magic(name):
@@ -337,6 +346,7 @@ class Mocks(Functions):
             inner = self.attribute(wrapped, name, node, env)
             made.slots["wraps"] = inner
             made.unsure = isinstance(inner, Unknown)
+        self._seal_too(mock, made)
         self.write(mock.slots, f".{name}", made)
         return made
 
@@ -549,8 +559,24 @@ class Mocks(Functions):
         if place is not None and env is not None and self._refuses(mock, name):
             self._missing_attribute(env, mock, place.node, name, f"Mock object has no attribute '{name}'")
             return
+        if place is not None and env is not None and self._is_locked(mock, name, value):
+            self._missing_attribute(env, mock, place.node, name, f"Cannot set {mock.label}.{name}")
+            return
         self.write(mock.slots, f".{name}", value)
         self.delete(mock.slots, f"deleted.{name}")
+
+    def _is_locked(self, mock: Mock, name: str, value: Value) -> bool:
+        """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
+        other (``NonCallableMock.__setattr__``)."""
+        if not mock.slots.get("sealed") or not mock.certain or mock.cls is not None or isinstance(value, Unknown):
+            return False
+        if isinstance(value, Mock) and value.parent is None:
+            return False
+        if is_magic(name) or name in RECORDS | METHODS | ASSERTIONS | AWAIT_ASSERTIONS | AWAIT_RECORDS:
+            return False
+        if f".{name}" in mock.slots:
+            return False
+        return mock.spec is None or not mock.spec.auto or self.shapes.has(mock.spec, name) is False
 
     def _refuses(self, mock: Mock, name: str) -> bool:
         """Does ``spec_set`` (or, for a magic method, any spec) refuse that an attribute is set?"""

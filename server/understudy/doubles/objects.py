@@ -113,10 +113,12 @@ class Objects(Mocks):
             return self.instantiate(callee.entity, arguments, node, env)
         if isinstance(callee, LibraryName):
             trace.used(self, callee, node, env)
-            if callee.entity.dotted not in stdlib.RAISE_NOTHING:
-                self.may_fail()
             self._may_stray(callee.entity.dotted, arguments)
-            return calls.call(self, callee.entity, arguments, node, env)
+            given = calls.call(self, callee.entity, arguments, node, env)
+            if callee.entity.dotted not in stdlib.RAISE_NOTHING:
+                # Only now: what is known to raise in there raises whatever else may.
+                self.may_fail()
+            return given
         if isinstance(callee, played.Mocker):
             callee = BoundBuiltin(callee, "__call__")
         if isinstance(callee, played.Patched):
@@ -404,7 +406,7 @@ class Objects(Mocks):
             if not value.certain:
                 return None
             supported = self.shapes.supports(value, "__iter__")
-            if supported is False:
+            if supported is False and self.shapes.supports(value, "__getitem__") is False:
                 self.fail(
                     env, Misuse.NOT_ITERABLE, value, node, f"{value.type_name!r} object is not iterable"
                 )

@@ -4,59 +4,149 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import is_magic
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Mock, Place, Spec
 from understudy.doubles.versions import FORBIDDEN_WITHOUT_PREFIX
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import mocks
 from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
 _LIKE_ASSERTIONS = ("assert", "assret", "asert", "aseert", "assrt")
+_MISUSES = (
+    Misuse.MISSING_ATTRIBUTE,
+    Misuse.NOT_SUBSCRIPTABLE,
+    Misuse.NOT_ITERABLE,
+    Misuse.OPERATION,
+    Misuse.WITH,
+)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    found = [
-        *async_doubles.failures(context, Misuse.MISSING_ATTRIBUTE, in_test=True),
-        *async_doubles.failures(context, Misuse.MISSING_ATTRIBUTE, in_test=False),
-    ]
-    first: dict[object, tuple[Place, Failure]] = {}
-    for _, failure in found:
-        place = failure.place if failure.in_test else failure.handed
-        if place is not None and _spec_of(failure) is not None:
-            first.setdefault((place.key, failure.detail), (place, failure))
-    for place, failure in first.values():
-        spec = _spec_of(failure)
-        assert spec is not None and isinstance(failure.subject, Mock)
-        known = _known(context, spec)
-        # No special method stands for another.
-        close = nearest(failure.detail, known) if not is_magic(failure.detail) else None
-        related = [async_doubles.made_here(failure.subject)]
-        if spec.entity is not None:
-            related.append(Related(spec.entity.path, spec.entity.span, f"the spec: `{spec.entity.name}`"))
-        if not failure.in_test:
-            related.append(Related(failure.place.unit.path, failure.place.span, "read here"))
+    for place, group in _by_place(context):
+        failure = group[0][1]
+        mock = failure.subject
+        assert isinstance(mock, Mock)
+        span = place.span
+        fixes: tuple[Fix, ...]
+        if failure.misuse is Misuse.MISSING_ATTRIBUTE:
+            reason = _Reason.of(context, failure)
+            if reason is None:
+                continue
+            message, fixes = reason.message, _fixes(failure, reason.close)
+            if failure.in_test:
+                span = async_doubles.attribute_span(place)
+        else:
+            fixes = mocks.to_magic(context.simulation, mock.root, group)
+            message = _unsupported(failure, mock, by_spec=mock.spec is not None and not fixes)
         yield rule.finding(
-            place.unit.path,
-            async_doubles.attribute_span(place) if failure.in_test else place.span,
-            _message(context, failure, spec, close),
-            related=tuple(related),
-            fixes=_fixes(failure, close),
+            place.unit.path, span, message, related=tuple(_related(failure, mock)), fixes=fixes
         )
 
 
-def _spec_of(failure: Failure) -> Spec | None:
-    """The spec that lacks the attribute; None where the attribute was deleted, or is an assertion misspelled."""
-    mock, name = failure.subject, failure.detail
-    if not isinstance(mock, Mock) or mock.spec is None or f"deleted.{name}" in mock.slots:
-        return None
-    if name.startswith(_LIKE_ASSERTIONS) or name in FORBIDDEN_WITHOUT_PREFIX:
-        return None
-    return mock.spec
+def _by_place(context: Context) -> list[tuple[Place, list[tuple[Outcome, Failure]]]]:
+    """The failures of doubles, by what stands in the test: the use, or what hands the double over."""
+    groups: dict[object, tuple[Place, list[tuple[Outcome, Failure]]]] = {}
+    for in_test in (True, False):
+        for outcome, failure in async_doubles.failures(context, *_MISUSES, in_test=in_test):
+            place = failure.place if in_test else failure.handed
+            if place is not None and isinstance(failure.subject, Mock):
+                key = (place.key, failure.detail)
+                groups.setdefault(key, (place, []))[1].append((outcome, failure))
+    return list(groups.values())
+
+
+def _related(failure: Failure, mock: Mock) -> Iterator[Related]:
+    yield async_doubles.made_here(mock)
+    entity = mock.spec.entity if mock.spec is not None else None
+    if entity is not None:
+        yield Related(entity.path, entity.span, f"the spec: `{entity.name}`")
+    if not failure.in_test:
+        done = "read" if failure.misuse is Misuse.MISSING_ATTRIBUTE else "used"
+        yield Related(failure.place.unit.path, failure.place.span, f"{done} here")
+
+
+@dataclass(frozen=True)
+class _Reason:
+    """Why a double has no such attribute."""
+
+    message: str
+    close: str | None = None
+    """The attribute that was probably meant."""
+
+    @classmethod
+    def of(cls, context: Context, failure: Failure) -> _Reason | None:
+        """None where an assertion is misspelled."""
+        mock, name = failure.subject, failure.detail
+        assert isinstance(mock, Mock)
+        if name.startswith(_LIKE_ASSERTIONS) or name in FORBIDDEN_WITHOUT_PREFIX:
+            return None
+        double = async_doubles.readable(mock)
+        who = "this"
+        if not failure.in_test:
+            who = f"`{failure.calls[-1].function.name}` reads `{async_doubles.source_of(failure)}`, which"
+        start = f"{who} raises {failure.exception}: `{double}` has no `{name}`"
+        if failure.error.startswith("Cannot set "):
+            return cls(f"{start}, and it is sealed; set `{name}` before `seal`")
+        if is_magic(name) and mock.spec is None:
+            return cls(f"{start}, because {_bare(mock)}; {_mend(mock)}")
+        if failure.error == name:
+            return cls(f"{start}, because the test deletes it; do not read it, or set it again")
+        if failure.error.endswith(f".{name}"):
+            return cls(f"{start}, because it is sealed; configure `{name}` before `seal`")
+        assert mock.spec is not None
+        return cls(*_not_in_spec(context, failure, mock.spec, start))
+
+
+def _not_in_spec(context: Context, failure: Failure, spec: Spec, start: str) -> tuple[str, str | None]:
+    name = failure.detail
+    assert isinstance(failure.subject, Mock)
+    what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"
+    start = f"{start}, because {what} has none"
+    # No special method stands for another.
+    close = nearest(name, _known(context, spec)) if not is_magic(name) else None
+    if isinstance(spec.entity, ClassEntity) and _set_on_instances(context, spec.entity, name):
+        double = async_doubles.readable(failure.subject)
+        return (
+            f"{start}: it is only set on instances, and `spec` looks at the class; set `{double}.{name}`, "
+            "or give the class an attribute of that name"
+        ), close
+    if close is not None:
+        return f"{start}; did you mean `{close}`?", close
+    return f"{start}; set it on the double, or correct the name", None
+
+
+def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:
+    """An operation, subscript, loop or ``with`` that needs a special method which the double has not."""
+    used = async_doubles.source_of(failure)
+    who = f"`{used}`" if failure.in_test else f"`{failure.calls[-1].function.name}` uses `{used}`, which"
+    start = f"{who} raises {failure.exception}: {failure.error}"
+    spec = mock.spec
+    if spec is None or not by_spec:
+        return f"{start}, because {_bare(mock)}; {_mend(mock)}"
+    what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"
+    return f"{start}, because {what} has no special method for that; correct the use, or the spec"
+
+
+def _bare(mock: Mock) -> str:
+    kind = async_doubles.article(mock.kind.value)
+    name = "it" if mock.unnamed else f"`{async_doubles.readable(mock)}`"
+    if not mock.kind.magic:
+        return f"{name} is {kind}, which has no special methods"
+    return f"{name} is {kind}, which has this special method only when it is set"
+
+
+def _mend(mock: Mock) -> str:
+    if not mock.root.kind.magic:
+        return async_doubles.make_magic(mock)
+    return "set it, or give the double a real value there"
 
 
 def _known(context: Context, spec: Spec) -> list[str]:
@@ -72,25 +162,6 @@ def _known(context: Context, spec: Spec) -> list[str]:
         if (isinstance(declaration, model.Assign) and declaration.value is not None)
         or isinstance(declaration, (model.Function, model.Class))
     ]
-
-
-def _message(context: Context, failure: Failure, spec: Spec, close: str | None) -> str:
-    assert isinstance(failure.subject, Mock)
-    double = async_doubles.readable(failure.subject)
-    name = failure.detail
-    who = "this"
-    if not failure.in_test:
-        who = f"`{failure.calls[-1].function.name}` reads `{async_doubles.source_of(failure)}`, which"
-    what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"
-    start = f"{who} raises {failure.exception}: `{double}` has no `{name}`, because {what} has none"
-    if isinstance(spec.entity, ClassEntity) and _set_on_instances(context, spec.entity, name):
-        return (
-            f"{start}: it is only set on instances, and `spec` looks at the class; set `{double}.{name}`, "
-            "or give the class an attribute of that name"
-        )
-    if close is not None:
-        return f"{start}; did you mean `{close}`?"
-    return f"{start}; set it on the double, or correct the name"
 
 
 def _set_on_instances(context: Context, entity: ClassEntity, name: str) -> bool:

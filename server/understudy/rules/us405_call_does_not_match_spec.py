@@ -6,18 +6,21 @@ import ast
 from collections.abc import Iterator
 
 from understudy.doubles.state import Failure, Misuse
-from understudy.doubles.values import Mock, Place
+from understudy.doubles.values import Mock, MockKind, Place
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
-from understudy.infer.entities import FunctionEntity
+from understudy.infer.entities import ClassEntity, FunctionEntity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
+
+_MISUSES = (Misuse.REFUSED_ARGUMENTS, Misuse.NOT_CALLABLE)
+_CALLABLE = {MockKind.NON_CALLABLE: "a Mock", MockKind.NON_CALLABLE_MAGIC: "a MagicMock"}
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     found = [
-        *async_doubles.failures(context, Misuse.REFUSED_ARGUMENTS, in_test=True),
-        *async_doubles.failures(context, Misuse.REFUSED_ARGUMENTS, in_test=False),
+        *async_doubles.failures(context, *_MISUSES, in_test=True),
+        *async_doubles.failures(context, *_MISUSES, in_test=False),
     ]
     first: dict[object, tuple[Place, Failure]] = {}
     for _, failure in found:
@@ -43,6 +46,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 
 def _message(failure: Failure, mock: Mock) -> str:
+    if failure.misuse is Misuse.NOT_CALLABLE:
+        return _not_callable(failure, mock)
     assert mock.spec is not None and mock.spec.entity is not None
     signature = f"its autospec is `{mock.spec.entity.name}({failure.detail})`"
     double = async_doubles.readable(mock)
@@ -50,6 +55,22 @@ def _message(failure: Failure, mock: Mock) -> str:
         return f"this fails whatever `{double}` was called with: {failure.error}, because {signature}"
     who = "this" if failure.in_test else f"`{failure.calls[-1].function.name}` calls `{double}`, which"
     return f"{who} raises {failure.exception}: {failure.error}; `{double}` is called, and {signature}"
+
+
+def _not_callable(failure: Failure, mock: Mock) -> str:
+    used = async_doubles.source_of(failure)
+    who = f"`{used}`" if failure.in_test else f"`{failure.calls[-1].function.name}` does `{used}`, which"
+    start = f"{who} raises {failure.exception}: {failure.error}"
+    spec = mock.spec
+    double = "it" if mock.unnamed else f"`{async_doubles.readable(mock)}`"
+    if spec is not None and isinstance(spec.entity, ClassEntity) and spec.instance:
+        name = spec.entity.name
+        return (
+            f"{start}, because {double} stands for an instance of `{name}`, which has no `__call__`; "
+            f"call a method of it, or let it stand for the class"
+        )
+    kind = async_doubles.article(mock.kind.value)
+    return f"{start}, because {double} is {kind}; make it {_CALLABLE[mock.kind]}"
 
 
 def _fixes(failure: Failure) -> tuple[Fix, ...]:

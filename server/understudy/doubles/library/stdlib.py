@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 RAISE_NOTHING = frozenset(
     {
-        "asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", "asyncio.iscoroutine",
+        "asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", "asyncio.wait_for", "asyncio.iscoroutine",
         "asyncio.iscoroutinefunction", "inspect.isawaitable", "inspect.iscoroutine",
-        "inspect.iscoroutinefunction",
+        "inspect.iscoroutinefunction", "pytest.raises", "contextlib.suppress",
     }
 )  # fmt: skip
 """Functions that raise nothing of their own but the ``TypeError`` that is modelled here."""
@@ -61,7 +61,15 @@ def call_asyncio(
     if name in ("shield", "ensure_future", "create_task") and values and isinstance(values[0], Mock):
         return awaited(0)
     if name in ("wait_for", "shield", "ensure_future", "create_task") and values:
-        return Coroutine(lambda: awaited(0), place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
+
+        def finished() -> Value:
+            given = awaited(0)
+            if name == "wait_for":
+                # It may take too long.
+                machine.may_fail()
+            return given
+
+        return Coroutine(finished, place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
     if name == "run" and values:
         return awaited(0)
     if name == "gather":
