@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from understudy import executors
 from understudy.engine import Analysis, Project
+from understudy.executors import ExecutorError, Workers
 from understudy.finding import Finding
 from understudy.fixes import apply
 from understudy.infer.tier2 import Tier2
@@ -23,6 +25,7 @@ from understudy.report.baseline import Baseline, BaselineError, Entry
 from understudy.results import Caches, Results
 from understudy.rules import registry
 from understudy.show import Outcome, Sources, show
+from understudy.source.suppress import UNUSED_CODE
 
 _ROUNDS = 5
 """A fix may uncover another finding; after this many rounds the rest is left for the next run."""
@@ -46,6 +49,7 @@ class Options:
     exit_zero: bool = False
     python: str | None = None
     jobs: int | None = None
+    executor: str = executors.PROCESSES
     statistics: bool = False
     baseline: Path | None = None
     write_baseline: bool = False
@@ -56,6 +60,8 @@ class Options:
 def run(options: Options, out: TextIO, err: TextIO) -> int:
     """Check, report, and give the exit status."""
     try:
+        if options.executor != executors.PROCESSES and options.jobs is not None:
+            raise _Unusable(f"--jobs counts processes: leave it or --executor {options.executor} out")
         projects, complete = _projects(options, err)
         baseline = _baseline(options)
     except _Unusable as error:
@@ -71,25 +77,30 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
     findings: list[Finding] = []
     problems: list[str] = []
     judged: dict[Path, Project] = {}
-    fixed = 0
+    fixed = done = 0
     caches = Caches(partial(_say, err), used=options.cache)
     for project, _ in projects:
         project.workspace.kept_facts = caches.facts(project.config)
     results = [caches.results(project) for project, _ in projects]
     kept = [_usable(each.known(files), options) for each, (_, files) in zip(results, projects, strict=True)]
     unknown = sum(len(files) - len(done) for done, (_, files) in zip(kept, projects, strict=True))
-    processes = process_count(options.jobs, unknown)
+    workers = _workers(options, unknown)
     with (
         caches,
         Tier2(on_disabled=partial(_say, err)) as tier2,
-        Checker([project for project, _ in projects], processes, err) as checker,
+        Checker([project for project, _ in projects], workers, err) as checker,
     ):
         for project, _ in projects:
             project.tier2 = tier2
         for index, (project, files) in enumerate(projects):
-            first = _check(checker, index, files, kept[index], results[index])
-            checked, mended = _fix(checker, index, project, files, first, visible, options, err)
+            try:
+                first = _check(checker, index, files, kept[index], results[index])
+                checked, mended = _fix(checker, index, project, files, first, visible, options, err)
+            except ExecutorError as error:
+                _say(err, error)
+                return COULD_NOT_RUN
             fixed += mended
+            done += len(checked)
             said, well = _problems(checked)
             for sentence in said:
                 print(sentence, file=err)
@@ -97,26 +108,40 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
             complete = well and complete
             judged.update((item.analysis.path, project) for item in checked if _whole(item))
             found = project.finish([item.analysis for item in checked])
+            if checker.interrupted:
+                # What a suppression hides may be found by the analysis of a file that is not done.
+                found = [finding for finding in found if finding.code != UNUSED_CODE]
             if options.diff:
                 _print_diff(project, visible(found), options, base, out, err)
             findings.extend(found)
+            if checker.interrupted:
+                break
     findings = _sorted_once(findings)
+    if checker.interrupted:
+        complete = False
+        asked = sum(len(files) for _, files in projects)
+        problems.append(
+            f"interrupted when {done} of {plural(asked, 'file')} were checked: there may be more findings"
+        )
+        _say(err, problems[-1])
     known = None
     if baseline is not None:
         compared = baseline.compare(findings, sources.parsed)
         gone = [entry for entry in compared.missing if _is_gone(baseline.path(entry), entry.code, judged)]
-        if options.write_baseline:
+        if hidden is not None:
+            findings, known = compared.new, compared.known
+            _tell_gone(baseline, gone, base, err)
+        elif checker.interrupted:
+            _say(err, f"{baseline.file} was not written")
+        else:
             try:
                 _write(baseline, findings, sources, set(compared.missing) - set(gone), err)
             except BaselineError as error:
                 _say(err, error)
                 return COULD_NOT_RUN
             findings, known = [], len(findings)
-        else:
-            findings, known = compared.new, compared.known
-            _tell_gone(baseline, gone, base, err)
     if not options.diff:
-        outcome = Outcome(findings, sources, base, problems, complete, known)
+        outcome = Outcome(findings, sources, base, problems, complete, checker.interrupted, known)
         show(outcome, options.output_format, options.statistics, out)
     if fixed and options.output_format == "text":
         print(f"Fixed {plural(fixed, 'finding')}.", file=err)
@@ -131,6 +156,14 @@ class _Unusable(Exception):
 
 def _say(err: TextIO, sentence: object) -> None:
     print(f"understudy: {one_line(str(sentence))}", file=err)
+
+
+def _workers(options: Options, files: int) -> Workers | None:
+    """Who is to analyse so many files; None for this process."""
+    processes = process_count(options.jobs, files)
+    if options.executor == executors.PROCESSES and processes == 1:
+        return None
+    return executors.chosen(options.executor, processes)
 
 
 def _baseline(options: Options) -> Baseline | None:
@@ -291,11 +324,12 @@ def _usable(known: Mapping[Path, Analysis], options: Options) -> Mapping[Path, A
 def _check(
     checker: Checker, index: int, files: Sequence[Path], known: Mapping[Path, Analysis], results: Results
 ) -> list[Checked]:
-    """What is known from earlier, and what had to be found out, in the order of the files."""
+    """What is known from earlier, and what had to be found out, in the order of the files; with Ctrl-C, not all."""
     new = checker.check(index, [path for path in files if path not in known])
     results.keep(new)
     found = {item.analysis.path: item for item in new}
-    return [found[path] if path in found else Checked(known[path]) for path in files]
+    found.update((path, Checked(done)) for path, done in known.items())
+    return [found[path] for path in files if path in found]
 
 
 def _fix(
@@ -309,7 +343,7 @@ def _fix(
     err: TextIO,
 ) -> tuple[list[Checked], int]:
     """With ``--fix``, fix and check again until nothing is left to fix; how many findings were fixed."""
-    if not options.fix or options.diff:
+    if not options.fix or options.diff or checker.interrupted:
         return checked, 0
     fixed = 0
     refused: dict[str, None] = {}
@@ -326,6 +360,8 @@ def _fix(
             break
         checker.changed(index, [change.path for change in outcome.changed])
         checked = checker.check(index, files)
+        if len(checked) < len(files):  # interrupted
+            break
     for sentence in refused:
         _say(err, sentence)
     return checked, fixed

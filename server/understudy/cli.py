@@ -87,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         help="processes to use (default: one; for more than 60 files one per processor, at most 8)",
     )
     check.add_argument(
+        "--executor",
+        type=_executor,
+        default="processes",
+        metavar="WHERE",
+        help="dask://HOST:PORT, ray or ray://HOST:PORT: let a cluster check the files (default: processes)",
+    )
+    check.add_argument(
         "--statistics", action="store_true", help="count by rule and folder; with json, print that alone"
     )
     check.set_defaults(run=_check)
@@ -136,6 +143,17 @@ def _positive(value: str) -> int:
     return number
 
 
+def _executor(value: str) -> str:
+    scheme, separator, address = value.partition("://")
+    if value not in ("processes", "ray") and not (separator and scheme in ("dask", "ray")):
+        raise argparse.ArgumentTypeError(
+            f"expected processes, dask://HOST:PORT, ray or ray://HOST:PORT, got {value!r}"
+        )
+    if separator:
+        _address(address)
+    return value
+
+
 def _address(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
@@ -158,6 +176,7 @@ def _check(arguments: argparse.Namespace) -> int:
             exit_zero=arguments.exit_zero,
             python=arguments.python,
             jobs=arguments.jobs,
+            executor=arguments.executor,
             statistics=arguments.statistics,
             baseline=arguments.baseline,
             write_baseline=arguments.write_baseline,

@@ -15,12 +15,14 @@ from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.workspace import Dependency, Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
-from understudy.project import environment, target
+from understudy.project import environment as environments
+from understudy.project import target
 from understudy.project.config import Config, load_pytest
 from understudy.project.discover import discover
+from understudy.project.environment import Environment
 from understudy.rules import registry
 from understudy.rules.base import Context
-from understudy.source.suppress import MARKER, Suppressions, Unused
+from understudy.source.suppress import MARKER, UNUSED_CODE, Suppressions, Unused
 from understudy.source.text import SourceError
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
@@ -49,19 +51,29 @@ class Project:
     """A root folder with its configuration and environment."""
 
     def __init__(
-        self, root: Path, config: Config, tier2: Names | None = None, kept_facts: KeptFacts | None = None
+        self,
+        root: Path,
+        config: Config,
+        tier2: Names | None = None,
+        kept_facts: KeptFacts | None = None,
+        *,
+        environment: Environment | None = None,
+        folder: Path | None = None,
     ) -> None:
         """
         :param tier2: asked, after everything else, about what facts could not name.
         :param kept_facts: of earlier runs.
+        :param environment: what another process found out; None to look for it.
+        :param folder: what names in problems are relative to; None for the working directory.
         """
         self.tier2 = tier2
         self._is_test: dict[Path, bool] = {}
         self.root = root
         self.config = config
-        self.environment = environment.find(
+        self.environment = environment or environments.find(
             root, str(config.python) if config.python else None, os.environ.get("VIRTUAL_ENV")
         )
+        self._folder = folder
         self.workspace = Workspace(
             root,
             self.environment,
@@ -159,7 +171,7 @@ class Project:
 
     def display(self, path: Path) -> str:
         """A path as problems name it: from the current folder where it is below."""
-        relative = os.path.relpath(path)
+        relative = os.path.relpath(path, self._folder or os.curdir)
         return str(path) if relative.startswith("..") else relative
 
     # --- what is shown
@@ -218,7 +230,7 @@ def _identity(finding: Finding) -> tuple[str, Path, tuple[int, ...]]:
 def _unused(path: Path, unused: Unused) -> Finding:
     listed = ", ".join(unused.codes)
     message = f"this suppression hides nothing: {listed}" if listed else "this suppression hides nothing"
-    rule = registry.all_rules()["US901"]
+    rule = registry.all_rules()[UNUSED_CODE]
     edit = Edit(path, unused.removal, unused.content)
     return rule.finding(
         path,

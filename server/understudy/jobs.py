@@ -1,37 +1,41 @@
-"""Analysing many files: in this process, or in several at once with the same results."""
+"""Analysing many files: in this process, or at several places at once with the same results."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import signal
+import threading
 import traceback
+import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import TextIO
 
 from understudy.engine import Analysis, Project
+from understudy.executors import Workers
 from understudy.index.dependencies import Places, matching, spelled
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.store import Store
 from understudy.index.workspace import Dependency
+from understudy.progress import Progress
 from understudy.project.config import Config
+from understudy.project.environment import Environment
+from understudy.report import one_line
 
 _FEW_FILES = 60
 """Up to here, starting processes costs more than they save."""
 _MOST_PROCESSES = 8
 _MOST = 61 if os.name == "nt" else 1024
 """More are refused by Windows, and of no use elsewhere."""
-_SMALLEST_BATCH = 4
-_BETWEEN_PROGRESS = 0.1
+_SMALLEST_BATCH, _LARGE_BATCH = 4, 32
+_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,27 @@ def _crash(code: str, error: Exception) -> str:
 
 
 class Checker:
-    """Analyses the files of several projects. Leave its ``with`` block to end the processes."""
+    """Analyses the files of several projects. Leave its ``with`` block to end the workers."""
 
-    def __init__(self, projects: Sequence[Project], processes: int, err: TextIO) -> None:
+    def __init__(self, projects: Sequence[Project], workers: Workers | None, err: TextIO) -> None:
+        """
+        :param workers: None to do everything in this process.
+        """
         self._projects = projects
-        self._processes = processes
+        self._workers = workers
+        self._executor: Executor | None = None
         self._err = err
         self._changed: list[list[Path]] = [[] for _ in projects]
-        self._pool: ProcessPoolExecutor | None = None
+        self._settings = Settings(
+            uuid.uuid4().hex,
+            Path.cwd(),
+            tuple(
+                (project.root, project.config, project.environment, project.workspace.kept_facts is not None)
+                for project in projects
+            ),
+        )
+        self.interrupted = False
+        """True: the user wants no more; what :meth:`check` gave was not everything."""
 
     def __enter__(self) -> Checker:
         return self
@@ -113,7 +130,7 @@ class Checker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(at_once=kind is not None)
+        self._close(at_once=kind is not None or self.interrupted)
 
     def changed(self, index: int, paths: Iterable[Path]) -> None:
         """Files of a project were written: read them again."""
@@ -122,80 +139,74 @@ class Checker:
             self._changed[index].append(path)
 
     def check(self, index: int, files: Sequence[Path]) -> list[Checked]:
-        """The files of a project, in the order given."""
-        progress = _Progress(self._err, len(files))
+        """The files of a project, in the order given; with Ctrl-C, those that were done.
+
+        :raises ExecutorError: there are no such workers.
+        """
+        progress = Progress(self._err, len(files))
         found: dict[Path, Checked] = {}
         try:
-            if self._processes > 1 and len(files) > 1:
-                for batch in self._in_processes(index, files):
-                    found.update((checked.analysis.path, checked) for checked in batch)
-                    progress.advance(len(batch))
+            if self._workers is not None and len(files) > 1:
+                for batch in self._by_workers(self._workers, index, files):
+                    for checked in batch:
+                        found[checked.analysis.path] = checked
+                        progress.advance(checked.analysis.findings)
+                    progress.draw()
                 if self._projects[index].tier2 is not None:
-                    # The other processes have no second tier: one is enough, and it is asked from here.
+                    # The workers have no second tier: one is enough, and it is asked from here.
                     for path in [path for path, checked in found.items() if checked.analysis.questions]:
                         found[path] = check_file(self._projects[index], path)
-            # Here is what runs in this process from the start, and what is left when the others ended.
+            # Here is what runs in this process from the start, and what is left when the workers failed.
             for path in files:
                 if path not in found:
                     found[path] = check_file(self._projects[index], path)
-                    progress.advance(1)
+                    progress.advance(found[path].analysis.findings)
+                    progress.draw()
+        except KeyboardInterrupt:
+            self.interrupted = True
         finally:
             progress.clear()
-        return [found[path] for path in files]
+        return [found[path] for path in files if path in found]
 
-    def _in_processes(self, index: int, files: Sequence[Path]) -> Iterator[list[Checked]]:
-        """What comes back, as it does; not everything when processes cannot be had, or die."""
+    def _by_workers(self, workers: Workers, index: int, files: Sequence[Path]) -> Iterator[list[Checked]]:
+        """What comes back, as it does, and an empty list now and then while nothing does; not everything when
+        workers cannot be had, or die."""
         try:
-            if os.name == "posix":
-                from multiprocessing import resource_tracker
-
-                # Its start would let Ctrl-C through again.
-                resource_tracker.ensure_running()
-            # The processes must not end by Ctrl-C on their own: it is this one that ends them.
+            # Processes must not end by Ctrl-C on their own: it is this one that ends them.
             with without_interrupts():
-                pool = self._started()
+                if self._executor is None:
+                    self._executor = workers.open(partial(unseen, self._settings))
                 changed = tuple(self._changed[index])
-                waiting: list[Future[list[Checked]]] = [
-                    pool.submit(_work, index, batch, changed) for batch in _batches(files, self._processes)
-                ]
-            for done in as_completed(waiting):
-                yield done.result()
-        except (BrokenProcessPool, OSError, ImportError) as error:
-            print(f"understudy: goes on in one process ({error})", file=self._err)
-            self._processes = 1
+                waiting: set[Future[list[Checked]]] = {
+                    self._executor.submit(_work, self._settings, index, batch, changed)
+                    for batch in _batches(files, workers.count)
+                }
+            while waiting:
+                done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+                if not done:
+                    workers.look()
+                    yield []
+        except workers.failures as error:
+            said = str(error).strip() or "the connection is lost"
+            print(f"understudy: goes on in one process ({one_line(said)})", file=self._err)
             self._close(at_once=True)
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-            context = multiprocessing.get_context(method)
-            if method == "forkserver":
-                context.set_forkserver_preload([__name__])
-            settings = tuple(
-                (project.root, project.config, project.workspace.kept_facts is not None)
-                for project in self._projects
-            )
-            self._pool = ProcessPoolExecutor(self._processes, context, _start, (os.getcwd(), settings))
-        return self._pool
+            self._workers = None
 
     def _close(self, *, at_once: bool) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if at_once:
-            for process in multiprocessing.active_children():
-                process.terminate()
-        # Not left to the end of the interpreter, which may find the pool's pipe half closed: CPython's
-        # concurrent.futures then prints a traceback.
-        pool.shutdown(wait=True, cancel_futures=True)
+        if self._workers is not None:
+            self._executor = None
+            self._workers.close(at_once=at_once, forget=partial(_forget, self._settings.token))
 
 
-def _batches(files: Sequence[Path], processes: int) -> Iterator[tuple[Path, ...]]:
-    """Large ones first, small ones at the end, so that none is left to one process while the others idle.
-    Neighbours stay together: they look at the same files."""
+def _batches(files: Sequence[Path], places: int) -> Iterator[tuple[Path, ...]]:
+    """Large ones first, small ones at the end, so that none is left to one worker while the others idle; none so
+    large that nothing is heard of it for long. Neighbours stay together: they look at the same files."""
     start = 0
+    largest = max(_LARGE_BATCH, len(files) // (8 * places))
     while start < len(files):
-        size = max(_SMALLEST_BATCH, (len(files) - start) // (2 * processes))
+        size = max(_SMALLEST_BATCH, min(largest, (len(files) - start) // (2 * places)))
         yield tuple(files[start : start + size])
         start += size
 
@@ -213,19 +224,31 @@ def without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# --- in the other processes
+# --- on the workers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker has to know, so that it answers as this process would."""
+
+    token: str
+    """Of one run: what a worker keeps is of no use to another."""
+    folder: Path
+    """Names in messages are relative to it."""
+    projects: tuple[tuple[Path, Config, Environment, bool], ...]
+    """The last: is there a cache?"""
 
 
 class _Worker:
-    def __init__(self, settings: Sequence[tuple[Path, Config, bool]]) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._projects: dict[int, Project] = {}
         self._known_changes: dict[int, int] = {}
 
     def check(self, index: int, files: Sequence[Path], changed: Sequence[Path]) -> list[Checked]:
         project = self._projects.get(index)
         if project is None:
-            project = self._projects[index] = _project(*self._settings[index])
+            project = self._projects[index] = _project(self.settings, *self.settings.projects[index])
         for path in changed[self._known_changes.get(index, 0) :]:
             project.workspace.changed_on_disk(path)
         self._known_changes[index] = len(changed)
@@ -235,26 +258,43 @@ class _Worker:
         return _light(checked, project)
 
 
-def _project(root: Path, config: Config, with_cache: bool) -> Project:
-    if not with_cache:
-        return Project(root, config)
+def _project(
+    settings: Settings, root: Path, config: Config, environment: Environment, with_cache: bool
+) -> Project:
     # The first process says what is wrong with the cache.
-    return Project(root, config, kept_facts=KeptFacts(Store(config.cache_url, lambda sentence: None)))
+    kept = KeptFacts(Store(config.cache_url, lambda sentence: None)) if with_cache else None
+    return Project(root, config, None, kept, environment=environment, folder=settings.folder)
 
 
 _worker: _Worker | None = None
+_alone = threading.Lock()
+"""A worker of a cluster may have several threads, and a project is for one at a time."""
 
 
-def _start(folder: str, settings: tuple[tuple[Path, Config, bool], ...]) -> None:
+def _work(
+    settings: Settings, index: int, files: tuple[Path, ...], changed: tuple[Path, ...]
+) -> list[Checked]:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.chdir(folder)
-    _worker = _Worker(settings)
+    with _alone:
+        if _worker is None or _worker.settings.token != settings.token:
+            _worker = _Worker(settings)
+        return _worker.check(index, files, changed)
 
 
-def _work(index: int, files: tuple[Path, ...], changed: tuple[Path, ...]) -> list[Checked]:
-    assert _worker is not None
-    return _worker.check(index, files, changed)
+def _forget(token: str) -> None:
+    global _worker
+    with _alone:
+        if _worker is not None and _worker.settings.token == token:
+            _worker = None
+
+
+def unseen(settings: Settings) -> str | None:
+    """Why a worker would find something else; None when it sees the files of the projects."""
+    for root, _, environment, _ in settings.projects:
+        for folder in (root, *environment.stdlib, *environment.site):
+            if not folder.is_dir():
+                return f"does not see {folder}"
+    return None
 
 
 def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
@@ -281,36 +321,3 @@ def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
         analysis = replace(item.analysis, dependencies=frozenset(), conditions=frozenset())
         light.append(replace(item, analysis=analysis, rests=Rests(table, row)))
     return light
-
-
-# --- progress
-
-
-class _Progress:
-    """A line on a terminal that is gone at the end; nothing elsewhere."""
-
-    def __init__(self, stream: TextIO, total: int) -> None:
-        self._stream = stream
-        self._total = total
-        self._done = 0
-        self._width = 0
-        self._next = monotonic() + _BETWEEN_PROGRESS
-        self._shown = stream.isatty() and os.environ.get("TERM") != "dumb"
-
-    def advance(self, files: int) -> None:
-        self._done += files
-        if self._shown and monotonic() >= self._next:
-            self._next = monotonic() + _BETWEEN_PROGRESS
-            line = f"Checking: {self._done} of {self._total} files"
-            self._write(line.ljust(self._width))
-            self._width = len(line)
-
-    def clear(self) -> None:
-        if self._width:
-            self._write(" " * self._width)
-            self._write("")
-            self._width = 0
-
-    def _write(self, line: str) -> None:
-        self._stream.write(f"\r{line}")
-        self._stream.flush()

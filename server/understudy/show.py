@@ -53,6 +53,8 @@ class Outcome:
     complete: bool = True
     """False: because of it, the check failed."""
 
+    partial: bool = False
+    """True: the user has ended the check before it was done."""
     known: int | None = None
     """How many findings a baseline hides; None without a baseline."""
 
@@ -89,7 +91,7 @@ def show(outcome: Outcome, output_format: str, statistics: bool, out: TextIO) ->
         from understudy.report import text
 
         out.write(text.render(findings, outcome.sources.text, base, text.look(out)))
-        out.write(text.summary(findings, outcome.known))
+        out.write(text.summary(findings, outcome.known, so_far=outcome.partial))
     if statistics:
         from understudy.report import statistics as counts
 

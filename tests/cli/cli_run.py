@@ -56,13 +56,17 @@ class Ran:
         return objects
 
 
+def environ() -> dict[str, str]:
+    """That of this process, without what would change what is found or how it looks."""
+    return {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "COLUMNS")}
+
+
 def run(folder: Path, *arguments: str | Path) -> Ran:
     """``understudy ARGUMENTS``. It never ends with a traceback, and never hangs."""
-    environ = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "COLUMNS")}
     done = subprocess.run(
         [sys.executable, "-m", "understudy", *map(str, arguments)],
         cwd=folder,
-        env={**environ, "PYTHONIOENCODING": "utf-8"},
+        env={**environ(), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,

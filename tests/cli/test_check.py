@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
-from cli_run import AWAITED, FIXED, check, contents, project, run
-from understudy.jobs import Checker, process_count
+from cli_run import AWAITED, FIXED, check, contents, environ, project, run
+from understudy import cli, jobs
+from understudy.engine import Project
+from understudy.executors import Processes
+from understudy.jobs import process_count
 from understudy.rules import registry
 
 HERE = Path(__file__).parent
@@ -327,12 +332,20 @@ def test_processes_change_nothing(tmp_path: Path, output_format: str, options: l
     files: dict[str, str | bytes] = {f"test_{n}": AWAITED for n in range(20)}
     files |= {"test_bad": "def f(:\n", "test_latin": b"\xe9", "test_unused": UNUSED}
     folder = project(tmp_path / "other", "[tool.understudy]\n", **files)
-    command: list[str | Path] = ["check", "--output-format", output_format, *options, BACKEND, folder]
+    command: list[str | Path] = [
+        "check",
+        "--no-cache",
+        "--output-format",
+        output_format,
+        *options,
+        BACKEND,
+        folder,
+    ]
     alone = run(tmp_path, *command, "--jobs", "1")
     assert (alone.status, len(alone.messages)) == (2, 2)
     assert "US108" in alone.out
-    for jobs in ("2", "3"):
-        assert run(tmp_path, *command, "--jobs", jobs) == alone
+    for number in ("2", "3"):
+        assert run(tmp_path, *command, "--jobs", number) == alone
 
 
 def test_processes_see_what_was_fixed(tmp_path: Path) -> None:
@@ -349,12 +362,10 @@ def test_processes_see_what_was_fixed(tmp_path: Path) -> None:
 def test_processes_that_cannot_be_had_are_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from understudy import cli
-
-    def refuses(_: Checker) -> None:
+    def refuses(_: Processes, visible: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Checker, "_started", refuses)
+    monkeypatch.setattr(Processes, "open", refuses)
     monkeypatch.chdir(project(tmp_path, test_a=AWAITED, test_b=AWAITED))
     assert cli.main(["check", "--output-format", "concise", "--jobs", "2"]) == 1
     captured = capsys.readouterr()
@@ -364,24 +375,100 @@ def test_processes_that_cannot_be_had_are_done_without(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_stops_with_one_line(tmp_path: Path, jobs: str) -> None:
-    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(6000))
-    folder = project(tmp_path, **{f"test_{n}": source for n in range(40)})
-    command = [sys.executable, "-m", "understudy", "check", "--jobs", jobs]
+def test_ctrl_c_stops_and_shows_what_was_found(tmp_path: Path, jobs: str) -> None:
+    slow = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(4000))
+    files: dict[str, str | bytes] = {f"test_{n:02}": AWAITED for n in range(10)}
+    files |= {f"test_{n}": slow for n in range(10, 40)}
+    folder = project(tmp_path, **files)
+    master, slave = os.openpty()
     running = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "understudy", "check", "--output-format", "concise", "--jobs", jobs],
+        cwd=folder,
+        env={**environ(), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        text=True,
+        start_new_session=True,
     )
-    time.sleep(1.5)
-    assert running.poll() is None, "it was over too soon for this test"
-    started = time.monotonic()
+    os.close(slave)
+    said = b""
+    while not re.search(rb" [1-9]\d* of 40 files", said):
+        said += os.read(master, 4096)
     os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (2, "", "understudy: interrupted\n")
-    assert time.monotonic() - started < 10
+    out, _ = running.communicate(timeout=60)
+    rest = _read_to_end(master)
+    assert running.returncode == 2
+    match = re.search(
+        rb"(?:^|\r)understudy: interrupted when (\d+) of 40 files were checked: there may be more findings\r\n$",
+        rest,
+    )
+    assert match is not None, rest
+    found = out.splitlines()
+    assert len(found) == int(match[1]) < 40, "each file has one"
+    assert found == check(folder, *(line.partition(":")[0] for line in found)).out.splitlines()
     deadline = time.monotonic() + 10
     while _alive(running.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _alive(running.pid), "a process was left behind"
+
+
+def test_ctrl_c_in_json_and_sarif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """What is printed stays one document, says that it is not all, and no suppression is called unused."""
+    folder = project(tmp_path, test_a=AWAITED, test_b=UNUSED, test_c=AWAITED, test_d=AWAITED)
+    monkeypatch.chdir(folder)
+    _interrupt_at(monkeypatch, "test_c.py")
+    assert cli.main(["check", "--output-format", "json"]) == 2
+    captured = capsys.readouterr()
+    assert [item["filename"] for item in json.loads(captured.out)] == ["test_a.py"]
+    said = "interrupted when 2 of 4 files were checked: there may be more findings"
+    assert captured.err == f"understudy: {said}\n"
+    assert cli.main(["check", "--output-format", "sarif"]) == 2
+    (invocation,) = json.loads(capsys.readouterr().out)["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert invocation["toolExecutionNotifications"] == [{"level": "error", "message": {"text": said}}]
+    assert cli.main(["check"]) == 2
+    assert capsys.readouterr().out.endswith("Found 1 error in 1 file so far; 1 can be fixed with --fix.\n")
+
+
+def test_ctrl_c_leaves_files_and_baseline_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    folder = project(tmp_path, test_a=AWAITED, test_b=AWAITED)
+    before = contents(folder)
+    monkeypatch.chdir(folder)
+    _interrupt_at(monkeypatch, "test_b.py")
+    assert cli.main(["check", "--fix"]) == 2
+    assert cli.main(["check", "--baseline", "known.json", "--write-baseline"]) == 2
+    assert capsys.readouterr().err.endswith("understudy: known.json was not written\n")
+    assert contents(folder) == before
+
+
+Captured: TypeAlias = pytest.CaptureFixture[str]
+
+
+def _interrupt_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Ctrl-C when a file's turn comes."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    real = jobs.check_file
+
+    def check_file(project: Project, path: Path) -> jobs.Checked:
+        if path.name == name:
+            raise KeyboardInterrupt
+        return real(project, path)
+
+    monkeypatch.setattr(jobs, "check_file", check_file)
+
+
+def _read_to_end(master: int) -> bytes:
+    """What was written to a pseudo-terminal, after everybody has closed it."""
+    said = b""
+    try:
+        while chunk := os.read(master, 65536):
+            said += chunk
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(master)
+    return said
 
 
 def _alive(group: int) -> bool:
@@ -400,30 +487,24 @@ def _alive(group: int) -> bool:
 def test_progress_on_a_terminal_only(tmp_path: Path, jobs: str) -> None:
     source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(300))
     folder = project(tmp_path, **{f"test_{n}": source for n in range(10)})
-    quiet = check(folder, "--jobs", jobs)
+    quiet = check(folder, "--no-cache", "--jobs", jobs)
     assert quiet.err == ""
     master, slave = os.openpty()
-    command = [sys.executable, "-m", "understudy", "check", "--output-format", "concise", "--jobs", jobs]
+    command = [sys.executable, "-m", "understudy", "check", "--output-format", "concise"]
     done = subprocess.run(
-        command,
+        [*command, "--no-cache", "--jobs", jobs],
         cwd=folder,
-        env={**os.environ, "TERM": "xterm"},
+        env={**environ(), "TERM": "xterm"},
         stdout=subprocess.PIPE,
         stderr=slave,
         text=True,
         check=False,
     )
     os.close(slave)
-    shown = b""
-    try:
-        while chunk := os.read(master, 65536):
-            shown += chunk
-    except OSError:
-        pass  # how Linux says that the other end is closed
-    os.close(master)
+    shown = _read_to_end(master)
     assert done.stdout == quiet.out
-    assert b"Checking: " in shown
-    assert b" of 10 files" in shown
+    assert b"\rChecking [=" in shown
+    assert re.search(rb"\] \d+ of 10 files, \d+ findings?", shown)
     assert b"\n" not in shown
     assert shown.endswith(b" \r")
 

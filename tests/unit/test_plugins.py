@@ -17,12 +17,20 @@ _TEST = "def test_server(aiohttp_server) -> None:\n    assert aiohttp_server\n"
     ("settings", "found"),
     [
         pytest.param('[project]\nname = "shop"\n', [], id="nothing-says-what-tests-need"),
-        pytest.param('[project]\nname = "shop"\ndependencies = ["pytest"]\n', ["US501"], id="it-needs-pytest"),
-        pytest.param(f"[tool.understudy]\npython = '{sys.executable}'\n", ["US501"], id="its-environment-is-named"),
-        pytest.param('[project]\nname = "shop"\ndependencies = ["pytest-aiohttp"]\n', [], id="a-plugin-is-missing"),
+        pytest.param(
+            '[project]\nname = "shop"\ndependencies = ["pytest"]\n', ["US501"], id="it-needs-pytest"
+        ),
+        pytest.param(
+            f"[tool.understudy]\npython = '{sys.executable}'\n", ["US501"], id="its-environment-is-named"
+        ),
+        pytest.param(
+            '[project]\nname = "shop"\ndependencies = ["pytest-aiohttp"]\n', [], id="a-plugin-is-missing"
+        ),
     ],
 )
-def test_missing_fixtures_where_the_plugins_are_known(settings: str, found: list[str], tmp_path: Path) -> None:
+def test_missing_fixtures_where_the_plugins_are_known(
+    settings: str, found: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "pyproject.toml").write_text(settings, "utf-8")
     test = tmp_path / "test_server.py"
     test.write_text(_TEST, "utf-8")

@@ -568,7 +568,12 @@ class Mocks(Functions):
     def _is_locked(self, mock: Mock, name: str, value: Value) -> bool:
         """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
         other (``NonCallableMock.__setattr__``)."""
-        if not mock.slots.get("sealed") or not mock.certain or mock.cls is not None or isinstance(value, Unknown):
+        if (
+            not mock.slots.get("sealed")
+            or not mock.certain
+            or mock.cls is not None
+            or isinstance(value, Unknown)
+        ):
             return False
         if isinstance(value, Mock) and value.parent is None:
             return False

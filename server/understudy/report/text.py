@@ -85,15 +85,16 @@ def render(findings: Iterable[Finding], text_of: TextOf, base: Path, look: Look 
     )
 
 
-def summary(findings: Iterable[Finding], known: int | None = None) -> str:
+def summary(findings: Iterable[Finding], known: int | None = None, *, so_far: bool = False) -> str:
     """One sentence: how many of what, in how many files, and what can be fixed.
 
     :param known: how many findings are not among them because a baseline has them; None without a baseline.
     """
     findings = list(findings)
+    limit = " so far" if so_far else ""
     aside = "" if known is None else f"; {known or 'none'} in the baseline"
     if not findings:
-        return f"No {'' if known is None else 'new '}findings{aside}.\n"
+        return f"No {'' if known is None else 'new '}findings{limit}{aside}.\n"
     counts = Counter(finding.severity for finding in findings)
     kinds = [plural(counts[severity], severity.value) for severity in Severity if counts[severity]]
     listed = " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
@@ -107,7 +108,7 @@ def summary(findings: Iterable[Finding], known: int | None = None) -> str:
         )
     elif unsafe:
         fixable = f"; {unsafe} can be fixed with --unsafe-fixes"
-    return f"Found {listed} in {files}{fixable}{aside}.\n"
+    return f"Found {listed} in {files}{limit}{fixable}{aside}.\n"
 
 
 def _painter(color: bool) -> Callable[[str, str], str]:
