@@ -63,6 +63,10 @@ class TableIndex:
     def explicit(self) -> bool:
         return self.call is not None
 
+    def is_shared_with(self, other: TableIndex) -> bool:
+        """Is it the same line that makes both, for two tables?"""
+        return (self.path, self.span) == (other.path, other.span)
+
 
 def indexes(models: Models, registry: Registry) -> list[TableIndex]:
     """Every index of the registry whose name is known, in order of file and line."""
@@ -236,13 +240,16 @@ def _inherited_table(models: Models, mapped: Model) -> str | None:
 def table_arguments(
     models: Models, mapped: Model
 ) -> tuple[tuple[model.Term, ...], str | None, int, Path] | None:
-    """``__table_args__``: its positional terms, the schema, and where. None when it is computed."""
+    """``__table_args__``: its positional terms, the schema, and where. None when it is computed, but for a
+    ``declared_attr`` that returns them as they are: each class with a table calls it."""
     for cls in mapped.lineage.classes:
         for declaration in cls.declaration.body:
-            if isinstance(declaration, model.Function) and declaration.name in (
-                "__table_args__",
-                "__table_cls__",
-            ):
+            if isinstance(declaration, model.Function) and declaration.name == "__table_args__":
+                above = mapped.lineage.classes[1:]
+                if declaration.returned is None or mapped.table is None or any(map(models.mapped, above)):
+                    return None
+                return _split(declaration.returned, cls)
+            if isinstance(declaration, model.Function) and declaration.name == "__table_cls__":
                 return None
             if isinstance(declaration, model.Assign) and declaration.target == "__table_args__":
                 if declaration.value is None:

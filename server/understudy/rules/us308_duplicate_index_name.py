@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -15,18 +16,27 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "ndex" not in context.source or context.is_test:
         return
     wanted = {mapped.registry for mapped in context.models.in_file(context.module)}
+    if "declared_attr" in context.source:
+        # A mixin's indexes are those of models in other files.
+        wanted.update(context.models.registries)
+    seen: set[tuple[Span, Span]] = set()
     for key in sorted(wanted):
         registry = context.models.registries.get(key)
         if registry is None:
             continue
         for first, second in duplicates(indexes(context.models, registry)):
             if second.path == context.path and not context.is_test_path(first.path):
+                if (first.span, second.span) in seen:
+                    continue
+                seen.add((first.span, second.span))
                 yield _finding(rule, context, first, second)
 
 
 def _finding(rule: Rule, context: Context, first: TableIndex, second: TableIndex) -> Finding:
     fix = _fix(context, first, second)
     advice = "remove one of them" if _same(first, second) else "give one of them another name"
+    if first.is_shared_with(second):
+        advice = "make the table's name a part of it"
     return rule.finding(
         second.path,
         second.span,
@@ -50,6 +60,8 @@ def _same(first: TableIndex, second: TableIndex) -> bool:
 
 def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
     """Identical ones: remove ``index=True``, or the second ``Index``. Otherwise rename the explicit one."""
+    if first.is_shared_with(second):
+        return _with_table(context, second)
     if _same(first, second):
         implicit = next((index for index in (second, first) if not index.explicit), None)
         if implicit is not None:
@@ -81,6 +93,19 @@ def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
         return None
     edit = Edit(explicit.path, explicit.span, f"{quote}{name}{quote}")
     return Fix(f"Rename the index to `{name}`", Applicability.UNSAFE, (edit,))
+
+
+def _with_table(context: Context, index: TableIndex) -> Fix | None:
+    """``f"{cls.__tablename__}_idx"`` in what each class calls with itself."""
+    text = context.workspace.text(index.path)
+    quoted = text.slice(index.span)
+    line = "\n".join(text.line(row) for row in range(index.span.row))
+    header = re.findall(r"def __table_args__\(\s*(\w+)\s*\)", line)
+    if not header or len(quoted) < 3 or quoted[0] not in "\"'" or set(quoted) & set("{}\\"):
+        return None
+    replaced = f"f{quoted[0]}{{{header[-1]}.__tablename__}}_{quoted[1:]}"
+    edit = Edit(index.path, index.span, replaced)
+    return Fix("Make the table's name a part of it", Applicability.UNSAFE, (edit,))
 
 
 RULE = Rule(
