@@ -384,18 +384,21 @@ def cases(page: Page, folder: Path, interpreter: Interpreter = RUNNING) -> list[
     ]
 
 
-def run(prepared: Sequence[Case], folder: Path, *, with_fixes: bool = True) -> None:
-    """Analyse, fix, and run all the cases; their outcomes are set afterwards."""
+def run(
+    prepared: Sequence[Case], folder: Path, *, with_fixes: bool = True, postgresql: str | None = None
+) -> None:
+    """Analyse, fix, and run all the cases; their outcomes are set afterwards. ``postgresql`` is the URL of a server
+    whose empty schemas take the place of SQLite's databases."""
     jobs: list[dict[str, object]] = []
     prepared = [case for case in prepared if case.applies]
     if not prepared:
         return
     for case in prepared:
         _ = case.findings
-        jobs.append({"folder": str(case.original), "plugins": case.plugins})
+        jobs.append({"folder": str(case.original), "plugins": case.plugins, "postgresql": postgresql})
         if with_fixes and case.has_fixes:
             case.apply_fixes()
-            jobs.append({"folder": str(case.fixed), "plugins": case.plugins})
+            jobs.append({"folder": str(case.fixed), "plugins": case.plugins, "postgresql": postgresql})
     folder.mkdir(parents=True, exist_ok=True)
     request = folder / "jobs.json"
     request.write_text(json.dumps({"jobs": jobs, "parallel": min(2, os.cpu_count() or 1)}), "utf-8")

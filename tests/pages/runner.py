@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,29 @@ def _name(item: Any) -> str:
     return ".".join(reversed(names))
 
 
-def run(folder: str, plugins: list[str]) -> None:
+def on_postgresql(url: str) -> None:
+    """From now on, each engine that is made for an SQLite database gets an empty schema of a PostgreSQL server."""
+    import sqlalchemy
+
+    real = sqlalchemy.create_engine
+
+    def create_engine(given: Any, **options: Any) -> Any:
+        if not str(given).startswith("sqlite"):
+            return real(given, **options)
+        schema = f"understudy_{uuid.uuid4().hex}"
+        with real(url).begin() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
+        return real(url, connect_args={"options": f"-c search_path={schema}"})
+
+    sqlalchemy.create_engine = create_engine
+
+
+def run(folder: str, plugins: list[str], postgresql: str | None = None) -> None:
     """Run the tests of a folder in this process; ``outcome.json`` beside the folder holds the result."""
     import pytest
 
+    if postgresql is not None:
+        on_postgresql(postgresql)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.chdir(folder)
@@ -118,7 +138,7 @@ def _in_child(job: dict[str, Any]) -> None:
     with open(f"{job['folder']}.log", "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    run(job["folder"], job["plugins"])
+    run(job["folder"], job["plugins"], job.get("postgresql"))
 
 
 def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
@@ -173,7 +193,7 @@ def _one_by_one(jobs: list[dict[str, Any]]) -> None:
 def main(arguments: list[str]) -> None:
     if arguments[0] == "--one":
         job = json.loads(arguments[1])
-        run(job["folder"], job["plugins"])
+        run(job["folder"], job["plugins"], job.get("postgresql"))
         return
     request = json.loads(Path(arguments[0]).read_text("utf-8"))
     if CAN_FORK:
