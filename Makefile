@@ -8,13 +8,19 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm
+.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
 
 test: $(STAMP)  ## the whole Python test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-sa20:  ## the pages about models with SQLAlchemy 2.0, in a virtual environment of its own; the other has the newest
+	test -x .venv-sa20/bin/understudy || $(PYTHON) -m venv .venv-sa20
+	.venv-sa20/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-sa20/bin/python -m pip install --quiet --editable . --group dev "sqlalchemy<2.1"
+	.venv-sa20/bin/python -m pytest tests/pages -k "us30 or us31" $(ARGS)
 
 fuzz-sync: $(STAMP)  ## 10,000 random edit sequences: the server's text stays the client's
 	$(BIN)/python -m pytest tests/lsp/test_lsp_documents.py -k sequence_of_edits --hypothesis-profile sync $(ARGS)
@@ -73,7 +79,7 @@ pictures: test-vscode  ## the extension's pictures, from the screenshots of the 
 	editors/vscode/pictures.sh
 
 clean:
-	rm -rf $(VENV) editors/vscode/dist editors/vscode/bundled/libs
+	rm -rf $(VENV) .venv-sa20 editors/vscode/dist editors/vscode/bundled/libs
 	rm -rf editors/vscode/node_modules tests/editors/vscode/node_modules tests/editors/.tools tests/editors/artefacts
 
 $(STAMP): pyproject.toml

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,8 @@ from understudy.doubles.trace import Bypass, Watched, Way
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import import_facts
+
+_RELOADING = re.compile(r"\breload\(|\bsys\.modules\b")
 
 
 class Reason(str, Enum):
@@ -41,6 +44,10 @@ class Idle:
 
 def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], bool]) -> list[Idle]:
     """The patches written in a file that are idle in every test that enters them."""
+    chain = simulation.fixtures.chain(simulation.module)
+    if any(_RELOADING.search(simulation.workspace.text(module.path).content) for module in chain):
+        # A module may be loaded again, under the patch.
+        return []
     by_place: dict[ast.AST, list[Watched]] = {}
     for outcome in simulation.outcomes:
         for patch in outcome.patches:
@@ -52,7 +59,7 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
         if any(patch.looked_up for patch in group):
             continue
         for patch in group:
-            idle = _idle(simulation, patch, loaded, is_test)
+            idle = _idle(simulation, patch, loaded | _loaded_above(simulation, patch), is_test)
             if idle is not None:
                 found.append(idle)
                 break
@@ -64,6 +71,42 @@ def _loaded(simulation: Simulation) -> set[Path]:
     graph = ImportGraph(simulation.resolver)
     start = [module.path for module in simulation.fixtures.chain(simulation.module)]
     return {node for node in graph.closure(start) if isinstance(node, Path)}
+
+
+def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
+    """What the function that enters a patch imports before it does so, for certain."""
+    unit, node = patch.place.unit, patch.place.node
+    module = simulation.workspace.module(unit.path)
+    body = _body_around(unit.node, node)
+    if module is None or not patch.bypasses:
+        return set()
+    rows: set[int] = set()
+    while body is not None:
+        inner: list[ast.stmt] | None = None
+        for statement in body:
+            if any(child is node for child in ast.walk(statement)):
+                if isinstance(statement, (ast.With, ast.AsyncWith)) and not any(
+                    child is node for item in statement.items for child in ast.walk(item)
+                ):
+                    inner = statement.body
+                break
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                rows.add(unit.span(statement).row)
+        body = inner
+    graph = ImportGraph(simulation.resolver)
+    edges = [edge for edge in graph.edges(module, possible=True) if edge.span.row in rows]
+    start = [target for edge in edges for target in edge.targets]
+    return {found for found in graph.closure(start) if isinstance(found, Path)}
+
+
+def _body_around(root: ast.AST, node: ast.AST) -> list[ast.stmt] | None:
+    """The body of the innermost function around a node; None where it stands in a decorator."""
+    found: list[ast.stmt] | None = None
+    for function in ast.walk(root):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if any(child is node for statement in function.body for child in ast.walk(statement)):
+                found = function.body
+    return found
 
 
 def _idle(
