@@ -69,6 +69,7 @@ $(VSIX): $(STAMP) $(shell find editors/vscode server -type f -not -path '*/node_
 test-editors: test-neovim test-vscode  ## Understudy in the editors themselves; sets them up in the clone
 
 test-vscode: $(VSIX)
+	$(BIN)/python tests/editors/bundled.py
 	tests/editors/vscode/setup.sh
 	cd tests/editors/vscode && UNDERSTUDY=$(abspath $(BIN)/understudy) node --test --test-concurrency=1 --test-reporter=spec
 

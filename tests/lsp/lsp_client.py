@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,13 @@ from lsprotocol import types
 from pytest_lsp import LanguageClient
 
 SERVER = Path(__file__).parents[2] / "server"
-COMMAND = [sys.executable, "-m", "understudy", "server"]
+COMMAND = shlex.split(os.environ.get("UNDERSTUDY_SERVER", "")) or [
+    sys.executable,
+    "-m",
+    "understudy",
+    "server",
+]
+"""``UNDERSTUDY_SERVER`` names another one: ``tests/editors/bundled.py`` does."""
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SERVER)}
 PATIENCE = 30.0
 """Seconds after which a condition is taken never to come true."""

@@ -84,7 +84,7 @@ async function named(path: string): Promise<Program> {
   } catch (error) {
     throw new NoProgramError(
       `Understudy cannot be started: ${reason(path, error)}. Correct or empty the setting understudy.path.`,
-      'understudy.path cannot be started',
+      'understudy.path is wrong',
       'understudy.path',
     );
   }

@@ -100,7 +100,7 @@ describe('another server than the bundled one', () => {
     await vscode.settings({ 'understudy.path': '/no/such/understudy' });
     const message = vscode.notification('Understudy cannot be started: there is no program /no/such/understudy.');
     await message.getByRole('button', { name: 'Open Settings' }).waitFor();
-    await vscode.languageStatus(/^Understudy is not running understudy\.path cannot be started Open Settings/);
+    await vscode.languageStatus(/^Understudy is not running understudy\.path is wrong Open Settings/);
     assert.equal(await vscode.squiggles().count(), 0);
   });
 });
