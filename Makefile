@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20
+.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -21,6 +21,11 @@ test-sa20:  ## the pages about models with SQLAlchemy 2.0, in a virtual environm
 	.venv-sa20/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-sa20/bin/python -m pip install --quiet --editable . --group dev "sqlalchemy<2.1"
 	.venv-sa20/bin/python -m pytest tests/pages -k "us30 or us31" $(ARGS)
+
+test-pg: $(STAMP)  ## the cache on a real PostgreSQL, on loopback; installs Debian's where there is none
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+		|| (apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql)
+	UNDERSTUDY_NEEDS_POSTGRESQL=1 $(BIN)/python -m pytest tests/index/test_postgresql.py $(ARGS)
 
 fuzz-sync: $(STAMP)  ## 10,000 random edit sequences: the server's text stays the client's
 	$(BIN)/python -m pytest tests/lsp/test_lsp_documents.py -k sequence_of_edits --hypothesis-profile sync $(ARGS)
@@ -39,6 +44,9 @@ corpus: $(STAMP)  ## real packages: what is found, and whether each error is exp
 
 bench: $(STAMP)  ## what the engine and the server cost (ARGS=NAME… chooses, --profile shows where)
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+profile: $(STAMP)  ## where a cold check of the generated workspace spends its time (ARGS=--files N)
+	$(BIN)/python tests/bench/profile_check.py $(ARGS)
 
 fuzz-orm: $(STAMP)  ## generated models, read and real: make fuzz-orm EXAMPLES=5000
 	UNDERSTUDY_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/fuzz_orm -k agree

@@ -14,6 +14,7 @@ from understudy.engine import Analysis, Project
 from understudy.executors import ExecutorError, Workers
 from understudy.finding import Finding
 from understudy.fixes import apply
+from understudy.index.kept_facts import Caches
 from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked, Checker, process_count, without_interrupts
 from understudy.project import config as configuration
@@ -22,7 +23,7 @@ from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
 from understudy.report import display_path, one_line, plural
 from understudy.report.baseline import Baseline, BaselineError, Entry
-from understudy.results import Caches, Results
+from understudy.results import Results
 from understudy.rules import registry
 from understudy.show import Outcome, Sources, show
 from understudy.source.suppress import UNUSED_CODE
@@ -81,7 +82,7 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
     caches = Caches(partial(_say, err), used=options.cache)
     for project, _ in projects:
         project.workspace.kept_facts = caches.facts(project.config)
-    results = [caches.results(project) for project, _ in projects]
+    results = [Results(project) for project, _ in projects]
     kept = [_usable(each.known(files), options) for each, (_, files) in zip(results, projects, strict=True)]
     unknown = sum(len(files) - len(done) for done, (_, files) in zip(kept, projects, strict=True))
     workers = _workers(options, unknown)

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,11 +23,11 @@ from typing import Any, Final
 from understudy.engine import Analysis, Project
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.dependencies import Places, asked_of, matching, pattern_of, spelled
-from understudy.index.kept_facts import KeptFacts, ours
-from understudy.index.store import Entry, Store
+from understudy.index.kept_facts import ours
+from understudy.index.store import Entry
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
-from understudy.project.config import MARKERS, SETTINGS_FILES, Config
+from understudy.project.config import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
 
 _COMMON: Final = 4096
@@ -67,12 +67,13 @@ class _Snapshot:
 class Results:
     """Of one project. Ask first (:meth:`known`), then tell what was found (:meth:`keep`)."""
 
-    def __init__(self, project: Project, store: Store | None) -> None:
+    def __init__(self, project: Project) -> None:
         """
-        :param store: None: nothing is known, and nothing kept.
+        :param project: without kept facts it has no cache: nothing is known, and nothing kept.
         """
+        facts = project.workspace.kept_facts
         self._project = project
-        self._store = store
+        self._store = facts.store if facts is not None else None
         self._places = Places(project.workspace)
         self._snapshot = _Snapshot()
         self._contents: dict[str, bytes] = {}
@@ -294,45 +295,6 @@ class Results:
         findings = tuple(_finding(each, self._places) for each in kept.findings)
         problems = tuple(f"{shown}{problem}" for problem in kept.problems)
         return Analysis(path, findings, frozenset(), problems, plain=kept.plain)
-
-
-class Caches:
-    """The stores of some projects, one for each URL. Leave its ``with`` block to close them."""
-
-    def __init__(self, say: Callable[[str], None], *, used: bool = True) -> None:
-        """
-        :param say: told what is wrong with a cache, a sentence each.
-        :param used: False: there are none, nothing is read and nothing is kept.
-        """
-        self._say = say
-        self._are_used = used
-        self._facts: dict[str | None, KeptFacts] = {}
-
-    def __enter__(self) -> Caches:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        for facts in self._facts.values():
-            facts.flush()
-            facts.store.close()
-
-    def facts(self, config: Config) -> KeptFacts | None:
-        """None: without a cache."""
-        if not self._are_used:
-            return None
-        known = self._facts.get(config.cache_url)
-        if known is None:
-            known = self._facts[config.cache_url] = KeptFacts(Store(config.cache_url, self._say))
-        return known
-
-    def results(self, project: Project) -> Results:
-        facts = self.facts(project.config)
-        return Results(project, facts.store if facts is not None else None)
-
-    def clear(self) -> None:
-        """Forget everything, on disk too."""
-        for facts in self._facts.values():
-            facts.store.clear()
 
 
 class _Bits:

@@ -13,6 +13,7 @@ from lsp_client import BAD, PATIENCE
 from lsprotocol import types
 from understudy.engine import Project
 from understudy.finding import Finding
+from understudy.index.kept_facts import Caches
 from understudy.lsp import worker as worker_module
 from understudy.lsp.documents import Document, Documents
 from understudy.lsp.projects import OpenProject, Projects, Settings
@@ -137,7 +138,7 @@ def test_files_share_a_project_by_their_configuration(tmp_path: Path) -> None:
     for name in ("a/tests", "b", "c"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "b" / "understudy.toml").write_text("")
-    projects = Projects(Settings((tmp_path,)))
+    projects = Projects(Settings((tmp_path,)), Caches(lambda sentence: None))
 
     def root(name: str) -> Path:
         return projects.of(tmp_path / name)[0].project.root

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from understudy.facts import model, serial
 from understudy.index.store import Entry, Store
+from understudy.project.config import Config
 from understudy.source.text import Text
 
 _SHORT: Final = 3000
@@ -42,11 +44,69 @@ class KeptFacts:
             if len(self._new) >= _BATCH:
                 self.flush()
 
+    @property
+    def pending(self) -> bool:
+        """Is there anything new to write?"""
+        return bool(self._new)
+
+    def clear(self) -> None:
+        """Forget everything, on disk too."""
+        self._new.clear()
+        self.store.clear()
+
     def flush(self) -> None:
         """Write what is new."""
         new, self._new = self._new, {}
         written = ((key, _written(facts)) for key, facts in new.items())
         self.store.put([Entry(key, data) for key, data in written if data is not None])
+
+
+class Caches:
+    """The stores of some projects, one for each URL. Leave its ``with`` block to close them."""
+
+    def __init__(self, say: Callable[[str], None], *, used: bool = True) -> None:
+        """
+        :param say: told what is wrong with a cache, a sentence each.
+        :param used: False: there are none, nothing is read and nothing is kept.
+        """
+        self._say = say
+        self._are_used = used
+        self._facts: dict[str | None, KeptFacts] = {}
+
+    def __enter__(self) -> Caches:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def facts(self, config: Config) -> KeptFacts | None:
+        """None: without a cache."""
+        if not self._are_used:
+            return None
+        known = self._facts.get(config.cache_url)
+        if known is None:
+            known = self._facts[config.cache_url] = KeptFacts(Store(config.cache_url, self._say))
+        return known
+
+    @property
+    def pending(self) -> bool:
+        """Is there anything new to write?"""
+        return any(facts.pending for facts in self._facts.values())
+
+    def flush(self) -> None:
+        """Write what is new."""
+        for facts in self._facts.values():
+            facts.flush()
+
+    def close(self) -> None:
+        for facts in self._facts.values():
+            facts.flush()
+            facts.store.close()
+
+    def clear(self) -> None:
+        """Forget everything, on disk too."""
+        for facts in self._facts.values():
+            facts.clear()
 
 
 def _written(facts: model.ModuleFacts) -> bytes | None:

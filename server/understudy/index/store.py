@@ -26,6 +26,12 @@ _DAY = 24 * 60 * 60 * 1000
 _CHUNK = 400
 _BUSY = 10
 """Seconds to wait for another process that writes."""
+_FOR_PSYCOPG = {
+    "connect_timeout": _BUSY,
+    "options": f"-c statement_timeout={_BUSY}s",
+    # A database without an encoding would give bytes.
+    "client_encoding": "utf8",
+}
 _LOCK = 0x756E6465
 """PostgreSQL's advisory lock of whoever writes: one after the other, so that two never wait for each other."""
 
@@ -112,7 +118,7 @@ class Store:
             if self._is_damaged(error) and self._set_aside():
                 return self._safely(otherwise, work, *arguments)
             self._give_up(_reason(error))
-        except (OSError, ImportError) as error:
+        except Exception as error:  # a driver's own, too
             self._give_up(_reason(error))
         return otherwise
 
@@ -173,9 +179,7 @@ class Store:
                 engine = create_engine(
                     url,
                     isolation_level="AUTOCOMMIT",
-                    connect_args={"connect_timeout": _BUSY, "options": f"-c statement_timeout={_BUSY}s"}
-                    if url.drivername == "postgresql+psycopg"
-                    else {},
+                    connect_args=_FOR_PSYCOPG if url.drivername == "postgresql+psycopg" else {},
                 )
             else:
                 raise _Unusable(f"cache-url is for sqlite or postgresql, not for {url.get_backend_name()}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from understudy.engine import Analysis, Project, forget_settings
 from understudy.finding import Finding
+from understudy.index.kept_facts import Caches
 from understudy.project import config as configuration
 from understudy.project.discover import SKIPPED_FOLDERS
 from understudy.rules import registry
@@ -73,9 +74,10 @@ class OpenProject:
 class Projects:
     """All projects that open files belong to, one per configuration root."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, caches: Caches) -> None:
         forget_settings()
         self._settings = settings
+        self._caches = caches
         self._roots: dict[Path, Path] = {}
         self._by_root: dict[Path, OpenProject] = {}
         self.problems: dict[str, None] = {}
@@ -106,6 +108,6 @@ class Projects:
             "the editor's settings",
         )
         self.problems.update(dict.fromkeys(str(problem) for problem in (*loaded.problems, *problems)))
-        made = OpenProject(Project(loaded.root, config))
+        made = OpenProject(Project(loaded.root, config, kept_facts=self._caches.facts(config)))
         self._by_root[loaded.root] = made
         return made, True

@@ -310,14 +310,15 @@ class Session:
             self._reload()
 
     def start_over(self) -> None:
-        """Read everything anew."""
-        self._reload()
+        """Read everything anew, and forget what is kept from earlier."""
+        self._reload(clear=True)
 
-    def _reload(self) -> None:
+    def _reload(self, *, clear: bool = False) -> None:
         settings = self._settings
 
         def note(change: Change) -> None:
             change.settings = settings
+            change.clear = change.clear or clear
 
         self._tell(note)
 

@@ -22,6 +22,7 @@ from pygls import uris
 
 from understudy.engine import Analysis
 from understudy.finding import Finding
+from understudy.index.kept_facts import Caches
 from understudy.index.workspace import Interrupted
 from understudy.lsp.background import Background, Progress
 from understudy.lsp.documents import Document
@@ -64,6 +65,8 @@ class Change:
     """Configuration has to be read anew, with these settings."""
     answered: dict[Path, None] = field(default_factory=dict)
     """Files whose questions the second tier can answer now."""
+    clear: bool = False
+    """Nothing that is kept from earlier is to be used, neither in memory nor on disk."""
     resume: bool = False
     """Go on with the files that are not open."""
 
@@ -145,6 +148,7 @@ class Worker(threading.Thread):
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
         self._garbage = Garbage()
+        self._caches = Caches(lambda sentence: problems([sentence]))
         self._unnamed: dict[Path, None] = {}
         """Open files with questions for the second tier."""
         self._second_tier = SecondTier(self._is_answered, lambda sentence: problems([sentence]))
@@ -207,12 +211,13 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         registry.all_rules()
-        self._projects = Projects(self._settings)
+        self._projects = Projects(self._settings, self._caches)
         # There may be no news for a long time, and all files of the workspace to check.
         self.tell(lambda change: setattr(change, "resume", True))
         while True:
             change = self._next_change()
             if change is None:
+                self._caches.close()
                 return
             path: Path | None = None
             try:
@@ -263,6 +268,14 @@ class Worker(threading.Thread):
 
     def _rest(self) -> None:
         """Until there is news."""
+        if self._caches.pending:
+            # Writing to a disk must not keep the event loop waiting.
+            self._news.release()
+            try:
+                self._caches.flush()
+            finally:
+                self._news.acquire()
+            return
         if self._reported:
             self._garbage.settle()
         if self._garbage.waits and not self._news.wait(QUIET):
@@ -289,6 +302,8 @@ class Worker(threading.Thread):
         for path in change.closed:
             self._documents.pop(path, None)
             self._reported.pop(path, None)
+        if change.clear:
+            self._caches.clear()
         if change.settings is not None:
             self._reload(change.settings)
         else:
@@ -309,7 +324,7 @@ class Worker(threading.Thread):
     def _reload(self, settings: Settings) -> None:
         """Start over: configuration, environment and file names may all be different."""
         self._settings = settings
-        self._projects = Projects(settings)
+        self._projects = Projects(settings, self._caches)
         self._shown_before = {root: each.shown for root, each in self._background.items()}
         self._background.clear()
         self._reported.clear()
