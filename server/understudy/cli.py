@@ -163,7 +163,9 @@ def _address(value: str) -> tuple[str, int]:
 
 def _check(arguments: argparse.Namespace) -> int:
     from understudy.check import Options, run
+    from understudy.executors import set_up_garbage_collection
 
+    set_up_garbage_collection()
     return run(
         Options(
             paths=tuple(arguments.paths or [Path()]),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.kept_facts import KeptFacts
-from understudy.index.workspace import Dependency, Workspace
+from understudy.index.workspace import Dependency, FactsOf, Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment as environments
 from understudy.project import target
@@ -43,8 +43,9 @@ class Analysis:
     """What facts could not name and the second tier may: with it there may be more findings."""
     plain: bool = False
     """True: the text has no comment that could suppress anything."""
-    conditions: frozenset[Dependency] = frozenset()
-    """What the findings rest on besides: which names folders have, which files match a pattern."""
+    rests_on: frozenset[Dependency] = frozenset()
+    """More exactly: which files by their content and which by their facts alone, which names folders have, which
+    files match a pattern."""
 
 
 class Project:
@@ -107,8 +108,12 @@ class Project:
         code, and the others go on."""
         with self.workspace.recording() as seen:
             found = self._analyse(path, on_error)
-        files = frozenset(item for item in seen if isinstance(item, Path))
-        return replace(found, dependencies=files, conditions=frozenset(seen - files))
+        files = {item.path if isinstance(item, FactsOf) else item for item in seen}
+        return replace(
+            found,
+            dependencies=frozenset(item for item in files if isinstance(item, Path)),
+            rests_on=frozenset(seen),
+        )
 
     def _analyse(self, path: Path, on_error: Callable[[str, Exception], None] | None) -> Analysis:
         try:

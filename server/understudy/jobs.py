@@ -36,6 +36,8 @@ _MOST = 61 if os.name == "nt" else 1024
 """More are refused by Windows, and of no use elsewhere."""
 _SMALLEST_BATCH, _LARGE_BATCH = 4, 32
 _BETWEEN_LOOKS = 0.2
+_KEPT_TREES = 250
+"""Files whose trees a process holds: they are what its memory goes to."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def check_file(project: Project, path: Path) -> Checked:
     except Exception as error:
         crashes.append(_crash("", error))
         analysis = Analysis(path, (), frozenset(), ())
+    project.workspace.let_go(_KEPT_TREES, ())
     return Checked(analysis, tuple(crashes))
 
 
@@ -302,7 +305,7 @@ def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
     if project.workspace.kept_facts is None:
         nothing: frozenset[Path] = frozenset()
         return [
-            replace(item, analysis=replace(item.analysis, dependencies=nothing, conditions=nothing))
+            replace(item, analysis=replace(item.analysis, dependencies=nothing, rests_on=frozenset()))
             for item in checked
         ]
     places = Places(project.workspace)
@@ -310,14 +313,13 @@ def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
     light = []
     rows = []
     for item in checked:
-        analysis = item.analysis
-        rests = (*analysis.dependencies, *analysis.conditions)
+        rests = item.analysis.rests_on
         rows.append(array("I", [numbers.setdefault(each, len(numbers)) for each in rests]))
     patterns = [each for each in numbers if isinstance(each, re.Pattern)]
     table = Table(
         tuple(spelled(each, places) for each in numbers), matching(project.workspace, patterns, places)
     )
     for item, row in zip(checked, rows, strict=True):
-        analysis = replace(item.analysis, dependencies=frozenset(), conditions=frozenset())
+        analysis = replace(item.analysis, dependencies=frozenset(), rests_on=frozenset())
         light.append(replace(item, analysis=analysis, rests=Rests(table, row)))
     return light

@@ -9,7 +9,6 @@ the same files can use the snapshot.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from typing import Any, Final
 from understudy.engine import Analysis, Project
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.dependencies import Places, asked_of, matching, pattern_of, spelled
-from understudy.index.kept_facts import ours
+from understudy.index.kept_facts import as_bytes, digest, ours
 from understudy.index.store import Entry
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
@@ -128,7 +127,7 @@ class Results:
             ],
             "site-packages" in project.root.parts,
         )
-        return f"results:{_digest(json.dumps(told, default=str).encode())}"
+        return f"results:{digest(json.dumps(told, default=str).encode())}"
 
     # --- what is known
 
@@ -136,7 +135,7 @@ class Results:
         """The analyses of an earlier check that one of today would give again."""
         if self._store is None or self._store.off:
             return {}
-        same = f"{self._scope}:{_digest(json.dumps(sorted(self._now.items())).encode())}"
+        same = f"{self._scope}:{digest(json.dumps(sorted(self._now.items())).encode())}"
         data = self._store.get([same]).get(same) or self._store.latest(self._scope)
         if data is None:
             return {}
@@ -181,7 +180,7 @@ class Results:
             state = snapshot.states[number]
             if item[0] != "p":
                 today = self._state(item)
-                same = today == state
+                same = today == state or (item[0] == "m" and self._has_same_facts(item[1:], state))
             elif not changed and state != _UNKNOWN:
                 continue
             elif too_many or state == _UNKNOWN:
@@ -198,11 +197,23 @@ class Results:
 
     def _state(self, item: str) -> str:
         """What a file contains, or a folder answers, in a form that can be compared."""
-        if item[0] == "f":
+        if item[0] in "fm":
             known = self._now.get(item[1:])
             return known if known is not None else _hash_of(self._places.path(item[1:]))
         answer = self._project.workspace.finder.listing.answer(asked_of(item, self._places))
-        return _digest("\0".join(answer).encode("utf-8", "surrogateescape"))
+        return digest("\0".join(answer).encode("utf-8", "surrogateescape"))
+
+    def _has_same_facts(self, name: str, earlier: str) -> bool:
+        """Has a file, whose content was another earlier, the facts that it had?
+
+        :param earlier: the hash of that content.
+        """
+        workspace = self._project.workspace
+        if workspace.kept_facts is None:
+            return False
+        then = workspace.kept_facts.bytes_of(earlier)
+        module = workspace.module(Path(self._places.path(name))) if then is not None else None
+        return module is not None and as_bytes(module.facts) == then
 
     def _matches(self, pattern: re.Pattern[bytes], name: str) -> bool:
         content = self._contents.get(name)
@@ -227,7 +238,7 @@ class Results:
                 matched.update(item.rests.table.matching)
                 rests.append((item, item.rests.items()))
             else:
-                asked = (*item.analysis.dependencies, *item.analysis.conditions)
+                asked = item.analysis.rests_on
                 patterns = [each for each in asked if isinstance(each, re.Pattern)]
                 new = [each for each in patterns if spelled(each, self._places) not in matched]
                 matched.update(matching(self._project.workspace, new, self._places))
@@ -246,7 +257,7 @@ class Results:
                 [_plain(finding, self._places) for finding in analysis.findings],
             )
         self._leave_out_what_moved()
-        same = f"{self._scope}:{_digest(json.dumps(sorted(snapshot.files.items())).encode())}"
+        same = f"{self._scope}:{digest(json.dumps(sorted(snapshot.files.items())).encode())}"
         self._store.put([Entry(same, _written(snapshot), self._scope)])
 
     def _is_lasting(self, checked: Checked) -> bool:
@@ -405,10 +416,6 @@ def _finding(plain: Any, places: Places) -> Finding:
 # --- files
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def _content(path: str) -> bytes | None:
     try:
         with open(path, "rb") as file:
@@ -419,7 +426,7 @@ def _content(path: str) -> bytes | None:
 
 def _hash_of(path: str) -> str:
     content = _content(path) if os.path.isfile(path) else None
-    return _MISSING if content is None else _digest(content)
+    return _MISSING if content is None else digest(content)
 
 
 def _stamp(path: str) -> tuple[int, ...]:

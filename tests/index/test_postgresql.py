@@ -6,6 +6,8 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,14 +43,12 @@ async def test_run():
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert FOUND is not None, "make test-pg installs a server"
     # Another user has to get there.
-    folder = Path("/tmp") / f"understudy-pg-{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"understudy-pg-{os.getpid()}"
     folder.mkdir(mode=0o700)
     server = Server(folder, FOUND)
     server.start()
     yield server
     server.stop()
-    import shutil
-
     shutil.rmtree(folder)
 
 

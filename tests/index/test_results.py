@@ -283,8 +283,21 @@ def test_an_edit_concerns_what_rests_on_the_file(workspace: Workspace, analysed:
     name = "tests/unit/test_service.py"
     workspace.put(name, f"{workspace.state[name]}\n\ndef test_more():\n    pass\n")
     workspace.found()
-    # Which modules the tests load decides about the models.
+    # Which modules the tests load decides about the models; what is in them now stands elsewhere.
     assert analysed == ["shop/models.py", name]
+
+
+def test_an_edit_in_a_body_concerns_what_looks_into_bodies(workspace: Workspace, analysed: list[str]) -> None:
+    workspace.found()
+    analysed.clear()
+    name = "tests/unit/test_service.py"
+    workspace.put(name, str(workspace.state[name]).replace('place("1")', 'place("3")'))
+    assert workspace.found() == workspace.found(cache=False)
+    assert set(analysed[: analysed.index(name) + 1]) == {name}
+    analysed.clear()
+    workspace.put("shop/mail.py", "def send(order):\n    return None\n")
+    workspace.found()
+    assert analysed == ["shop/mail.py", name]
 
 
 def test_a_file_that_did_not_exist_concerns_those_that_looked_for_it(

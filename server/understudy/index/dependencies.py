@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from understudy.index.workspace import Dependency, Workspace
+from understudy.index.workspace import Dependency, FactsOf, Workspace
 from understudy.project.modules import Asked
 
 
@@ -53,6 +53,8 @@ def spelled(dependency: Dependency, places: Places) -> str:
     """One line of text for a dependency."""
     if isinstance(dependency, Path):
         return f"f{places.text(str(dependency))}"
+    if isinstance(dependency, FactsOf):
+        return f"m{places.text(str(dependency.path))}"
     if isinstance(dependency, Asked):
         return f"a{places.text(dependency.folder)}\0{dependency.name}"
     return f"p{dependency.flags}:{dependency.pattern.decode('latin-1')}"

@@ -38,8 +38,16 @@ class KeptFacts:
         except ValueError:
             return None
 
+    def bytes_of(self, content: str) -> bytes | None:
+        """The facts of a file with a content, which is given as its hash.
+
+        A file in another encoding than UTF-8 is not found.
+        """
+        key = _key_of(content)
+        return self.store.get([key]).get(key)
+
     def keep(self, text: Text, facts: model.ModuleFacts) -> None:
-        if len(text.content) >= _SHORT and not self.store.off:
+        if not self.store.off:
             self._new[_key(text)] = facts
             if len(self._new) >= _BATCH:
                 self.flush()
@@ -57,7 +65,7 @@ class KeptFacts:
     def flush(self) -> None:
         """Write what is new."""
         new, self._new = self._new, {}
-        written = ((key, _written(facts)) for key, facts in new.items())
+        written = ((key, as_bytes(facts)) for key, facts in new.items())
         self.store.put([Entry(key, data) for key, data in written if data is not None])
 
 
@@ -109,7 +117,8 @@ class Caches:
             facts.clear()
 
 
-def _written(facts: model.ModuleFacts) -> bytes | None:
+def as_bytes(facts: model.ModuleFacts) -> bytes | None:
+    """None: they cannot be written, nested too deeply for one."""
     try:
         return serial.dumps(facts)
     except (RecursionError, ValueError):
@@ -117,8 +126,15 @@ def _written(facts: model.ModuleFacts) -> bytes | None:
 
 
 def _key(text: Text) -> str:
-    raw = text.content.encode("utf-8", "surrogatepass")
-    return f"facts:{ours()}:{hashlib.blake2b(raw, digest_size=20).hexdigest()}"
+    return _key_of(digest(text.content.encode("utf-8", "surrogatepass")))
+
+
+def _key_of(content: str) -> str:
+    return f"facts:{ours()}:{content}"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 @cache

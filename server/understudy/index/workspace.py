@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 from understudy.facts import model
 from understudy.facts.extract import extract
 from understudy.index.kept_facts import KeptFacts
+from understudy.index.literals import needed
 from understudy.index.module import Module
 from understudy.project.environment import Environment
 from understudy.project.modules import Asked, Kind, ModuleFile, ModuleFinder
@@ -23,8 +24,16 @@ from understudy.source.text import SourceError, Text, read
 
 _T = TypeVar("_T")
 
-Dependency: TypeAlias = Path | Asked | re.Pattern[bytes]
-"""What an answer can rest on: the content of a file, what a folder has under a name, or which files match."""
+
+class FactsOf(NamedTuple):
+    """The facts of a file, and not its content: the bodies of functions may change."""
+
+    path: Path
+
+
+Dependency: TypeAlias = Path | FactsOf | Asked | re.Pattern[bytes]
+"""What an answer can rest on: the content of a file, its facts, what a folder has under a name, or which files
+match."""
 EVERY_FILE = re.compile(b"")
 """Matches all: the list of files itself."""
 
@@ -58,6 +67,7 @@ class Workspace:
         self._list_files = list_files
         self._files: list[Path] | None = None
         self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}
+        self._words: dict[re.Pattern[bytes], tuple[bytes, ...] | None] = {}
         self.environment = environment
         self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
         self._overlays: dict[Path, Text] = {}
@@ -66,6 +76,8 @@ class Workspace:
         self._parsed: dict[Path, Parsed | SourceError] = {}
         self._stale: dict[Path, Parsed] = {}
         self._modules: dict[Path, Module | None] = {}
+        self._named: dict[Path, tuple[Asked, ...]] = {}
+        """What the name of each module rests on."""
         self._recorders: list[set[Dependency]] = []
         self._derived: dict[str, tuple[object, set[Dependency]]] = {}
         self._kept: dict[tuple[Path, type], object] = {}
@@ -109,6 +121,9 @@ class Workspace:
         :raises SourceError: unreadable or not decodable.
         """
         self._touch(path)
+        return self._tree(path)
+
+    def _tree(self, path: Path) -> Parsed:
         found = self._parsed.get(path)
         if found is None:
             self.checkpoint()
@@ -130,15 +145,18 @@ class Workspace:
 
     def module(self, path: Path) -> Module | None:
         """The names of a file; None when it cannot be read."""
-        self._touch(path)
+        self._touch(FactsOf(path))
         if path not in self._modules:
             facts = self._facts(path)
             if facts is None:
                 self._modules[path] = None
             else:
                 inside = path.is_relative_to(self.root) and "site-packages" not in path.parts
-                name = self.finder.name_of(path) if inside else path.stem
+                with self.finder.listing.recording() as asked:
+                    name = self.finder.name_of(path) if inside else path.stem
+                self._named[path] = tuple(asked)
                 self._modules[path] = Module(path, name, facts, workspace=inside)
+        self.finder.listing.depend_on(self._named.get(path, ()))
         return self._modules[path]
 
     def _facts(self, path: Path) -> model.ModuleFacts | None:
@@ -150,7 +168,7 @@ class Workspace:
                 self._texts.pop(path, None)
                 return known
         try:
-            parsed = self.parsed(path)
+            parsed = self._tree(path)
             facts = extract(parsed)
         except (SourceError, RecursionError):
             return None
@@ -206,7 +224,8 @@ class Workspace:
         if self._matches_differently(path):
             self._derived.clear()
         else:
-            self._derived = {key: item for key, item in self._derived.items() if path not in item[1]}
+            either = {path, FactsOf(path)}
+            self._derived = {key: item for key, item in self._derived.items() if either.isdisjoint(item[1])}
         self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
 
@@ -245,8 +264,14 @@ class Workspace:
                 raw = overlay.content.encode("utf-8", "replace") if overlay is not None else path.read_bytes()
             except OSError:
                 raw = b""
-            matches = known[path] = pattern.search(raw) is not None
+            matches = known[path] = self._may_match(pattern, raw) and pattern.search(raw) is not None
         return matches
+
+    def _may_match(self, pattern: re.Pattern[bytes], raw: bytes) -> bool:
+        if pattern not in self._words:
+            self._words[pattern] = needed(pattern)
+        words = self._words[pattern]
+        return words is None or any(word in raw for word in words)
 
     def derived(self, key: str, make: Callable[[], _T]) -> _T:
         """A value computed from the workspace, kept until a file changes that it was made from, or that a

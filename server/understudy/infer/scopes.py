@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
-from understudy.source.parse import Parsed, Unit
+from understudy.source.parse import Parsed, Unit, children
 from understudy.source.span import Span
 
 _NAMED = (
@@ -63,48 +64,60 @@ class Scope:
 
     @cached_property
     def names(self) -> dict[str, list[ast.AST]]:
-        """Names the scope binds, each with the nodes that bind it; None marks ``global``/``nonlocal``."""
-        found: dict[str, list[ast.AST]] = {}
+        """Names the scope binds, each with the nodes that bind it; those declared ``global`` or ``nonlocal`` are
+        not among them."""
         node = self.node
         if node is None:
-            return found
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            arguments = node.args
-            for arg in (
-                *arguments.posonlyargs,
-                *arguments.args,
-                *arguments.kwonlyargs,
-                *filter(None, (arguments.vararg, arguments.kwarg)),
-            ):
-                found.setdefault(arg.arg, []).append(arg)
-        body: list[ast.AST] = []
-        if isinstance(node, ast.Lambda):
-            body = [node.body]
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            body.extend(node.body)
-        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
-            body = [generator.target for generator in node.generators]
-        outer: set[str] = set()
-        for child in _own_nodes(body):
-            if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
-                found.setdefault(child.id, []).append(child)
-            elif isinstance(child, (ast.Import, ast.ImportFrom)):
-                for alias in child.names:
-                    bound = alias.asname or alias.name
-                    if isinstance(child, ast.Import) and not alias.asname:
-                        bound = alias.name.partition(".")[0]
-                    found.setdefault(bound, []).append(child)
-            elif isinstance(child, _NAMED):
-                if child.name:
-                    found.setdefault(child.name, []).append(child)
-            elif isinstance(child, ast.Assign) and len(child.targets) == 1:
-                if isinstance(child.targets[0], ast.Name):
-                    found.setdefault(child.targets[0].id, []).insert(0, child)
-            elif isinstance(child, (ast.Global, ast.Nonlocal)):
-                outer.update(child.names)
-        for name in outer:
-            found.pop(name, None)
-        return found
+            return {}
+        # Every test that calls a function asks for its names.
+        known = _NAMES.get(node)
+        if known is None:
+            known = _NAMES[node] = _names(node)
+        return known
+
+
+_NAMES: WeakKeyDictionary[ast.AST, dict[str, list[ast.AST]]] = WeakKeyDictionary()
+
+
+def _names(node: ast.AST) -> dict[str, list[ast.AST]]:
+    found: dict[str, list[ast.AST]] = {}
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        arguments = node.args
+        for arg in (
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            *filter(None, (arguments.vararg, arguments.kwarg)),
+        ):
+            found.setdefault(arg.arg, []).append(arg)
+    body: list[ast.AST] = []
+    if isinstance(node, ast.Lambda):
+        body = [node.body]
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        body.extend(node.body)
+    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+        body = [generator.target for generator in node.generators]
+    outer: set[str] = set()
+    for child in _own_nodes(body):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
+            found.setdefault(child.id, []).append(child)
+        elif isinstance(child, (ast.Import, ast.ImportFrom)):
+            for alias in child.names:
+                bound = alias.asname or alias.name
+                if isinstance(child, ast.Import) and not alias.asname:
+                    bound = alias.name.partition(".")[0]
+                found.setdefault(bound, []).append(child)
+        elif isinstance(child, _NAMED):
+            if child.name:
+                found.setdefault(child.name, []).append(child)
+        elif isinstance(child, ast.Assign) and len(child.targets) == 1:
+            if isinstance(child.targets[0], ast.Name):
+                found.setdefault(child.targets[0].id, []).insert(0, child)
+        elif isinstance(child, (ast.Global, ast.Nonlocal)):
+            outer.update(child.names)
+    for name in outer:
+        found.pop(name, None)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +180,8 @@ class FileScopes:
             self.statements.append(site)
         elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
             inner = Scope(node, scope)
-        for child in ast.iter_child_nodes(node):
-            if not isinstance(child, (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)):
-                self._visit(unit, child, inner, Chain(child, chain))
+        for child in children(node):
+            self._visit(unit, child, inner, Chain(child, chain))
 
     def _visit_all(self, unit: Unit, nodes: Sequence[ast.AST], scope: Scope, chain: Chain) -> None:
         for node in nodes:
@@ -250,4 +262,4 @@ def _own_nodes(body: list[ast.AST]) -> Iterator[ast.AST]:
             # A walrus inside a comprehension binds in the enclosing function; the rest is the comprehension's.
             stack.extend(c.target for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
         else:
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))

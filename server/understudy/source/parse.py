@@ -23,6 +23,44 @@ _DEFINED_NAME = re.compile(r"(?:async\s+)?(?:def|class)\s+([^\W\d]\w*)")
 _PLAIN_STRING = re.compile(r"""[rRuU]?("{3}|'{3}|"|')([^\\]*)\1""", re.DOTALL)
 
 
+_WITHOUT_NODES = frozenset(
+    (
+        "arg",
+        "attr",
+        "conversion",
+        "ctx",
+        "id",
+        "is_async",
+        "kind",
+        "level",
+        "module",
+        "name",
+        "op",
+        "ops",
+        "simple",
+    )
+)
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """As :func:`ast.iter_child_nodes`, without contexts and operators, in a third of the time."""
+    kind = type(node)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        # A type alias is the one node whose ``name`` is a node.
+        names = [name for name in kind._fields if name not in _WITHOUT_NODES or kind.__name__ == "TypeAlias"]
+        fields = _FIELDS[kind] = tuple(names)
+    found: list[ast.AST] = []
+    for name in fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            found.extend([item for item in value if isinstance(item, ast.AST)])
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class SyntaxProblem:
     """Why a statement was left out. ``message`` is CPython's own."""

@@ -1,0 +1,50 @@
+"""The words that a pattern cannot do without are in whatever it matches."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from understudy.index.literals import needed
+
+SERVER = Path(__file__).parents[2] / "server" / "understudy"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (rb"\bTable\(", {b"Table("}),
+        (rb"\bmap_imperatively\(|\bmapper\(", {b"_imperatively(", b"per("}),
+        (rb"\b(?:Column|Mapped)\b|^class \w+\([^)]*(?:Base|Mixin)\b", {b"Column", b"Mapped", b"class "}),
+        (rb"\.reflect\(|autoload(?:_with)?\s*=", {b".reflect(", b"autoload"}),
+        (rb"(?:abc)*xyz", {b"xyz"}),
+        (rb"(?:abc)+x", {b"abc"}),
+        (rb"ab|cdef", None),
+        (rb"a?b?", None),
+        (rb"[abc]{9}", None),
+        (rb"", None),
+        (rb"(?i)table", None),
+        (rb"(?i:table)", None),
+        (rb"(?=table)x", None),
+        (rb"(?!table)value", {b"value"}),
+        (rb"(abc)\1def", {b"abc"}),
+    ],
+)
+def test_words(pattern: bytes, words: set[bytes] | None) -> None:
+    found = needed(re.compile(pattern))
+    assert (set(found) if found is not None else None) == words
+
+
+def test_on_the_patterns_and_files_of_our_own() -> None:
+    """Wherever one of our patterns matches, its words are."""
+    source = b"\n".join(file.read_bytes() for file in sorted(SERVER.rglob("*.py")))
+    written = [match[1] for match in re.finditer(rb're\.compile\(\s*rb"((?:[^"\\]|\\.)+)"\s*[,)]', source)]
+    with_words = 0
+    for text in written:
+        pattern = re.compile(text, re.MULTILINE)
+        words = needed(pattern)
+        with_words += words is not None
+        for match in pattern.finditer(source):
+            assert words is None or any(word in match[0] for word in words), (pattern, match)
+    assert with_words > 10
