@@ -13,7 +13,7 @@ from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.kept_facts import KeptFacts
-from understudy.index.workspace import Dependency, FactsOf, Workspace
+from understudy.index.workspace import Dependency, FactsOf, ValueOf, Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment as environments
 from understudy.project import target
@@ -108,7 +108,10 @@ class Project:
         code, and the others go on."""
         with self.workspace.recording() as seen:
             found = self._analyse(path, on_error)
-        files = {item.path if isinstance(item, FactsOf) else item for item in seen}
+        all_seen = seen.union(
+            *(self.workspace.behind(item.key) for item in seen if isinstance(item, ValueOf))
+        )
+        files = {item.path if isinstance(item, FactsOf) else item for item in all_seen}
         return replace(
             found,
             dependencies=frozenset(item for item in files if isinstance(item, Path)),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 import traceback
 import uuid
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from typing import TextIO
 
 from understudy.engine import Analysis, Project
 from understudy.executors import Workers
-from understudy.index.dependencies import Places, matching, spelled
+from understudy.index.dependencies import Described, Places, describe, spelled
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.store import Store
 from understudy.index.workspace import Dependency
@@ -36,7 +35,7 @@ _MOST = 61 if os.name == "nt" else 1024
 """More are refused by Windows, and of no use elsewhere."""
 _SMALLEST_BATCH, _LARGE_BATCH = 4, 32
 _BETWEEN_LOOKS = 0.2
-_KEPT_TREES = 250
+_KEPT_TREES = 100
 """Files whose trees a process holds: they are what its memory goes to."""
 
 
@@ -45,8 +44,7 @@ class Table:
     """The dependencies of a batch as text, each once."""
 
     items: tuple[str, ...]
-    matching: Mapping[str, Sequence[str]]
-    """For each of them that is a pattern, the files that it matches."""
+    described: Described
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,9 @@ def check_file(project: Project, path: Path) -> Checked:
     except Exception as error:
         crashes.append(_crash("", error))
         analysis = Analysis(path, (), frozenset(), ())
+    if project.is_test(path) and path.name != "conftest.py":
+        # Hardly anybody else looks into a test module.
+        project.workspace.let_go_of(path)
     project.workspace.let_go(_KEPT_TREES, ())
     return Checked(analysis, tuple(crashes))
 
@@ -315,10 +316,8 @@ def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
     for item in checked:
         rests = item.analysis.rests_on
         rows.append(array("I", [numbers.setdefault(each, len(numbers)) for each in rests]))
-    patterns = [each for each in numbers if isinstance(each, re.Pattern)]
-    table = Table(
-        tuple(spelled(each, places) for each in numbers), matching(project.workspace, patterns, places)
-    )
+    described = describe(project.workspace, numbers, places)
+    table = Table(tuple(spelled(each, places) for each in numbers), described)
     for item, row in zip(checked, rows, strict=True):
         analysis = replace(item.analysis, dependencies=frozenset(), rests_on=frozenset())
         light.append(replace(item, analysis=analysis, rests=Rests(table, row)))

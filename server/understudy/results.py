@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,14 @@ from typing import Any, Final
 
 from understudy.engine import Analysis, Project
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.index.dependencies import Places, asked_of, matching, pattern_of, spelled
+from understudy.index.dependencies import Described, Places, asked_of, describe, pattern_of, spelled
 from understudy.index.kept_facts import as_bytes, digest, ours
 from understudy.index.store import Entry
+from understudy.index.workspace import Dependency, ValueOf, Workspace
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
+from understudy.orm.attributes import BACKREFS, backrefs
+from understudy.orm.models import CLASS_NAMES, Models
 from understudy.project.config import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
 
@@ -34,6 +37,11 @@ _COMMON: Final = 4096
 _BITS: Final = [1 << number for number in range(_COMMON)]
 _MOST_TRIES: Final = 200_000
 """Patterns times changed files: above it, no pattern is tried, and all are taken for changed."""
+_VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
+    CLASS_NAMES: lambda workspace: Models.of(workspace).class_names,
+    BACKREFS: lambda workspace: backrefs(Models.of(workspace)),
+}
+"""Makes the values again that analyses rest on."""
 _MISSING: Final = ""
 _UNKNOWN: Final = "?"
 """The state of what changed while it was looked at: no state equals it."""
@@ -61,6 +69,8 @@ class _Snapshot:
     items: list[str] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     kept: dict[str, _Kept] = field(default_factory=dict)
+    values: dict[str, list[int]] = field(default_factory=dict)
+    """For each item that is a value, the numbers of what it was made from."""
 
 
 class Results:
@@ -178,6 +188,8 @@ class Results:
         too_many = patterns * len(there) > _MOST_TRIES
         for number, item in enumerate(snapshot.items):
             state = snapshot.states[number]
+            if item[0] == "v":
+                continue
             if item[0] != "p":
                 today = self._state(item)
                 same = today == state or (item[0] == "m" and self._has_same_facts(item[1:], state))
@@ -191,6 +203,30 @@ class Results:
                 matching_now = {name for name in there if self._matches(pattern, name)}
                 today, same = now.bits((matched - changed) | matching_now), matched & changed == matching_now
             if not same:
+                numbers.append(number)
+            snapshot.states[number] = today
+        return [*numbers, *self._changed_values(snapshot, set(numbers))]
+
+    def _changed_values(self, snapshot: _Snapshot, changed: set[int]) -> list[int]:
+        """Numbers of the values that are others now. Only those that were made from something that changed are made
+        again."""
+        numbers: list[int] = []
+        for number, item in enumerate(list(snapshot.items)):
+            if item[0] != "v":
+                continue
+            if changed.isdisjoint(snapshot.values[item]) and snapshot.states[number] != _UNKNOWN:
+                continue
+            make = _VALUES.get(item[1:])
+            if make is None:
+                today = _UNKNOWN
+            else:
+                make(self._project.workspace)
+                described = describe(self._project.workspace, [ValueOf(item[1:])], self._places)
+                today, behind = described.values[item]
+                self._number([behind], described)
+                known = {each: position for position, each in enumerate(snapshot.items)}
+                snapshot.values[item] = [known[each] for each in behind]
+            if today != snapshot.states[number] or today == _UNKNOWN:
                 numbers.append(number)
             snapshot.states[number] = today
         return numbers
@@ -229,21 +265,24 @@ class Results:
             return
         snapshot = self._snapshot
         snapshot.files = dict(self._now)
-        matched: dict[str, Sequence[str]] = {}
+        described: list[Described] = []
         rests: list[tuple[Checked, list[str]]] = []
+        asked: set[Dependency] = set()
         for item in checked:
             if not self._is_lasting(item):
                 continue
             if item.rests is not None:
-                matched.update(item.rests.table.matching)
+                described.append(item.rests.table.described)
                 rests.append((item, item.rests.items()))
             else:
-                asked = item.analysis.rests_on
-                patterns = [each for each in asked if isinstance(each, re.Pattern)]
-                new = [each for each in patterns if spelled(each, self._places) not in matched]
-                matched.update(matching(self._project.workspace, new, self._places))
-                rests.append((item, [spelled(each, self._places) for each in asked]))
-        self._number([items for _, items in rests], matched)
+                asked |= item.analysis.rests_on
+                rests.append((item, [spelled(each, self._places) for each in item.analysis.rests_on]))
+        described.append(describe(self._project.workspace, asked, self._places))
+        together = Described(
+            {name: files for each in described for name, files in each.matching.items()},
+            {name: value for each in described for name, value in each.values.items()},
+        )
+        self._number([items for _, items in rests], together)
         numbers = {item: number for number, item in enumerate(snapshot.items)}
         for done, items in rests:
             found = [numbers[item] for item in items]
@@ -268,21 +307,31 @@ class Results:
         tier2 = self._project.tier2
         return not analysis.questions or (tier2 is not None and not getattr(tier2, "disabled", False))
 
-    def _number(self, rests: Sequence[Sequence[str]], matched: Mapping[str, Sequence[str]]) -> None:
+    def _number(self, rests: Sequence[Sequence[str]], described: Described) -> None:
         """Give every item a number and its state; those that most files rest on come first."""
         snapshot = self._snapshot
         if not snapshot.kept:
             # Nothing is numbered yet that would have to stay.
-            snapshot.items, snapshot.states = [], []
+            snapshot.items, snapshot.states, snapshot.values = [], [], {}
         known = set(snapshot.items)
         now = _Bits(self._now)
-        uses = Counter(item for items in rests for item in items if item not in known)
+        behind = [made_from for _, made_from in described.values.values()]
+        uses = Counter(item for items in (*rests, *behind) for item in items if item not in known)
         for item, _ in uses.most_common():
             snapshot.items.append(item)
-            snapshot.states.append(now.bits(matched[item]) if item[0] == "p" else self._state(item))
-        for number, item in enumerate(snapshot.items):
-            if item in matched and snapshot.states[number] == _UNKNOWN:
-                snapshot.states[number] = now.bits(matched[item])
+            snapshot.states.append(_UNKNOWN)
+        numbers = {item: number for number, item in enumerate(snapshot.items)}
+        for item, number in numbers.items():
+            if snapshot.states[number] != _UNKNOWN:
+                continue
+            if item in described.matching:
+                snapshot.states[number] = now.bits(described.matching[item])
+            elif item in described.values:
+                snapshot.states[number] = described.values[item][0]
+            elif item[0] not in "pv":
+                snapshot.states[number] = self._state(item)
+        for item, (_, made_from) in described.values.items():
+            snapshot.values[item] = [numbers[each] for each in made_from]
 
     def _leave_out_what_moved(self) -> None:
         """What was written to while we looked: nobody knows which content was analysed."""
@@ -291,7 +340,7 @@ class Results:
             for name in moved:
                 self._snapshot.files[name] = _UNKNOWN
             self._snapshot.states = [
-                _UNKNOWN if item[0] == "p" or item[1:] in moved else state
+                _UNKNOWN if item[0] in "pv" or item[1:] in moved else state
                 for item, state in zip(self._snapshot.items, self._snapshot.states, strict=True)
             ]
 
@@ -350,6 +399,7 @@ def _written(snapshot: _Snapshot) -> bytes:
         "states": snapshot.states,
         "common": [format(each, "x") for each in common],
         "kept": kept,
+        "values": snapshot.values,
     }
     return json.dumps(data, separators=(",", ":")).encode("ascii")
 
@@ -364,7 +414,9 @@ def _read(data: bytes) -> _Snapshot:
         name: _Kept(common[number], tuple(others), bool(everything), bool(plain), tuple(problems), findings)
         for name, number, others, everything, plain, problems, findings in found["kept"]
     }
-    snapshot = _Snapshot(dict(found["files"]), list(found["items"]), list(found["states"]), kept)
+    snapshot = _Snapshot(
+        dict(found["files"]), list(found["items"]), list(found["states"]), kept, found["values"]
+    )
     if len(snapshot.items) != len(snapshot.states):
         raise ValueError("no snapshot")
     return snapshot

@@ -300,6 +300,29 @@ def test_an_edit_in_a_body_concerns_what_looks_into_bodies(workspace: Workspace,
     assert analysed == ["shop/mail.py", name]
 
 
+def test_another_column_does_not_concern_who_only_asks_which_models_there_are(
+    workspace: Workspace, analysed: list[str]
+) -> None:
+    workspace.put(
+        "shop/queue.py", "from shop.mail import send\n\n\ndef put(order):\n    send(order).number = 1\n"
+    )
+    workspace.found()
+    analysed.clear()
+    lines = VARIANTS["shop/lines.py"][0]
+    assert lines is not None
+    workspace.put("shop/lines.py", f"{lines}    amount = Column(Integer)\n")
+    assert workspace.found() == workspace.found(cache=False)
+    analysed.clear()
+    workspace.put("shop/lines.py", f"{lines}    price = Column(Integer)\n")
+    workspace.found()
+    assert "shop/lines.py" in analysed
+    assert "shop/queue.py" not in analysed
+    analysed.clear()
+    workspace.put("shop/lines.py", lines.replace("class Line(", "class Row("))
+    workspace.found()
+    assert "shop/queue.py" in analysed
+
+
 def test_a_file_that_did_not_exist_concerns_those_that_looked_for_it(
     workspace: Workspace, analysed: list[str]
 ) -> None:

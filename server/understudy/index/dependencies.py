@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.index.workspace import Dependency, FactsOf, Workspace
+from understudy.index.kept_facts import digest
+from understudy.index.workspace import Dependency, FactsOf, ValueOf, Workspace
 from understudy.project.modules import Asked
 
 
@@ -55,6 +57,8 @@ def spelled(dependency: Dependency, places: Places) -> str:
         return f"f{places.text(str(dependency))}"
     if isinstance(dependency, FactsOf):
         return f"m{places.text(str(dependency.path))}"
+    if isinstance(dependency, ValueOf):
+        return f"v{dependency.key}"
     if isinstance(dependency, Asked):
         return f"a{places.text(dependency.folder)}\0{dependency.name}"
     return f"p{dependency.flags}:{dependency.pattern.decode('latin-1')}"
@@ -79,11 +83,44 @@ def asked_of(text: str, places: Places) -> Asked:
     return Asked(places.path(folder), name)
 
 
-def matching(
-    workspace: Workspace, patterns: Iterable[re.Pattern[bytes]], places: Places
-) -> dict[str, list[str]]:
-    """The files that each pattern matches, all as text."""
-    return {
+@dataclass(frozen=True)
+class Described:
+    """What there is to know about some dependencies besides what they are, all as text."""
+
+    matching: Mapping[str, Sequence[str]]
+    """For each pattern, the files that it matches."""
+    values: Mapping[str, tuple[str, Sequence[str]]]
+    """For each value, what stands for it, and what it was made from."""
+
+
+def describe(workspace: Workspace, dependencies: Iterable[Dependency], places: Places) -> Described:
+    """Patterns that values were made from are among the patterns, too."""
+    found = set(dependencies)
+    values: dict[str, tuple[str, Sequence[str]]] = {}
+    for item in list(found):
+        if isinstance(item, ValueOf):
+            behind = [each for each in workspace.behind(item.key) if not isinstance(each, ValueOf)]
+            found.update(behind)
+            values[spelled(item, places)] = (
+                fingerprint(workspace.known_value(item.key)),
+                [spelled(each, places) for each in behind],
+            )
+    matching = {
         spelled(pattern, places): [places.text(str(path)) for path in workspace.matching(pattern)]
-        for pattern in patterns
+        for pattern in found
+        if isinstance(pattern, re.Pattern)
     }
+    return Described(matching, values)
+
+
+def fingerprint(value: object) -> str:
+    """Equal for equal values, in every process."""
+    return digest(_in_order(value).encode("utf-8", "surrogatepass"))
+
+
+def _in_order(value: object) -> str:
+    if isinstance(value, frozenset):
+        return f"{{{','.join(sorted(map(_in_order, value)))}}}"
+    if isinstance(value, tuple):
+        return f"({','.join(map(_in_order, value))})"
+    return repr(value)

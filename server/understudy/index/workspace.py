@@ -31,9 +31,15 @@ class FactsOf(NamedTuple):
     path: Path
 
 
-Dependency: TypeAlias = Path | FactsOf | Asked | re.Pattern[bytes]
-"""What an answer can rest on: the content of a file, its facts, what a folder has under a name, or which files
-match."""
+class ValueOf(NamedTuple):
+    """What :meth:`Workspace.value` gives, and not what that was made from."""
+
+    key: str
+
+
+Dependency: TypeAlias = Path | FactsOf | ValueOf | Asked | re.Pattern[bytes]
+"""What an answer can rest on: the content of a file, its facts, a value derived from many files, what a folder has
+under a name, or which files match."""
 EVERY_FILE = re.compile(b"")
 """Matches all: the list of files itself."""
 
@@ -225,7 +231,11 @@ class Workspace:
             self._derived.clear()
         else:
             either = {path, FactsOf(path)}
-            self._derived = {key: item for key, item in self._derived.items() if either.isdisjoint(item[1])}
+            self._derived = {
+                key: item
+                for key, item in self._derived.items()
+                if either.isdisjoint(item[1]) and either.isdisjoint(self.behind(key))
+            }
         self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
 
@@ -285,6 +295,32 @@ class Workspace:
         self.depend_on(dependencies)
         return cast("_T", value)
 
+    def value(self, key: str, make: Callable[[], _T]) -> _T:
+        """As :meth:`derived`, for plain data: strings, numbers, tuples and frozen sets. Whoever asks depends on the
+        value: other files can change as long as it stays what it is."""
+        self._touch(ValueOf(key))
+        recorders, self._recorders = self._recorders, []
+        try:
+            with self.finder.listing.unnoticed():
+                return self.derived(key, make)
+        finally:
+            self._recorders = recorders
+
+    def known_value(self, key: str) -> object:
+        """What :meth:`value` gave last; None when it does not hold any longer."""
+        return self._derived.get(key, (None,))[0]
+
+    def behind(self, key: str) -> frozenset[Dependency]:
+        """All that a value was made from, values that it was made from included."""
+        found: set[Dependency] = set()
+        waiting = [key]
+        while waiting:
+            for item in self._derived.get(waiting.pop(), (None, set[Dependency]()))[1]:
+                if isinstance(item, ValueOf) and item not in found:
+                    waiting.append(item.key)
+                found.add(item)
+        return frozenset(found)
+
     def kept(self, path: Path, kind: type[_T]) -> _T:
         """What was last kept about a file, also about an earlier version of it; an empty one when another file
         has changed since."""
@@ -306,6 +342,12 @@ class Workspace:
             if path not in self._overlays and path not in pinned:
                 del self._parsed[path]
                 self._modules.pop(path, None)
+
+    def let_go_of(self, path: Path) -> None:
+        """Forget the tree of a file that is not open. It is read again when somebody asks."""
+        if path not in self._overlays:
+            self._parsed.pop(path, None)
+            self._texts.pop(path, None)
 
     def forget(self) -> None:
         """Look at everything again that is no file's own content."""

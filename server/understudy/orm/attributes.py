@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Final
 
 from understudy.facts import model
 from understudy.infer.assigned import set_on_class
@@ -17,6 +18,7 @@ from understudy.orm.lineage import Constructor, own, tail
 from understudy.orm.models import Member, Model, Models
 from understudy.source.span import Span
 
+BACKREFS: Final = "orm.backrefs"
 _BACKREF = re.compile(r"\bbackref\s*(?:=\s*(?:[\w.]*\bbackref\s*\()?|\()\s*(?:(['\"])(\w+)\1|(None\b)|)")
 _ADDED = re.compile(rb"\bbackref\b")
 _PROPERTY = re.compile(rb"\badd_propert(?:y|ies)\(|\bcreate_proxied_attribute\b|\bconfigure_property\b")
@@ -105,13 +107,17 @@ def added_later(models: Models, found: Model, name: str) -> bool | None:
     lineage = {cls.name for cls in found.lineage.classes}
     if set_on_class(workspace, lineage, name):
         return True
-    names, computed = workspace.derived("orm.backrefs", lambda: _backrefs(models))
+    names, computed = backrefs(models)
     # Which class gets it is a matter of the relationship's target.
     return None if name in names or computed or workspace.files_with(_PROPERTY) else False
 
 
-def _backrefs(models: Models) -> tuple[frozenset[str], bool]:
+def backrefs(models: Models) -> tuple[frozenset[str], bool]:
     """Every name that a ``backref`` makes, and whether some are computed."""
+    return models.workspace.value(BACKREFS, lambda: _backrefs(models))
+
+
+def _backrefs(models: Models) -> tuple[frozenset[str], bool]:
     names: set[str] = set()
     computed = False
     for path in models.workspace.files_with(_ADDED):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from understudy.facts import model
 from understudy.index.module import Module
@@ -385,8 +386,8 @@ class Models:
     @property
     def class_names(self) -> frozenset[str]:
         """The names of all models: a file in which none of them is named has nothing to do with them."""
-        return self.workspace.derived(
-            "orm.class_names",
+        return self.workspace.value(
+            CLASS_NAMES,
             lambda: frozenset(m.name for registry in self.registries.values() for m in registry.models),
         )
 
@@ -432,6 +433,7 @@ class Models:
         return named[0] if len(named) == 1 else None
 
 
+CLASS_NAMES: Final = "orm.class_names"
 _IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\bmapper\(")
 _MODEL_FILE = re.compile(
     rb"\b(?:mapped_column|Column|relationship|__tablename__|DeclarativeBase|declarative_base|Mapped)\b"

@@ -147,6 +147,15 @@ class Listing:
             # By identity: two recorders may have seen the same.
             self._recorders = [recorder for recorder in self._recorders if recorder is not seen]
 
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """What is asked in the block is nobody's but its own."""
+        recorders, self._recorders = self._recorders, []
+        try:
+            yield
+        finally:
+            self._recorders = recorders
+
     def forget(self) -> None:
         self._folders.clear()
         self._stems.clear()

@@ -1,0 +1,166 @@
+"""``understudy check`` on the generated workspace, as a user calls it: cold, warm, after an edit; memory; growth.
+
+Sizes: 1,250 to 10,000 files (``UNDERSTUDY_BENCH_FILES=1250,5000`` chooses). CPU seconds are those of all processes; a
+shared machine disturbs them less than wall time. *ratio*: the CPU time of the cold check to that of reading and
+``ast.parse`` of the same files in one process. *growth*: the slope between the smallest and the largest size on
+logarithmic scales; 1 is as fast as the files.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.generate import generate
+from bench.table import Series, Table
+
+SIZES = (1250, 2500, 5000, 10000)
+CHECK = [sys.executable, "-m", "understudy", "check", "--exit-zero", "--statistics", "--jobs", "2"]
+_BETWEEN_SAMPLES = 0.2
+RATIO_LIMIT, GROWTH_LIMIT, MEMORY_LIMIT = 2.5, 1.1, 400.0
+"""Of the issue that asked for these figures; megabytes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds, and megabytes of all processes together at their most."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def measure(repeats: int) -> list[Table]:
+    sizes = [int(size) for size in os.environ.get("UNDERSTUDY_BENCH_FILES", "").split(",") if size] or SIZES
+    table = Table(
+        "Check",
+        ["files", "lines", "cold s", "cold CPU s", "MB", "ratio", "warm s", "a model's body s", "a column s"],
+        note="Two processes. Limits: ratio 2.5, 400 MB, growth 1.1.",
+    )
+    cold: dict[int, Run] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder) / "backend"
+            made = generate(root, size)
+            cold[size] = _row(table, root, size, made.lines, repeats)
+    smallest, largest = min(sizes), max(sizes)
+    if largest > smallest:
+        for name in ("cpu", "memory"):
+            slope = math.log(getattr(cold[largest], name) / getattr(cold[smallest], name))
+            slope /= math.log(largest / smallest)
+            table.note += f" Growth of {name}: {slope:.2f}."
+            if slope > GROWTH_LIMIT:
+                table.broken.append(f"check: {name} grows by {slope:.2f}, the limit is {GROWTH_LIMIT}")
+    return [table]
+
+
+def _row(table: Table, root: Path, size: int, lines: int, repeats: int) -> Run:
+    cold = [_run(root, "--no-cache") for _ in range(repeats)]
+    _run(root)
+    warm = [_run(root) for _ in range(repeats)]
+    model = sorted((root / "app" / "models").glob("*.py"))[size // 100]
+    body = [_after(root, model, f'f"{number} {{self.name}}"') for number in range(repeats)]
+    column = [_after(root, model, None, number) for number in range(repeats)]
+    parsing = _parsing(root)
+    ratio = Series(tuple(run.cpu / parsing for run in cold), "")
+    table.rows.append(
+        [
+            str(size),
+            f"{lines:,}",
+            Series(tuple(run.wall for run in cold), "s"),
+            Series(tuple(run.cpu for run in cold), "s"),
+            Series(tuple(run.memory for run in cold), "MB"),
+            ratio,
+            *(Series(tuple(run.wall for run in runs), "s") for runs in (warm, body, column)),
+        ]
+    )
+    if ratio.median > RATIO_LIMIT:
+        table.broken.append(
+            f"check: {size} files: {ratio.median:.1f} times parsing, the limit is {RATIO_LIMIT}"
+        )
+    memory = max(run.memory for run in cold)
+    if memory > MEMORY_LIMIT:
+        table.broken.append(f"check: {size} files: {memory:.0f} MB, the limit is {MEMORY_LIMIT:.0f} MB")
+    return cold[0]
+
+
+def _after(root: Path, model: Path, returned: str | None, number: int = 0) -> Run:
+    """A check after an edit of a model: of what a method returns, or with a column more."""
+    text = model.read_text("utf-8")
+    if returned is not None:
+        text = re.sub(r"return .*", f"return {returned}", text, count=1)
+    else:
+        text = text.replace("    id =", f"    extra_{number} = Column(Integer)\n    id =", 1)
+    model.write_text(text, "utf-8")
+    return _run(root)
+
+
+def _run(root: Path, *options: str) -> Run:
+    cache = {"XDG_CACHE_HOME": str(root.parent / "cache")}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [*CHECK, *options], cwd=root, env={**os.environ, **cache}, stdout=subprocess.DEVNULL
+    )
+    most = [0.0]
+    sampler = threading.Thread(target=_sample, args=(process, most), daemon=True)
+    sampler.start()
+    status = process.wait()
+    wall = time.perf_counter() - started
+    sampler.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status != 0:
+        raise RuntimeError(f"the check ended with {status}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(wall, cpu, most[0])
+
+
+def _sample(process: subprocess.Popen[bytes], most: list[float]) -> None:
+    while process.poll() is None:
+        most[0] = max(most[0], sum(_proportional(pid) for pid in _tree(process.pid)) / 1e6)
+        time.sleep(_BETWEEN_SAMPLES)
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        found.extend(_children(each))
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        tasks = [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
+        return [int(child) for task in tasks for child in task.read_text().split()]
+    except OSError:
+        return []
+
+
+def _proportional(pid: int) -> float:
+    """Bytes, what processes share counted once."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    match = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return float(match[1]) * 1024 if match is not None else 0.0
+
+
+def _parsing(root: Path) -> float:
+    """CPU seconds of reading and parsing all files; a process of its own, whose heap is empty."""
+    code = (
+        "import ast, pathlib, sys, time\nstarted = time.process_time()\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).rglob('*.py')): ast.parse(path.read_bytes())\n"
+        "print(time.process_time() - started)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=True)
+    return float(done.stdout)
