@@ -585,9 +585,12 @@ def test_nothing_heavy_is_imported_to_say_so(tmp_path: Path, arguments: list[str
 
 
 def test_a_check_imports_no_language_server(tmp_path: Path) -> None:
-    imported = _imported(project(tmp_path, test_a=AWAITED), "check", "--output-format", "json")
+    folder = project(tmp_path, test_a=AWAITED)
+    imported = _imported(folder, "check", "--no-cache", "--output-format", "json")
     assert "understudy" in imported
     assert imported.isdisjoint({"pygls", "lsprotocol", "jedi", "sqlalchemy", "asyncio"})
+    # The cache is a database.
+    assert _imported(folder, "check").isdisjoint({"pygls", "lsprotocol", "jedi"})
 
 
 def _imported(folder: Path, *arguments: str) -> set[str]:
