@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked, Checker, process_count, without_interrupts
 from understudy.project import config as configuration
 from understudy.project import environment
+from understudy.project.changes import Changes, ChangesError, changed_since
 from understudy.project.config import Config, ConfigProblem, Loaded
 from understudy.project.discover import discover
 from understudy.report import display_path, one_line, plural
@@ -27,6 +28,7 @@ from understudy.results import Results
 from understudy.rules import registry
 from understudy.show import Outcome, Sources, show
 from understudy.source.suppress import UNUSED_CODE
+from understudy.touched import Touched
 
 _ROUNDS = 5
 """A fix may uncover another finding; after this many rounds the rest is left for the next run."""
@@ -51,6 +53,8 @@ class Options:
     python: str | None = None
     jobs: int | None = None
     executor: str = executors.PROCESSES
+    changed_since: str | None = None
+    """A revision of git: only findings that may be others than there."""
     statistics: bool = False
     baseline: Path | None = None
     write_baseline: bool = False
@@ -65,17 +69,29 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
             raise _Unusable(f"--jobs counts processes: leave it or --executor {options.executor} out")
         projects, complete = _projects(options, err)
         baseline = _baseline(options)
+        changes = [_changes(project, options) for project, _ in projects]
     except _Unusable as error:
         _say(err, str(error))
         return COULD_NOT_RUN
+    projects = [
+        (project, files if changed is None or changed.files or options.write_baseline else [])
+        for (project, files), changed in zip(projects, changes, strict=True)
+    ]
     base = Path.cwd()
     sources = Sources([project for project, _ in projects])
     hidden = baseline if not options.write_baseline else None
 
-    def visible(findings: list[Finding]) -> list[Finding]:
-        return findings if hidden is None else hidden.compare(findings, sources.parsed).new
+    def visible(
+        project: Project, checked: Sequence[Checked], touched: Collection[Path] | None
+    ) -> list[Finding]:
+        found = project.finish([item.analysis for item in checked])
+        outside = _elsewhere(found, checked, touched)
+        if hidden is not None:
+            found = hidden.compare(found, sources.parsed).new
+        return [finding for finding in found if finding not in outside]
 
     findings: list[Finding] = []
+    elsewhere: set[Finding] = set()
     problems: list[str] = []
     judged: dict[Path, Project] = {}
     fixed = done = 0
@@ -89,20 +105,27 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
     with (
         caches,
         Tier2(on_disabled=partial(_say, err)) as tier2,
-        Checker([project for project, _ in projects], workers, err) as checker,
+        Checker(
+            [project for project, _ in projects], workers, err, rests=options.changed_since is not None
+        ) as checker,
     ):
         for project, _ in projects:
             project.tier2 = tier2
         for index, (project, files) in enumerate(projects):
             try:
                 first = _check(checker, index, files, kept[index], results[index])
-                checked, mended = _fix(checker, index, project, files, first, visible, options, err)
+                changed = changes[index]
+                touched = None if changed is None else Touched(project, changed).of(first, results[index])
+                look = partial(visible, project, touched=touched)
+                checked, mended = _fix(checker, index, project, files, first, look, options, err)
             except ExecutorError as error:
                 _say(err, error)
                 return COULD_NOT_RUN
             fixed += mended
             done += len(checked)
-            said, well = _problems(checked)
+            said, well = _problems(
+                [item for item in checked if touched is None or item.analysis.path in touched]
+            )
             for sentence in said:
                 print(sentence, file=err)
             problems.extend(said)
@@ -113,8 +136,9 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
                 # What a suppression hides may be found by the analysis of a file that is not done.
                 found = [finding for finding in found if finding.code != UNUSED_CODE]
             if options.diff:
-                _print_diff(project, visible(found), options, base, out, err)
+                _print_diff(project, look(checked), options, base, out, err)
             findings.extend(found)
+            elsewhere.update(_elsewhere(found, checked, touched))
             if checker.interrupted:
                 break
     findings = _sorted_once(findings)
@@ -141,6 +165,7 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
                 _say(err, error)
                 return COULD_NOT_RUN
             findings, known = [], len(findings)
+    findings = [finding for finding in findings if finding not in elsewhere]
     if not options.diff:
         outcome = Outcome(findings, sources, base, problems, complete, checker.interrupted, known)
         show(outcome, options.output_format, options.statistics, out)
@@ -180,6 +205,38 @@ def _baseline(options: Options) -> Baseline | None:
         return Baseline.load(options.baseline)
     except BaselineError as error:
         raise _Unusable(str(error)) from None
+
+
+def _changes(project: Project, options: Options) -> Changes | None:
+    if options.changed_since is None:
+        return None
+    try:
+        return changed_since(project.root, options.changed_since)
+    except ChangesError as error:
+        raise _Unusable(f"--changed-since {options.changed_since}: {error}") from None
+
+
+def _elsewhere(
+    found: Sequence[Finding], checked: Sequence[Checked], touched: Collection[Path] | None
+) -> set[Finding]:
+    """The findings that no analysis of a touched file has made.
+
+    :param touched: None: all are.
+    """
+    if touched is None:
+        return set()
+    made = {
+        (finding.code, finding.path, finding.span)
+        for item in checked
+        if item.analysis.path in touched
+        for finding in item.analysis.findings
+    }
+    return {
+        finding
+        for finding in found
+        if (finding.code, finding.path, finding.span) not in made
+        and not (finding.code == UNUSED_CODE and finding.path in touched)
+    }
 
 
 def _whole(checked: Checked) -> bool:
@@ -339,7 +396,7 @@ def _fix(
     project: Project,
     files: Sequence[Path],
     checked: list[Checked],
-    visible: Callable[[list[Finding]], list[Finding]],
+    look: Callable[[Sequence[Checked]], list[Finding]],
     options: Options,
     err: TextIO,
 ) -> tuple[list[Checked], int]:
@@ -349,7 +406,7 @@ def _fix(
     fixed = 0
     refused: dict[str, None] = {}
     for _ in range(_ROUNDS):
-        findings = visible(project.finish([item.analysis for item in checked]))
+        findings = look(checked)
         plan = apply.plan(findings, unsafe=options.unsafe_fixes)
         if not plan.chosen:
             break

@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--unsafe-fixes", action="store_true", help="count unsafe fixes in, too")
     check.add_argument("--diff", action="store_true", help="print what --fix would change; write nothing")
     check.add_argument(
+        "--changed-since",
+        metavar="REV",
+        help="show only what may differ from the git revision that the branch left: changes and their dependents",
+    )
+    check.add_argument(
         "--baseline", type=_path, metavar="FILE", help="leave out the findings that are in this file"
     )
     check.add_argument(
@@ -180,6 +185,7 @@ def _check(arguments: argparse.Namespace) -> int:
             jobs=arguments.jobs,
             executor=arguments.executor,
             statistics=arguments.statistics,
+            changed_since=arguments.changed_since,
             baseline=arguments.baseline,
             write_baseline=arguments.write_baseline,
             cache=not arguments.no_cache,

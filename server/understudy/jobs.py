@@ -108,9 +108,12 @@ def _crash(code: str, error: Exception) -> str:
 class Checker:
     """Analyses the files of several projects. Leave its ``with`` block to end the workers."""
 
-    def __init__(self, projects: Sequence[Project], workers: Workers | None, err: TextIO) -> None:
+    def __init__(
+        self, projects: Sequence[Project], workers: Workers | None, err: TextIO, *, rests: bool = False
+    ) -> None:
         """
         :param workers: None to do everything in this process.
+        :param rests: what analyses rest on is wanted also where there is no cache to keep it.
         """
         self._projects = projects
         self._workers = workers
@@ -124,6 +127,7 @@ class Checker:
                 (project.root, project.config, project.environment, project.workspace.kept_facts is not None)
                 for project in projects
             ),
+            rests,
         )
         self.interrupted = False
         """True: the user wants no more; what :meth:`check` gave was not everything."""
@@ -241,6 +245,7 @@ class Settings:
     """Names in messages are relative to it."""
     projects: tuple[tuple[Path, Config, Environment, bool], ...]
     """The last: is there a cache?"""
+    rests: bool
 
 
 class _Worker:
@@ -259,7 +264,7 @@ class _Worker:
         checked = [check_file(project, path) for path in files]
         if project.workspace.kept_facts is not None:
             project.workspace.kept_facts.flush()
-        return _light(checked, project)
+        return _light(checked, project, self.settings.rests)
 
 
 def _project(
@@ -301,9 +306,9 @@ def unseen(settings: Settings) -> str | None:
     return None
 
 
-def _light(checked: Sequence[Checked], project: Project) -> list[Checked]:
+def _light(checked: Sequence[Checked], project: Project, rests_wanted: bool) -> list[Checked]:
     """With what they rest on as numbers: as objects, that would be most of what goes from process to process."""
-    if project.workspace.kept_facts is None:
+    if project.workspace.kept_facts is None and not rests_wanted:
         nothing: frozenset[Path] = frozenset()
         return [
             replace(item, analysis=replace(item.analysis, dependencies=nothing, rests_on=frozenset()))

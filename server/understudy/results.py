@@ -257,6 +257,17 @@ class Results:
             content = self._contents[name] = _content(self._places.path(name)) or b""
         return pattern.search(content) is not None
 
+    def resting_on(self, is_chosen: Callable[[str], bool]) -> set[Path]:
+        """The files whose findings are kept and rest on one of the chosen items, or on more than is known."""
+        numbers = [number for number, item in enumerate(self._snapshot.items) if is_chosen(item)]
+        common = sum(_BITS[number] for number in numbers if number < _COMMON)
+        others = {number for number in numbers if number >= _COMMON}
+        return {
+            Path(self._places.path(name))
+            for name, kept in self._snapshot.kept.items()
+            if kept.everything or kept.common & common or not others.isdisjoint(kept.others)
+        }
+
     # --- what is new
 
     def keep(self, checked: Sequence[Checked]) -> None:

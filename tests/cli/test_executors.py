@@ -228,7 +228,7 @@ def test_a_worker_that_does_not_see_the_files_is_refused(tmp_path: Path) -> None
 
     folder = project(tmp_path / "p")
     found = Project(folder, Config())
-    settings = Settings("", folder, ((folder, found.config, found.environment),))
+    settings = Settings("", folder, ((folder, found.config, found.environment, False),), False)
     assert unseen(settings) is None
     (folder / "pyproject.toml").unlink()
     folder.rmdir()
