@@ -86,11 +86,14 @@ export class Workbench {
   page;
   folder;
 
-  /** `trusted: false` opens the folder in Restricted Mode. `prepare` may change the folder beforehand. */
-  static async start({ settings = {}, trusted = true, prepare = async () => {} } = {}) {
+  /**
+   * `trusted: false` opens the folder in Restricted Mode. `prepare` may change the folder beforehand. `python` installs
+   * the stand-in for the Python extension, too.
+   */
+  static async start({ settings = {}, trusted = true, prepare = async () => {}, python = false } = {}) {
     const workbench = new Workbench();
     try {
-      await workbench.#start(settings, trusted, prepare);
+      await workbench.#start(settings, trusted, prepare, python);
     } catch (error) {
       await workbench.stop();
       throw error;
@@ -98,7 +101,7 @@ export class Workbench {
     return workbench;
   }
 
-  async #start(settings, trusted, prepare) {
+  async #start(settings, trusted, prepare, python) {
     await fs.mkdir(ARTEFACTS, { recursive: true });
     this.#home = await fs.mkdtemp(path.join(os.tmpdir(), 'understudy-vscode-'));
     this.folder = path.join(this.#home, 'governance');
@@ -107,7 +110,7 @@ export class Workbench {
     const user = path.join(this.#home, 'data/User');
     await fs.mkdir(user, { recursive: true });
     await fs.writeFile(path.join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, undefined, 2));
-    const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', await installed()];
+    const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', await installed(python)];
     const env = { ...process.env, XDG_CONFIG_HOME: this.#home, XDG_DATA_HOME: this.#home };
     // What the tests themselves run in is not what a person has.
     delete env.VIRTUAL_ENV;
@@ -286,16 +289,22 @@ export class Workbench {
   }
 }
 
-/** The folder that the built extension is installed into, once per build. */
-async function installed() {
+/** The folder that the built extension is installed into, once per build; with `python`, a stand-in beside it. */
+async function installed(python) {
   const vsix = path.join(EXTENSION, 'dist/understudy.vsix');
   const { mtimeMs, size } = await fs.stat(vsix);
-  const folder = path.join(TOOLS, `extensions-${Math.trunc(mtimeMs)}-${size}`);
+  const folder = path.join(TOOLS, `extensions-${Math.trunc(mtimeMs)}-${size}${python ? '-python' : ''}`);
   if (!(await fs.stat(path.join(folder, 'extensions.json')).catch(() => undefined))) {
     const home = await fs.mkdtemp(path.join(os.tmpdir(), 'understudy-vscode-'));
     const env = { ...process.env, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home };
     const where = ['--user-data-dir', path.join(home, 'data'), '--extensions-dir', folder];
-    await run(process.execPath, [CODE_SERVER, ...where, '--install-extension', vsix], { env });
+    const extensions = ['--install-extension', vsix];
+    if (python) {
+      const standIn = path.join(home, 'python.vsix');
+      await run('python3', ['-m', 'zipfile', '-c', standIn, path.join(HERE, 'python-extension/extension')]);
+      extensions.push('--install-extension', standIn);
+    }
+    await run(process.execPath, [CODE_SERVER, ...where, ...extensions], { env });
     await fs.rm(home, { recursive: true });
   }
   return folder;
