@@ -56,6 +56,8 @@ _ORDERINGS: dict[type[ast.cmpop], tuple[str, str, str]] = {
     ast.LtE: ("__le__", "__ge__", "<="),
     ast.GtE: ("__ge__", "__le__", ">="),
 }
+_CONTAINING = ("__contains__", "__iter__", "__getitem__")
+"""``in`` asks the first that there is."""
 _NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
 
 
@@ -234,6 +236,10 @@ class Expressions(Objects):
             return self._ordering(node, left, right, env)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
             return self.fail(env, Misuse.COROUTINE_ITERATION, right, node.comparators[0], _NOT_A_CONTAINER)
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Mock) and right.certain:
+            if not any(self.shapes.supports(right, magic) is not False for magic in _CONTAINING):
+                error = f"argument of type {right.type_name!r} is not iterable"
+                return self.fail(env, Misuse.NOT_ITERABLE, right, node.comparators[0], error)
         return UNKNOWN
 
     def _ordering(self, node: ast.Compare, left: Value, right: Value, env: Environment) -> Value:

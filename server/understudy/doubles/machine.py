@@ -503,8 +503,7 @@ class Machine(Expressions):
             if isinstance(target, ast.Attribute):
                 owner = self.eval(target.value, env)
                 if isinstance(owner, Mock):
-                    self.delete(owner.slots, f".{target.attr}")
-                    self.write(owner.slots, f"deleted.{target.attr}", True)
+                    self.delete_mock_attribute(owner, target, env)
             elif isinstance(target, ast.Name):
                 self.write(env.names, target.id, UNKNOWN)
             elif isinstance(target, ast.Subscript):

@@ -565,6 +565,15 @@ class Mocks(Functions):
         self.write(mock.slots, f".{name}", value)
         self.delete(mock.slots, f"deleted.{name}")
 
+    def delete_mock_attribute(self, mock: Mock, target: ast.Attribute, env: Environment) -> None:
+        """``del mock.name``: there or not, but once (``NonCallableMock.__delattr__``)."""
+        name = target.attr
+        as_function = mock.spec is not None and mock.spec.as_function
+        if f"deleted.{name}" in mock.slots and mock.certain and not is_magic(name) and not as_function:
+            self._missing_attribute(env, mock, target, name, name)
+        self.delete(mock.slots, f".{name}")
+        self.write(mock.slots, f"deleted.{name}", True)
+
     def _is_locked(self, mock: Mock, name: str, value: Value) -> bool:
         """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
         other (``NonCallableMock.__setattr__``)."""
