@@ -111,7 +111,7 @@ export class Workbench {
     await fs.mkdir(user, { recursive: true });
     await fs.writeFile(path.join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, undefined, 2));
     const where = ['--user-data-dir', path.join(this.#home, 'data'), '--extensions-dir', await installed(python)];
-    const env = { ...process.env, XDG_CONFIG_HOME: this.#home, XDG_DATA_HOME: this.#home };
+    const env = { ...process.env, XDG_CONFIG_HOME: this.#home, XDG_DATA_HOME: this.#home, XDG_CACHE_HOME: path.join(this.#home, 'cache') };
     // What the tests themselves run in is not what a person has.
     delete env.VIRTUAL_ENV;
     const port = await freePort();
