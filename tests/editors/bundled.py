@@ -1,5 +1,5 @@
-"""The server that the extension carries, on the oldest and the newest CPython that is installed, with no library but its
-own: the example backend is checked, and its findings are those of this checkout; a client talks to it.
+"""The server that the extension carries, on the oldest and the newest CPython that is installed, with its own libraries
+only: the example backend is checked, and its findings are those of this checkout; a client talks to it.
 
 ``python tests/editors/bundled.py`` after ``make vsix``. Interpreters are found as by ``make oracle``.
 """
