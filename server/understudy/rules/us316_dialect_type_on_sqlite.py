@@ -38,12 +38,14 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "Column" not in context.source and "mapped_column" not in context.source:
         return
     seen: set[Span] = set()
-    for mapped in context.models.in_file(context.module):
+    for mapped in _models(context):
         if mapped.table is None:
             continue
         for column in columns(context.models, mapped):
+            if not _is_written_here(context, mapped, column):
+                continue
             found = _type(context, column)
-            if found is None or column.member.owner != mapped.entity or found[0] in seen:
+            if found is None or found[0] in seen:
                 continue
             if context.workspace.files_with(_TAUGHT):
                 return
@@ -52,6 +54,22 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 break
             seen.add(found[0])
             yield _finding(rule, context, mapped, column, creation, *found)
+
+
+def _models(context: Context) -> Iterator[Model]:
+    """The models of the file, and those that have one of its classes for a mixin."""
+    yield from context.models.in_file(context.module)
+    for registry in context.models.registries.values():
+        for mapped in registry.models:
+            if mapped.entity.path != context.path:
+                if any(cls.path == context.path for cls in mapped.lineage.classes):
+                    yield mapped
+
+
+def _is_written_here(context: Context, mapped: Model, column: Column) -> bool:
+    """Does the model itself declare the column, or a mixin of it, in this file?"""
+    owner = column.member.owner
+    return owner.path == context.path and (owner == mapped.entity or context.models.mapped(owner) is None)
 
 
 def _type(context: Context, column: Column) -> tuple[Span, str, str] | None:
