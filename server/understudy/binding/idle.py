@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,8 +12,10 @@ from pathlib import Path
 from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
+from understudy.index.module import Module
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.imports import ImportGraph
+from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import import_facts
 
 _RELOADING = re.compile(r"\breload\(|\bsys\.modules\b")
@@ -53,7 +55,8 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
         for patch in outcome.patches:
             if patch.place.unit.path == path:
                 by_place.setdefault(patch.place.node, []).append(patch)
-    loaded = _loaded(simulation) if any(p.bypasses for group in by_place.values() for p in group) else set()
+    used = any(patch.bypasses for group in by_place.values() for patch in group)
+    loaded = loaded_before(simulation.resolver, chain) if used else set()
     found: list[Idle] = []
     for group in by_place.values():
         if any(patch.looked_up for patch in group):
@@ -66,11 +69,11 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
     return found
 
 
-def _loaded(simulation: Simulation) -> set[Path]:
-    """The modules that are there before any test runs. What a test loads under its patch copies the double."""
-    graph = ImportGraph(simulation.resolver)
-    start = [module.path for module in simulation.fixtures.chain(simulation.module)]
-    return {node for node in graph.closure(start) if isinstance(node, Path)}
+def loaded_before(resolver: Resolver, chain: Iterable[Module]) -> set[Path]:
+    """The modules that are there before any test runs: what the test file and its conftest files load. What a test
+    loads under its patch copies the double."""
+    graph = ImportGraph(resolver)
+    return {node for node in graph.closure(module.path for module in chain) if isinstance(node, Path)}
 
 
 def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
@@ -112,7 +115,7 @@ def _body_around(root: ast.AST, node: ast.AST) -> list[ast.stmt] | None:
 def _idle(
     simulation: Simulation, patch: Watched, loaded: set[Path], is_test: Callable[[Path], bool]
 ) -> Idle | None:
-    if not patch.bypasses or (patch.lost and _may_be_read(simulation, patch, is_test)):
+    if not patch.bypasses or (patch.lost and _may_be_read(simulation, patch, loaded, is_test)):
         return None
     if not all(_holders(simulation, bypass) <= loaded for bypass in patch.bypasses):
         return None
@@ -135,12 +138,14 @@ def _holders(simulation: Simulation, bypass: Bypass) -> set[Path]:
     return found
 
 
-def _may_be_read(simulation: Simulation, patch: Watched, is_test: Callable[[Path], bool]) -> bool:
+def _may_be_read(
+    simulation: Simulation, patch: Watched, loaded: set[Path], is_test: Callable[[Path], bool]
+) -> bool:
     """Could code that was not followed have looked where the patch is?"""
     if patch.spot[0] != "module":
         return True
     module = simulation.workspace.module(Path(patch.spot[1]))
-    return module is None or reads(simulation.resolver, module, patch.spot[2], is_test)
+    return module is None or reads(simulation.resolver, module, patch.spot[2], is_test, loaded)
 
 
 def _reason(patch: Watched, bypass: Bypass, is_test: Callable[[Path], bool]) -> Reason | None:

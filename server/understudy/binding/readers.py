@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from understudy.index.module import Module
@@ -13,11 +13,15 @@ from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import Scope, import_facts
 from understudy.source.parse import Parsed
 
+_STAR = re.compile(rb"\bimport\s*\*")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def reads(resolver: Resolver, module: Module, name: str, is_test: Callable[[Path], bool]) -> bool:
-    """May any code of the workspace, other than tests, look ``name`` up in ``module`` when it runs?"""
+def reads(
+    resolver: Resolver, module: Module, name: str, is_test: Callable[[Path], bool], loaded: Container[Path]
+) -> bool:
+    """May any code of the workspace, other than tests, look ``name`` up in ``module`` when it runs? Modules that are
+    not ``loaded`` yet do so when they take the name at import time."""
     pattern = re.compile(rb"\b" + re.escape(name.encode()) + rb"\b")
     for path in resolver.workspace.files_with(pattern):
         if path != module.path and is_test(path):
@@ -28,7 +32,20 @@ def reads(resolver: Resolver, module: Module, name: str, is_test: Callable[[Path
         if path == module.path:
             if _own(parsed, name):
                 return True
-        elif _from_outside(resolver, path, parsed, module, name):
+        elif _from_outside(resolver, path, parsed, module, name, path in loaded):
+            return True
+    return any(
+        path not in loaded and not is_test(path) and _takes_all(resolver, path, module)
+        for path in resolver.workspace.files_with(_STAR)
+    )
+
+
+def _takes_all(resolver: Resolver, path: Path, module: Module) -> bool:
+    """``from module import *`` at import time."""
+    importer = resolver.workspace.module(path)
+    for star in importer.stars if importer is not None else ():
+        source = resolver.imported_module(importer, star) if importer is not None else None
+        if isinstance(source, ModuleEntity) and source.file.path == module.path:
             return True
     return False
 
@@ -51,8 +68,11 @@ def _own(parsed: Parsed, name: str) -> bool:
     return False
 
 
-def _from_outside(resolver: Resolver, path: Path, parsed: Parsed, module: Module, name: str) -> bool:
-    """Does another file read the name as an attribute, by its string, or by an import inside a function?"""
+def _from_outside(
+    resolver: Resolver, path: Path, parsed: Parsed, module: Module, name: str, is_loaded: bool
+) -> bool:
+    """Does another file read the name as an attribute, by its string, or by an import inside a function? By any import,
+    when it is loaded later."""
     importer = resolver.workspace.module(path)
     if importer is None:
         return True
@@ -66,6 +86,9 @@ def _from_outside(resolver: Resolver, path: Path, parsed: Parsed, module: Module
                     return True
             elif isinstance(node, ast.Constant) and node.value == name:
                 if any(isinstance(c, ast.Call) and _is_getattr(c, node) for c in ast.walk(unit.node)):
+                    return True
+            elif isinstance(node, ast.ImportFrom):
+                if not is_loaded and _takes(resolver, importer, node, module, name):
                     return True
             elif isinstance(node, _FUNCTIONS) and not isinstance(node, ast.Lambda):
                 for statement in ast.walk(node):

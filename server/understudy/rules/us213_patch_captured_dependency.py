@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from understudy.binding.captured import Dependency, captures, is_app, registered
+from understudy.binding.idle import loaded_before
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -34,7 +36,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if not isinstance(original, FunctionEntity) or original.owner is not None:
             continue
         kept = _kept(context, call, original)
-        if kept is None or excused(context) or _is_read(context, call, owner):
+        if kept is None or excused(context):
+            continue
+        loaded = loaded_before(context.resolver, context.fixtures.chain(context.module))
+        # What is loaded under the patch keeps the double.
+        if not {original.path, kept.path} <= loaded or _is_read(context, call, owner, loaded):
             continue
         yield rule.finding(
             context.path,
@@ -54,6 +60,8 @@ class _Kept:
     holder: str
     advice: str
     related: Related
+    path: Path
+    """The file whose import keeps it."""
     fix: Fix | None = None
 
 
@@ -65,6 +73,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
             f"`Depends({original.name})`",
             f"set `app.dependency_overrides[{original.name}]`, and take it back afterwards",
             Related(dependency.path, dependency.span, "kept here, when the module is imported"),
+            dependency.path,
             _fix(context, call, original),
         )
     root = _under(call)
@@ -78,6 +87,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
                 f"the route `{route.path}`",
                 "patch what the route calls, or call the function itself",
                 Related(original.path, original.span, "made a route here, when the module is imported"),
+                original.path,
             )
     if any(idle.patch.place.node is call.call for idle in context.idle_patches):
         # What the test runs is known, and said by another rule.
@@ -90,6 +100,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
             f"`@{'.'.join(decorator.parts)}`",
             "replace what it is kept in",
             Related(path_of, span, "kept here, when the module is imported"),
+            original.path,
         )
     return None
 
@@ -119,12 +130,12 @@ def _owner(context: Context, call: PatchCall) -> ModuleEntity | None:
     return None
 
 
-def _is_read(context: Context, call: PatchCall, owner: ModuleEntity) -> bool:
+def _is_read(context: Context, call: PatchCall, owner: ModuleEntity, loaded: set[Path]) -> bool:
     """May anything look the name up where the patch is? Also when the module, or one on the way, is a stub."""
     module = context.workspace.load(owner.file)
     if module is None or owner.file.name in module_stubs.around(context):
         return True
-    if reads(context.resolver, module, call.name, context.is_test_path):
+    if reads(context.resolver, module, call.name, context.is_test_path, loaded):
         return True
     return any(
         patch.looked_up
