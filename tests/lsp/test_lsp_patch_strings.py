@@ -11,7 +11,19 @@ from lsprotocol import types
 
 Make = Callable[[Mapping[str, str]], Path]
 
-MAIL = "class Mailer:\n    def connect(self):\n        return 1\n\n\ndef send(text):\n    return text\n"
+MAIL = """\
+class Mailer:
+    def connect(self):
+        return 1
+
+
+def send(text):
+    return text
+
+
+mailer = Mailer()
+limits = {}
+"""
 ORDERS = "from shop.mail import send\n\nlimit = 3\n\n\ndef confirm(order):\n    return send(order)\n"
 TESTS = """\
 from unittest.mock import patch
@@ -25,6 +37,8 @@ def test_confirm(monkeypatch, mocker):
     "😀"; monkeypatch.setattr("shop.mail.Mailer.connect", None)
     mocker.patch("shop.orders.limit")
     patch.object(mail, "send").start()
+    patch("shop.mail.mailer.connect").start(); patch.object(mail.mailer, "connect").start()
+    patch.dict("shop.mail.limits", {"a": 1}).start()
 """
 
 
@@ -65,6 +79,10 @@ async def test_definition(
         ("shop.mail.send", 6, "shop/mail.py", 0, 0),
         ("shop.orders.limit", 15, "shop/orders.py", 2, 0),
         ('mail, "send"', 8, "shop/mail.py", 5, 4),
+        ("shop.mail.mailer.connect", 12, "shop/mail.py", 9, 0),
+        ("shop.mail.mailer.connect", 20, "shop/mail.py", 1, 8),
+        ('mail.mailer, "connect"', 15, "shop/mail.py", 1, 8),
+        ("shop.mail.limits", 12, "shop/mail.py", 10, 0),
     ):
         found = await client.text_document_definition_async(
             types.DefinitionParams(types.TextDocumentIdentifier(uri), _place(TESTS, words, into))
@@ -102,6 +120,8 @@ async def test_completion_offers_what_is_there(
     assert set(await labels("shop.orders.send", 6)) == {"mail", "orders"}
     assert "shop" in await labels("shop.orders.send", 2)
     assert set(await labels("shop.mail.Mailer.connect", 20)) == {"connect"}
+    assert set(await labels("shop.mail.mailer.connect", 20)) == {"connect"}
+    assert "limits" in await labels("shop.mail.limits", 12)
     elsewhere = types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(0, 3))
     assert not await client.text_document_completion_async(elsewhere)
 
@@ -136,3 +156,38 @@ async def test_references(
         ("test_shop.py", _place(TESTS, "shop.mail.send", 10)),
         ("test_shop.py", _place(TESTS, 'mail, "send"', 7)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "into", "uses"),
+    [
+        (
+            "def connect",
+            5,
+            [("Mailer.connect", 7), ("mailer.connect", 7), ('mailer, "connect"', 9)],
+        ),
+        ("limits = ", 2, [("mail.limits", 5)]),
+        ("mailer = ", 2, [("mail.mailer.connect", 5)]),
+    ],
+)
+async def test_references_of_members_and_variables(
+    client: Client,
+    project: Make,
+    capable: types.ClientCapabilities,
+    files: dict[str, str],
+    words: str,
+    into: int,
+    uses: list[tuple[str, int]],
+) -> None:
+    root = project(files)
+    await client.begin(capable, root)
+    uri = client.open(root / "shop/mail.py")
+    found = await client.text_document_references_async(
+        types.ReferenceParams(
+            types.ReferenceContext(include_declaration=False),
+            types.TextDocumentIdentifier(uri),
+            _place(MAIL, words, into),
+        )
+    )
+    assert found is not None
+    assert [location.range.start for location in found] == [_place(TESTS, text, at) for text, at in uses]

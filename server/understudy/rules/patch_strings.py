@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from understudy.facts import model
 from understudy.facts.model import Guard
+from understudy.infer import objects
 from understudy.infer.entities import (
     Absent,
     ClassEntity,
@@ -22,7 +24,11 @@ from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, all_patches
 from understudy.source.span import Span
 
+_E = TypeVar("_E", Entity, Lookup)
 _PATCHING = re.compile(rb"\bpatch\b|\bmonkeypatch\b|\bmocker\b")
+
+
+_DEFINED = (ClassEntity, FunctionEntity, ValueEntity)
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,24 @@ def meaning(context: Context, part: Part) -> Lookup:
 
 
 def owner_of(context: Context, part: Part) -> Entity | Absent | None:
-    """What the name is looked up in; None for the first name of a string."""
+    """What the name is looked up in; None for the first name of a string. For an object it is its class."""
     call = part.call
     if call.target is None:
         assert call.owner is not None
-        return context.scopes.resolve(call.owner, call.site.scope)
+        return _class_of_object(context, context.scopes.resolve(call.owner, call.site.scope))
     if part.index == 0:
         return None
-    return context.resolver.dotted(".".join(call.names[: part.index]), context.module)
+    found = context.resolver.dotted(call.names[0], context.module)
+    for name in call.names[1 : part.index]:
+        if isinstance(found, Absent):
+            return found
+        found = context.resolver.attribute(_class_of_object(context, found), name, context.module)
+    return _class_of_object(context, found)
+
+
+def _class_of_object(context: Context, found: _E) -> _E | ClassEntity:
+    cls = objects.class_of(context.resolver, found) if isinstance(found, ValueEntity) else None
+    return cls if cls is not None else found
 
 
 def definition(entity: Lookup) -> tuple[Path, Span] | None:
@@ -189,12 +205,35 @@ def _kind(found: Lookup) -> str:
 
 
 def entity_named_at(context: Context, row: int, column: int) -> Entity | None:
-    """The function or class of the file whose name, where it is defined, is under the cursor."""
-    for bindings in context.module.bindings.values():
-        for binding in bindings:
-            if isinstance(binding.declaration, (model.Function, model.Class)):
-                if binding.span.contains(row, column):
-                    found = context.resolver.module_attribute(context.module, binding.declaration.name)
-                    if isinstance(found, (ClassEntity, FunctionEntity)) and found.path == context.path:
-                        return found
+    """The function, class or variable of the file, or the member of a class, whose name, where it is defined, is under
+    the cursor."""
+    for name, bindings in context.module.bindings.items():
+        found = context.resolver.module_attribute(context.module, name)
+        if not isinstance(found, _DEFINED) or found.path != context.path:
+            continue
+        if any(
+            isinstance(binding.declaration, (model.Function, model.Class, model.Assign))
+            and binding.span.contains(row, column)
+            for binding in bindings
+        ):
+            return found
+        if isinstance(found, ClassEntity):
+            member = _member_at(context, found, row, column)
+            if member is not None:
+                return member
+    return None
+
+
+def _member_at(context: Context, cls: ClassEntity, row: int, column: int) -> Entity | None:
+    for declaration in cls.declaration.body:
+        if isinstance(declaration, (model.Function, model.Class, model.Assign)):
+            if declaration.span.shifted(cls.row).contains(row, column):
+                name = declaration.target if isinstance(declaration, model.Assign) else declaration.name
+                found = context.resolver.own_attribute(cls, name)
+                return found if isinstance(found, _DEFINED) else None
+            if isinstance(declaration, model.Class):
+                inner = context.resolver.own_attribute(cls, declaration.name)
+                member = _member_at(context, inner, row, column) if isinstance(inner, ClassEntity) else None
+                if member is not None:
+                    return member
     return None
