@@ -22,10 +22,10 @@ test-sa20:  ## the pages about models with SQLAlchemy 2.0, in a virtual environm
 	.venv-sa20/bin/python -m pip install --quiet --editable . --group dev "sqlalchemy<2.1"
 	.venv-sa20/bin/python -m pytest tests/pages -k "us30 or us31" $(ARGS)
 
-test-pg: $(STAMP)  ## the cache on a real PostgreSQL, on loopback; installs Debian's where there is none
+test-pg: $(STAMP)  ## the cache and the pages about tables on a real PostgreSQL; installs Debian's where there is none
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
 		|| (apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql)
-	UNDERSTUDY_NEEDS_POSTGRESQL=1 $(BIN)/python -m pytest tests/index/test_postgresql.py $(ARGS)
+	UNDERSTUDY_NEEDS_POSTGRESQL=1 $(BIN)/python -m pytest tests/index/test_postgresql.py tests/pages/test_postgresql.py $(ARGS)
 
 fuzz-sync: $(STAMP)  ## 10,000 random edit sequences: the server's text stays the client's
 	$(BIN)/python -m pytest tests/lsp/test_lsp_documents.py -k sequence_of_edits --hypothesis-profile sync $(ARGS)

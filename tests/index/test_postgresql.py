@@ -6,14 +6,12 @@ import io
 import json
 import multiprocessing
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from postgresql import Server, binaries
+from postgresql import Server, binaries, running
 from understudy.check import Options, run
 from understudy.engine import Project, forget_settings
 from understudy.index.store import SCHEMA, Entry, Store
@@ -40,23 +38,16 @@ async def test_run():
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    assert FOUND is not None, "make test-pg installs a server"
-    # Another user has to get there.
-    folder = Path(tempfile.gettempdir()) / f"understudy-pg-{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    server = Server(folder, FOUND)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+def started() -> Iterator[Server]:
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
-def server(running: Server) -> Server:
+def server(started: Server) -> Server:
     """With an empty database."""
-    running.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    return running
+    started.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return started
 
 
 class Opened:

@@ -108,9 +108,11 @@ def on_postgresql(url: str) -> None:
         if not str(given).startswith("sqlite"):
             return real(given, **options)
         schema = f"understudy_{uuid.uuid4().hex}"
-        with real(url).begin() as connection:
+        # A server may keep plain bytes.
+        settings = "-c client_encoding=utf8"
+        with real(url, connect_args={"options": settings}).begin() as connection:
             connection.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
-        return real(url, connect_args={"options": f"-c search_path={schema}"})
+        return real(url, connect_args={"options": f"{settings} -c search_path={schema}"})
 
     sqlalchemy.create_engine = create_engine
 

@@ -7,6 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -17,6 +20,21 @@ def binaries() -> Path | None:
         return found[-1].parent
     on_path = shutil.which("postgres")
     return Path(on_path).resolve().parent if on_path is not None else None
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server that is there for a while."""
+    found = binaries()
+    assert found is not None, "make test-pg installs a server"
+    # Another user has to get there.
+    folder = Path(tempfile.gettempdir()) / f"understudy-pg-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    server = Server(folder, found)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
 
 
 class Server:
