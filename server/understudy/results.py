@@ -37,7 +37,7 @@ _COMMON: Final = 4096
 _BITS: Final = [1 << number for number in range(_COMMON)]
 _MOST_TRIES: Final = 200_000
 """Patterns times changed files: above it, no pattern is tried, and all are taken for changed."""
-_VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
+VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
     CLASS_NAMES: lambda workspace: Models.of(workspace).class_names,
     BACKREFS: lambda workspace: backrefs(Models.of(workspace)),
 }
@@ -216,7 +216,7 @@ class Results:
                 continue
             if changed.isdisjoint(snapshot.values[item]) and snapshot.states[number] != _UNKNOWN:
                 continue
-            make = _VALUES.get(item[1:])
+            make = VALUES.get(item[1:])
             if make is None:
                 today = _UNKNOWN
             else:

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from understudy.engine import Project
-from understudy.index.dependencies import Places, asked_of, pattern_of, spelled
+from understudy.facts.extract import extract
+from understudy.index.dependencies import Places, asked_of, fingerprint, pattern_of, spelled
+from understudy.index.kept_facts import as_bytes
+from understudy.index.workspace import ValueOf, Workspace
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
 from understudy.project.changes import Changes
 from understudy.project.config import MARKERS, SETTINGS_FILES
 from understudy.project.modules import PACKAGES, Asked
-from understudy.results import Results
+from understudy.results import VALUES, Results
+from understudy.source.parse import parse
+from understudy.source.text import SourceError, decode
 
 _SETTINGS = frozenset((".gitignore", *SETTINGS_FILES, *MARKERS))
 
@@ -56,8 +62,7 @@ class Touched:
             return True
         if checked.rests is not None:
             return any(map(self._has_changed, checked.rests.items()))
-        rests = (*checked.analysis.dependencies, *checked.analysis.conditions)
-        return any(self._has_changed(spelled(each, self._places)) for each in rests)
+        return any(self._has_changed(spelled(each, self._places)) for each in checked.analysis.rests_on)
 
     def _has_changed(self, item: str) -> bool:
         known = self._known.get(item)
@@ -68,11 +73,53 @@ class Touched:
     def _look(self, item: str) -> bool:
         if item[0] == "f":
             return Path(self._places.path(item[1:])) in self._changes.files
+        if item[0] == "m":
+            return self._has_other_facts(Path(self._places.path(item[1:])))
+        if item[0] == "v":
+            return self._has_other_value(item[1:])
         if item[0] == "a":
             asked = asked_of(item, self._places)
             return asked.folder in self._packages if asked.name == PACKAGES else asked in self._asked
         pattern = pattern_of(item)
         return any(_matches(pattern, before) != _matches(pattern, now) for before, now in self._contents)
+
+    def _has_other_facts(self, path: Path) -> bool:
+        if path not in self._changes.files:
+            return False
+        before = self._changes.before.get(path)
+        module = self._project.workspace.module(path) if path not in self._changes.deleted else None
+        if before is None or module is None:
+            return True
+        try:
+            earlier = as_bytes(extract(parse(path, decode(before))))
+        except (SourceError, RecursionError):
+            return True
+        return earlier is None or earlier != as_bytes(module.facts)
+
+    def _has_other_value(self, key: str) -> bool:
+        make = VALUES.get(key)
+        if make is None:
+            return True
+        workspace = self._project.workspace
+        value = make(workspace)
+        behind = (each for each in workspace.behind(key) if not isinstance(each, ValueOf))
+        if not any(self._has_changed(spelled(each, self._places)) for each in behind):
+            return False
+        if self._changes.made or self._changes.deleted:
+            return True
+        return self._earlier is None or fingerprint(make(self._earlier)) != fingerprint(value)
+
+    @cached_property
+    def _earlier(self) -> Workspace | None:
+        """The workspace before the changes, of which none made or deleted a file."""
+        project = self._project
+        workspace = Project(project.root, project.config, environment=project.environment).workspace
+        try:
+            for path, content in self._changes.before.items():
+                workspace.open(path, decode(content))
+        except SourceError:
+            return None
+        return workspace
 
     def _is_setting(self, path: Path) -> bool:
         """Does everything rest on it?"""

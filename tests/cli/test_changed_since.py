@@ -150,7 +150,7 @@ def test_dependents(tmp_path: Path) -> None:
 
 
 def test_models_concern_those_who_use_them(tmp_path: Path) -> None:
-    folder = repository(tmp_path, models=MODEL, test_a=USES_MODEL)
+    folder = repository(tmp_path, models=MODEL, test_a=USES_MODEL, test_b="x = 1  # understudy: ignore\n")
     project(folder, models=MODEL.replace("title", "name"))
     assert changed(folder).places == ["test_a.py:5:18 US301"]
 
