@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 stamp=node_modules/.understudy-$(sha256sum package-lock.json setup.sh | sha256sum | cut -c1-16)
 packages=(chromium ripgrep libkrb5-dev libx11-dev libxkbfile-dev libsecret-1-dev pkg-config g++ make pngquant fonts-dejavu-core)
 
-if ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then
   echo "Node.js 20 or newer is needed, with npm; Debian 12 has an older one" >&2
   exit 1
 fi
