@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format types clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
+.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak oracle corpus bench lint format clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 from cli_run import check, project, run
 from readme_rules import README, table
 from understudy.project.config import Config
@@ -57,6 +58,35 @@ def test_the_options_that_are_named_exist() -> None:
     known = run(ROOT, "check", "--help").out
     for option in set(re.findall(r"`?(--[a-z][a-z-]+)", TEXT)) - {"--all"}:
         assert option in known, option
+
+
+def test_the_commands_for_developers_are_those_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    targets = set(phony[1].replace("\\", " ").split())
+    _, _, develop = TEXT.partition("\n## Develop\n")
+    assert set(re.findall(r"`make ([a-z0-9-]+)`", develop)) == targets
+
+
+def test_the_workflows_are_yaml_and_their_commands_run(tmp_path: Path) -> None:
+    project(tmp_path, test_a="x = 1\n")
+    blocks = re.findall(r"```yaml\n(# \.github/workflows/.*?)```", TEXT, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        (job,) = yaml.safe_load(block)["jobs"].values()
+        (command,) = (step["run"] for step in job["steps"] if step.get("run", "").startswith("understudy"))
+        words = command.partition(" > ")[0].split()[1:]
+        assert run(tmp_path, *words).status == 0
+
+
+def test_the_hooks_of_pre_commit_are_commands(tmp_path: Path) -> None:
+    project(tmp_path, test_a="x = 1\n")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert [hook["id"] for hook in hooks] == ["understudy", "understudy-fix"]
+    for hook in hooks:
+        program, *words = hook["entry"].split()
+        assert (program, run(tmp_path, *words).status) == ("understudy", 0)
 
 
 def test_the_example_for_helix_is_toml() -> None:
