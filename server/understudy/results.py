@@ -26,6 +26,7 @@ from understudy.index.kept_facts import as_bytes, digest, ours
 from understudy.index.store import Entry
 from understudy.index.workspace import Dependency, ValueOf, Workspace
 from understudy.infer.plugins import settings_files
+from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked
 from understudy.orm.attributes import BACKREFS, backrefs
 from understudy.orm.models import CLASS_NAMES, Models
@@ -316,7 +317,7 @@ class Results:
         if checked.crashes or analysis.unreadable:
             return False
         tier2 = self._project.tier2
-        return not analysis.questions or (tier2 is not None and not getattr(tier2, "disabled", False))
+        return not analysis.questions or (isinstance(tier2, Tier2) and not tier2.has_failed)
 
     def _number(self, rests: Sequence[Sequence[str]], described: Described) -> None:
         """Give every item a number and its state; those that most files rest on come first."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from understudy.check import Options, run
 from understudy.engine import Project, forget_settings
+from understudy.infer.tier2 import Tier2
 
 _SERVICE = """\
 from shop.mail import send
@@ -95,6 +96,16 @@ import pytest
 @pytest.fixture
 def {name}():
     return {double}()
+"""
+_SPEC = """\
+from unittest.mock import MagicMock
+
+from shop import clients
+
+
+async def test_spec():
+    client = MagicMock(spec=clients.First)
+    await client.close()
 """
 _FACTORY = """\
 import factory
@@ -367,6 +378,29 @@ def test_the_folder_that_it_is_called_from_does_not_matter(
     _, _, said = workspace.found("..")
     assert said == workspace.found("..", cache=False)[2]
     assert "smtp.py:1:" in said
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_the_second_tier_was_too_slow_for_is_asked_again(
+    workspace: Workspace, analysed: list[str], failed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise findings would be missing for as long as nothing changes."""
+    workspace.put(
+        "shop/clients.py", "class Client:\n    async def close(self): ...\n\n\nFirst, _ = Client, 0\n"
+    )
+    workspace.put("tests/test_spec.py", _SPEC)
+    asked: list[Path] = []
+
+    def names(self: Tier2, path: Path, *rest: Any, **named: Any) -> None:
+        asked.append(path)
+
+    monkeypatch.setattr(Tier2, "names", names)
+    monkeypatch.setattr(Tier2, "has_failed", property(lambda self: failed))
+    workspace.found()
+    assert asked
+    analysed.clear()
+    workspace.found()
+    assert ("tests/test_spec.py" in analysed) is failed
 
 
 def test_no_cache_reads_and_writes_none(workspace: Workspace, analysed: list[str], tmp_path: Path) -> None:

@@ -120,6 +120,16 @@ class Plugins:
         return any("fixture" in text and word.search(text) for text in texts)
 
 
+def may_provide(workspace: Workspace, name: str) -> bool:
+    """As :meth:`Plugins.may_provide`; whoever asks depends on plugins that are part of the workspace."""
+    found = plugins(workspace)
+    own = [package for package in found.packages if package.is_relative_to(workspace.root)]
+    if any("site-packages" not in package.parts for package in own):
+        workspace.files()
+        workspace.depend_on(file for package in own for file in _files(package))
+    return found.may_provide(name)
+
+
 def plugins(workspace: Workspace) -> Plugins:
     """The plugins of a workspace; read once until files change."""
     return workspace.derived("pytest.plugins", lambda: _read(workspace))

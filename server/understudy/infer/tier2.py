@@ -150,6 +150,11 @@ class Tier2:
     def disabled(self) -> bool:
         return self._disabled or self._closed
 
+    @property
+    def has_failed(self) -> bool:
+        """Was a question left without an answer for a reason that may be another the next time: too slow, for one?"""
+        return bool(self._failures) or self.disabled
+
     def close(self) -> None:
         """Kill the process; a question under way gets no answer, nor does any later one."""
         self._closed = True

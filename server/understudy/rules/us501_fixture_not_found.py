@@ -12,7 +12,7 @@ from understudy.fixes.names import nearest
 from understudy.index.module import Module
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.fixtures import Fixtures
-from understudy.infer.plugins import plugins
+from understudy.infer.plugins import may_provide, plugins
 from understudy.project.config import load_pytest
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
@@ -38,7 +38,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for arg in asked(context, test) or ():
             if next(iter(fixtures.find(arg.arg, context.module, test.owner)), None) is not None:
                 continue
-            if _bound(chain, arg.arg) or plugins(context.workspace).may_provide(arg.arg):
+            if _bound(chain, arg.arg) or may_provide(context.workspace, arg.arg):
                 continue
             if excused(context):
                 return
