@@ -99,6 +99,35 @@ def test_what_python_cannot_read_fails_the_run(tmp_path: Path, raw: bytes, probl
     assert (ran.status, ran.places) == (2, [GOOD])
 
 
+def test_what_python_cannot_read_may_do_anything_to_what_is_patched(tmp_path: Path) -> None:
+    """Rules that ask what other code does with a name take it for a reason to be silent."""
+    test = """\
+import sys
+from unittest.mock import patch
+import orders
+
+def test_stub():
+    with patch.dict(sys.modules, {"mail": object()}):
+        orders.confirm()
+
+def test_object():
+    with patch("clock.watch.nothing"):
+        pass
+"""
+    folder = project(
+        tmp_path,
+        mail="def send(): return 1\n",
+        orders="import mail\nimport bad\ndef confirm(): return mail.send()\n",
+        clock="class Watch:\n    pass\n\nwatch = Watch()\n",
+        test_patched=test,
+        bad="x = 1\n",
+    )
+    assert check(folder, ".").places == ["test_patched.py:6:35 US204", "test_patched.py:10:29 US201"]
+    (folder / "bad.py").write_bytes(b"setattr(1, nothing, '\xff')\n")
+    ran = check(folder, ".")
+    assert (ran.status, ran.places, len(ran.err.splitlines())) == (2, [], 1)
+
+
 def test_every_encoding_is_read_or_refused_as_by_python() -> None:
     names = {*encodings.aliases.aliases.values(), "idna", "undefined", "unicode_escape", "utf-8-sig", "x"}
     for name in sorted(names):

@@ -26,8 +26,8 @@ def reads(
     for path in resolver.workspace.files_with(pattern):
         if path != module.path and is_test(path):
             continue
-        parsed = resolver.workspace.parsed(path)
-        if parsed.problems:
+        parsed = resolver.workspace.readable(path)
+        if parsed is None or parsed.problems:
             return True
         if path == module.path:
             if _own(parsed, name):

@@ -129,6 +129,13 @@ class Workspace:
         self._touch(path)
         return self._tree(path)
 
+    def readable(self, path: Path) -> Parsed | None:
+        """The statements of a file; None where it cannot be read."""
+        try:
+            return self.parsed(path)
+        except SourceError:
+            return None
+
     def _tree(self, path: Path) -> Parsed:
         found = self._parsed.get(path)
         if found is None:

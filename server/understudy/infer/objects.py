@@ -66,7 +66,10 @@ def _stored(workspace: Workspace, name: str, is_test: Callable[[Path], bool] | N
     pattern = re.compile(rb"\b" + re.escape(name.encode()) + rb"\b")
     for path in workspace.files_with(pattern):
         strings = is_test is not None and not is_test(path)
-        for _, node in workspace.parsed(path).walk():
+        parsed = workspace.readable(path)
+        if parsed is None:
+            return True
+        for _, node in parsed.walk():
             if isinstance(node, ast.Attribute) and node.attr == name and not isinstance(node.ctx, ast.Load):
                 return True
             if strings and isinstance(node, ast.Constant) and node.value == name:
@@ -82,7 +85,9 @@ def _computed(workspace: Workspace, is_test: Callable[[Path], bool]) -> bool:
     )
 
 
-def _sets_on_others(parsed: Parsed) -> bool:
+def _sets_on_others(parsed: Parsed | None) -> bool:
+    if parsed is None:
+        return True
     for _, node in parsed.walk():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             if node.func.id == "vars" and not _is_own(node.args[0]):

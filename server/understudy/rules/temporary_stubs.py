@@ -16,6 +16,7 @@ from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
 from understudy.rules.module_stubs import is_sys_modules
 from understudy.rules.patch_calls import spelling_of
+from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
 # Whoever imports by computed names may import anything.
@@ -129,14 +130,16 @@ def _entries(call: ast.Call) -> Iterator[tuple[ast.expr | None, ast.expr, bool]]
 def _may_import_anything(context: Context, path: Path) -> bool:
     """Does code that the tests may reach import by computed names, or look into ``sys.modules``? Replacing an entry by
     its name does no harm."""
-    if _COMPUTING.search(context.workspace.text(path).content) is None:
+    parsed = context.workspace.readable(path)
+    if parsed is None:
+        return True
+    if _COMPUTING.search(parsed.text.content) is None:
         return False
-    return any(_COMPUTING.search(word) is not None for word in _other_uses(context, path))
+    return any(_COMPUTING.search(word) is not None for word in _other_uses(parsed))
 
 
-def _other_uses(context: Context, path: Path) -> Iterator[str]:
+def _other_uses(parsed: Parsed) -> Iterator[str]:
     """The names in a file, without ``sys.modules`` where it is the first argument of a call that replaces entries."""
-    parsed = context.workspace.parsed(path)
     plain = {
         id(node.args[0])
         for _, node in parsed.walk()

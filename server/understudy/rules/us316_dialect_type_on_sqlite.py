@@ -59,6 +59,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 def _models(context: Context) -> Iterator[Model]:
     """The models of the file, and those that have one of its classes for a mixin."""
     yield from context.models.in_file(context.module)
+    if "dialects" not in context.source and "ARRAY" not in context.source:
+        # A base that all models have is looked at for nothing.
+        return
     for registry in context.models.registries.values():
         for mapped in registry.models:
             if mapped.entity.path != context.path:
