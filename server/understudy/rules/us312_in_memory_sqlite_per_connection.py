@@ -10,7 +10,7 @@ from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.fixes.arguments import add_keyword
-from understudy.infer.entities import External
+from understudy.infer.entities import ClassEntity, External
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context, Rule
 from understudy.rules.engines import engine_of
@@ -21,6 +21,11 @@ _MEMORY = re.compile(r"sqlite(?:\+pysqlite)?://(?:/:memory:)?")
 _PLAIN = frozenset({"echo", "echo_pool", "future", "connect_args", "poolclass"})
 Made = tuple[Site, ast.Call]
 """The call of ``create_all``."""
+_TABLES = re.compile(
+    r"(?i)create\s+table|\battach\b|\.create\(|\.listens_for\(|\bevent\.|StaticPool|\.execute\(\s*text"
+)
+"""What else may make tables, or share a database."""
+_QUERIES = frozenset({"query", "scalars", "scalar", "get", "get_one"})
 _ERRORS = ("OperationalError", "DBAPIError", "SQLAlchemyError")
 
 
@@ -29,6 +34,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     if _expects_trouble(context):
         return
+    yield from _by_engines(rule, context)
     for site in context.scopes.calls:
         call = site.node
         assert isinstance(call, ast.Call)
@@ -59,6 +65,96 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 related=related,
                 fixes=_fixes(context, site, call),
             )
+
+
+def _by_engines(rule: Rule, context: Context) -> Iterator[Finding]:
+    """Another engine for an in-memory database, that only sessions use, beside the one that has the tables."""
+    engines: dict[str, tuple[Site, ast.Call]] = {}
+    for site in context.scopes.calls:
+        call = site.node
+        assert isinstance(call, ast.Call)
+        engine = engine_of(context, site, call) if last_name(call) == "create_engine" else None
+        name = _name(context, site) if engine is not None and _MEMORY.fullmatch(engine.url) else None
+        if name is not None and all(keyword.arg in _PLAIN for keyword in call.keywords):
+            engines[name] = (site, call)
+    filled = [(name, made) for name in engines if (made := _made(context, name)) is not None]
+    if len(engines) < 2 or len(filled) != 1 or excused(context) or _TABLES.search(context.source):
+        return
+    first, made = filled[0]
+    for name, (site, call) in engines.items():
+        if name == first or site.scope.node is not engines[first][0].scope.node:
+            continue
+        query = _query(context, name)
+        if query is None or expected(query, *_ERRORS):
+            continue
+        assert isinstance(query.node, ast.Call)
+        fixes: tuple[Fix, ...] = ()
+        if site.unit.span(call).row > engines[first][0].unit.span(engines[first][1]).row:
+            edit = Edit(context.path, site.unit.span(call), first)
+            fixes = (Fix(f"Use `{first}` for both", Applicability.UNSAFE, (edit,)),)
+        yield rule.finding(
+            context.path,
+            site.unit.span(call.func),
+            f"`{name}` is an empty database of its own, and the tables are made in that of `{first}`, so its queries "
+            f"raise OperationalError: no such table; use `{first}` for both",
+            related=(
+                Related(context.path, made[0].unit.span(made[1]), "the tables are made here"),
+                Related(context.path, query.unit.span(query.node), "a query on the other one"),
+            ),
+            fixes=fixes,
+        )
+
+
+def _query(context: Context, name: str) -> Site | None:
+    """A query of a session of the engine in a test; None where anything but sessions has the engine."""
+    makers = set(_makers(context, name))
+    opening = [
+        site
+        for site in context.scopes.calls
+        if isinstance(site.node, ast.Call)
+        and (
+            (last_name(site.node) in ("Session", "sessionmaker") and _given(site.node, name))
+            or (isinstance(site.node.func, ast.Name) and site.node.func.id in makers)
+        )
+    ]
+    given = {id(child) for site in opening for child in ast.walk(site.node) if isinstance(child, ast.Name)}
+    for unit in context.parsed.units:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                if id(node) not in given:
+                    return None
+    sessions = {id(site.node) for site in opening if last_name(site.node) != "sessionmaker"}  # type: ignore[arg-type]
+    for site in context.scopes.calls:
+        call = site.node
+        assert isinstance(call, ast.Call)
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in _QUERIES:
+            continue
+        function = site.scope.function
+        if (
+            function is None
+            or not function.name.startswith("test")
+            or not isinstance(call.func.value, ast.Name)
+            or not any(_is_model(context, site, argument) for argument in call.args)
+        ):
+            continue
+        for around in site.chain:
+            if isinstance(around, ast.With):
+                for item in around.items:
+                    opened = item.optional_vars
+                    if isinstance(opened, ast.Name) and opened.id == call.func.value.id:
+                        if id(item.context_expr) in sessions:
+                            return site
+    return None
+
+
+def _is_model(context: Context, site: Site, argument: ast.expr) -> bool:
+    """Does an argument name a model: ``User``, ``select(User)``?"""
+    for node in ast.walk(argument):
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            found = context.scopes.resolve(node, site.scope)
+            if isinstance(found, ClassEntity) and context.models.mapped(found) is not None:
+                return True
+    return False
 
 
 def _expects_trouble(context: Context) -> bool:
