@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +37,8 @@ _ROUNDS = 5
 """A fix may uncover another finding; after this many rounds the rest is left for the next run."""
 
 _SHOWN_GONE = 10
+_SHOWN_ALIKE = 5
+_PLACE = re.compile(r"^.*?:\d+:\d+: ")
 
 FOUND_NOTHING, FOUND, COULD_NOT_RUN = 0, 1, 2
 
@@ -126,8 +131,11 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
             said, well = _problems(
                 [item for item in checked if touched is None or item.analysis.path in touched]
             )
-            for sentence in said:
+            for sentence in _shortened(said):
                 print(sentence, file=err)
+            newer = project.workspace.target_version > sys.version_info[:2]
+            if newer and any(": syntax error: " in sentence for sentence in said):
+                _say(err, _too_new(project))
             problems.extend(said)
             complete = well and complete
             judged.update((item.analysis.path, project) for item in checked if _whole(item))
@@ -362,6 +370,26 @@ def _problems(checked: Sequence[Checked]) -> tuple[list[str], bool]:
         also = f" (the same in {plural(len(others), 'other file')})" if others else ""
         sentences.append(one_line(f"{first}: {crash}{also}"))
     return sentences, not any(item.analysis.unreadable or item.crashes for item in checked)
+
+
+def _shortened(problems: Sequence[str]) -> Iterator[str]:
+    """Of those that say the same of many places, the first few."""
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        what = _PLACE.sub("", problem)
+        seen[what] += 1
+        if seen[what] <= _SHOWN_ALIKE:
+            yield problem
+    for what, count in seen.items():
+        if count > _SHOWN_ALIKE:
+            yield f"{plural(count - _SHOWN_ALIKE, 'more place')}: {what}"
+
+
+def _too_new(project: Project) -> str:
+    theirs, ours = (
+        f"{version[0]}.{version[1]}" for version in (project.workspace.target_version, sys.version_info)
+    )
+    return f"{project.root.name} is for Python {theirs}; run Understudy with that, Python {ours} cannot read all of it"
 
 
 def _sorted_once(findings: Sequence[Finding]) -> list[Finding]:

@@ -29,6 +29,7 @@ class Progress:
         self._width = 0
         self._clock = clock
         self._start = clock()
+        self._latest = self._start
         self._next = self._start + _BETWEEN
         self.shown = stream.isatty() and os.environ.get("TERM") != "dumb"
         """False: nothing is ever written."""
@@ -36,6 +37,7 @@ class Progress:
     def advance(self, findings: Iterable[Finding]) -> None:
         """One more file, with what was found; what several files lead to counts once."""
         self._done += 1
+        self._latest = self._clock()
         if self.shown:
             self._found.update((finding.code, finding.path, tuple(finding.span)) for finding in findings)
 
@@ -55,9 +57,12 @@ class Progress:
         full = int(part * _BAR)
         bar = ("=" * full + (">" if full < _BAR else "")).ljust(_BAR)
         said = [f"{self._done} of {plural(self._files, 'file')}", plural(len(self._found), "finding")]
-        spent = self._clock() - self._start
-        if spent >= _SOON and part >= _ENOUGH and self._done < self._files:
-            said.append(f"{_duration(spent * (1 - part) / part)} left")
+        now = self._clock()
+        if now - self._start >= _SOON and part >= _ENOUGH and self._done < self._files:
+            # As of the latest file: while nothing comes back, the time that is left gets less and not more.
+            end = self._start + (self._latest - self._start) / part
+            if end > now:
+                said.append(f"{_duration(end - now)} left")
         return f"Checking [{bar}] {', '.join(said)}"
 
     def clear(self) -> None:

@@ -92,6 +92,8 @@ def show(outcome: Outcome, output_format: str, statistics: bool, out: TextIO) ->
 
         out.write(text.render(findings, outcome.sources.text, base, text.look(out)))
         out.write(text.summary(findings, outcome.known, so_far=outcome.partial))
+        if statistics and findings:
+            out.write("\n")
     if statistics:
         from understudy.report import statistics as counts
 

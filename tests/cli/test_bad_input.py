@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,6 +222,28 @@ def test_rows_columns_and_fixes_in_unusual_files(tmp_path: Path, raw: bytes, pla
     assert path.read_bytes() == fixed(raw)
     assert stat.S_IMODE(path.stat().st_mode) == 0o751
     assert sorted(contents(folder)) == ["pyproject.toml", "test_it.py"]
+
+
+def test_of_many_files_with_the_same_mistake_five_are_named(tmp_path: Path) -> None:
+    folder = project(tmp_path, **{f"test_{n}": "def f(:\n" for n in range(8)}, test_x="x = (\n")
+    messages = check(folder).messages
+    assert [message.partition(":")[0] for message in messages] == [
+        *(f"test_{n}.py" for n in range(5)),
+        "test_x.py",
+        "3 more places",
+    ]
+    assert messages[-1].removeprefix("3 more places") == messages[0].removeprefix("test_0.py:1:7")
+
+
+@pytest.mark.skipif(sys.version_info[:2] >= (3, 14), reason="no newer Python is known")
+def test_syntax_that_is_newer_than_the_running_python(tmp_path: Path) -> None:
+    settings = '[tool.understudy]\ntarget-version = "3.14"\n'
+    folder = project(tmp_path / "shop", settings, test_a="def f(:\n")
+    here = ".".join(map(str, sys.version_info[:2]))
+    assert check(folder).messages[1:] == [
+        f"understudy: shop is for Python 3.14; run Understudy with that, Python {here} cannot read all of it"
+    ]
+    assert check(project(folder, settings, test_a="x = 1\n")).err == ""
 
 
 def test_a_file_of_20_000_lines(tmp_path: Path) -> None:

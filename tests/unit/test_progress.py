@@ -47,10 +47,21 @@ def clock() -> Clock:
 )
 def test_the_line(clock: Clock, files: int, seconds: float, line: str) -> None:
     progress = Progress(Terminal(), 40, clock)
+    clock.now += seconds
     for row in range(files):
         progress.advance([finding(row)])
-    clock.now += seconds
     assert progress.line() == line
+
+
+def test_the_time_left_gets_less_while_nothing_comes_back(clock: Clock) -> None:
+    progress = Progress(Terminal(), 4, clock)
+    clock.now += 10
+    progress.advance([])
+    assert progress.line().endswith(" 1 of 4 files, 0 findings, 30 s left")
+    clock.now += 20
+    assert progress.line().endswith(" 1 of 4 files, 0 findings, 10 s left")
+    clock.now += 20
+    assert progress.line().endswith(" 1 of 4 files, 0 findings")
 
 
 def test_a_finding_that_several_files_lead_to_counts_once(clock: Clock) -> None:
