@@ -24,7 +24,7 @@ from understudy import __version__
 _T = TypeVar("_T")
 
 PROCESSES = "processes"
-_GARBAGE_THRESHOLD = 200_000
+_GARBAGE_THRESHOLD = 100_000
 _PATIENCE = 10
 """Seconds to wait for a cluster to answer."""
 
@@ -127,7 +127,7 @@ class Processes(Workers):
 def set_up_garbage_collection() -> None:
     """For a process that only checks. Trees stay for long and hold few cycles; looking through all of them again and
     again takes a quarter of the time."""
-    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 1000)
+    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
     gc.freeze()
 
 

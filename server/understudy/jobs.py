@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -35,7 +36,7 @@ _MOST = 61 if os.name == "nt" else 1024
 """More are refused by Windows, and of no use elsewhere."""
 _SMALLEST_BATCH, _LARGE_BATCH = 4, 32
 _BETWEEN_LOOKS = 0.2
-_KEPT_TREES = 100
+_KEPT_TREES = 60
 """Files whose trees a process holds: they are what its memory goes to."""
 
 
@@ -262,6 +263,8 @@ class _Worker:
             project.workspace.changed_on_disk(path)
         self._known_changes[index] = len(changed)
         checked = [check_file(project, path) for path in files]
+        # Seldom enough to cost little, often enough for what simulations leave behind.
+        gc.collect()
         if project.workspace.kept_facts is not None:
             project.workspace.kept_facts.flush()
         return _light(checked, project, self.settings.rests)

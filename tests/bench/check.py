@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -106,28 +105,43 @@ def _after(root: Path, model: Path, returned: str | None, number: int = 0) -> Ru
 
 def _run(root: Path, *options: str) -> Run:
     cache = {"XDG_CACHE_HOME": str(root.parent / "cache")}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(
         [*CHECK, *options], cwd=root, env={**os.environ, **cache}, stdout=subprocess.DEVNULL
     )
-    most = [0.0]
-    sampler = threading.Thread(target=_sample, args=(process, most), daemon=True)
+    seen = _Seen()
+    sampler = threading.Thread(target=seen.watch, args=(process,), daemon=True)
     sampler.start()
     status = process.wait()
     wall = time.perf_counter() - started
     sampler.join()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if status != 0:
         raise RuntimeError(f"the check ended with {status}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(wall, cpu, most[0])
+    return Run(wall, sum(seen.cpu.values()), seen.memory)
 
 
-def _sample(process: subprocess.Popen[bytes], most: list[float]) -> None:
-    while process.poll() is None:
-        most[0] = max(most[0], sum(_proportional(pid) for pid in _tree(process.pid)) / 1e6)
-        time.sleep(_BETWEEN_SAMPLES)
+class _Seen:
+    """What was seen of a process and all below it: nobody waits for the workers, so no parent knows their times."""
+
+    def __init__(self) -> None:
+        self.memory = 0.0
+        self.cpu: dict[int, float] = {}
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None:
+            tree = _tree(process.pid)
+            self.memory = max(self.memory, sum(map(_proportional, tree)) / 1e6)
+            for pid in tree:
+                self.cpu[pid] = max(self.cpu.get(pid, 0.0), _seconds(pid))
+            time.sleep(_BETWEEN_SAMPLES)
+
+
+def _seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _tree(pid: int) -> list[int]:
