@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -242,7 +243,12 @@ class Ray(Workers):
             import ray
         _quiet("ray")
         self.failures = (OSError, ray.exceptions.RayError)
+        address = os.environ.get("RAY_ADDRESS", "") if self._name == "ray" else self._name
+        host, _, port = address.rpartition("://")[2].rpartition(":")
         try:
+            if host and port.isdecimal():
+                # Ray itself tries for minutes.
+                socket.create_connection((host, int(port)), _PATIENCE).close()
             ray.init(
                 address="auto" if self._name == "ray" else self._name,
                 configure_logging=False,

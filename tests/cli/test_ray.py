@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,28 +24,27 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         command = [sys.executable, "-m", "ray.scripts.scripts"]
-        subprocess.run(
+        # Not `ray stop` at the end, which stops every cluster of this machine.
+        head = subprocess.Popen(
             [
-                *(
-                    *command,
-                    "start",
-                    "--head",
-                    "--port",
-                    PORT,
-                    "--num-cpus",
-                    "2",
-                    "--include-dashboard=false",
-                ),
-                *("--object-store-memory", "100000000", "--temp-dir", str(tmp_path_factory.mktemp("r"))),
+                *(*command, "start", "--head", "--block", "--port", PORT, "--num-cpus", "2"),
+                *("--include-dashboard=false", "--object-store-memory", "100000000"),
+                *("--temp-dir", str(tmp_path_factory.mktemp("r"))),
             ],
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            check=True,
         )
         patch.setenv("RAY_ADDRESS", f"127.0.0.1:{PORT}")
+        deadline = time.monotonic() + 60
+        status = [*command, "status"]
+        while subprocess.run(
+            status, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        ).returncode:
+            assert time.monotonic() < deadline, "Ray does not start"
         yield
-        subprocess.run([*command, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        head.terminate()
+        head.wait(60)
 
 
 @pytest.mark.parametrize("output_format", ["json", "text"])
