@@ -139,6 +139,13 @@ class Core(State):
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
         self.plain_limit: int | None = None
+        self.has_doubles = False
+        """The running test has made a double, or a patch, or met one."""
+        self.brief = False
+        """Calls that no double reaches get the shortest look: the test has shown none yet."""
+        self.brief_steps = 0
+        self.cut_short = False
+        """A look was too short, because of ``brief``."""
         self.told: dict[int, tuple[Value, Mock]] = {}
         """Plain values that doubles were told to give, by ``id``, and the double that gave it."""
         self.unmet: set[tuple[str, Span]] = set()
@@ -376,7 +383,7 @@ class Core(State):
         self.awaited = set()
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
         self.early, self.returns = [[]], [[]]
-        self.steps, self.plain_limit = 0, None
+        self.steps, self.plain_limit, self.brief_steps = 0, None, 0
         self.unmet = set()
 
     def end(self) -> tuple[Failure, ...]:

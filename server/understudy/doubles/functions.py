@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
@@ -48,6 +49,7 @@ from understudy.source.parse import Unit
 from understudy.source.text import SourceError
 
 _PLAIN_STEPS = 600
+_BRIEF_STEPS, _ALL_BRIEF_STEPS = 50, 300
 """For a call of code under test that no double reaches."""
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
@@ -171,7 +173,15 @@ class Functions(Core):
             trace.lost(self)
             return Generator(lambda: self.first_yield(function, inner, place), function.is_async)
         if function.is_async:
-            made = Coroutine(lambda: self.run_bound(function, inner, place), place, function=function)
+            plain = self.plain_limit is not None
+
+            def run() -> Value:
+                if plain and self.plain_limit is None:
+                    # What was a short look at the call is one at what it awaits.
+                    return self._briefly(lambda: self.run_bound(function, inner, place), arguments)
+                return self.run_bound(function, inner, place)
+
+            made = Coroutine(run, place, function=function)
             change = self.changes.get(place.key)
             return made.run() if change is not None and change.awaited else made
         return self.run_bound(function, inner, place)
@@ -180,15 +190,23 @@ class Functions(Core):
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
     ) -> Value:
         """A call that no double reaches: worth a short look for what it returns, and no more."""
-        self.plain_limit = self.steps + _PLAIN_STEPS
+        return self._briefly(lambda: self._enter_function(function, arguments, node, env), arguments)
+
+    def _briefly(self, action: Callable[[], Value], arguments: Arguments) -> Value:
+        brief = self.brief and not self.has_doubles
+        most = min(_BRIEF_STEPS, _ALL_BRIEF_STEPS - self.brief_steps) if brief else _PLAIN_STEPS
+        before = self.steps
+        self.plain_limit = before + most
         try:
-            return self._enter_function(function, arguments, node, env)
+            return action()
         except TooLong:
+            self.cut_short = self.cut_short or brief
             trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
         finally:
             self.plain_limit = None
+            self.brief_steps += self.steps - before if brief else 0
 
     def _decorator_names(self, function: FunctionValue) -> set[str]:
         if isinstance(function.node, ast.Lambda):

@@ -51,6 +51,7 @@ class Mocks(Functions):
     """Adds doubles."""
 
     def call_mock(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
+        self.has_doubles = True
         if not mock.certain:
             return UNKNOWN
         own = self.own_method(mock, "__call__")
@@ -258,6 +259,7 @@ class Mocks(Functions):
         return Absent.MISSING
 
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
+        self.has_doubles = True
         if name == "return_value":
             if self._lacks_result(mock):
                 return self._missing_attribute(env, mock, node, name, f"{mock.label}.return_value")

@@ -225,6 +225,8 @@ class _Layer:
     failures: tuple[Failure, ...] = ()
     notes: tuple[Failure, ...] = ()
     looks: tuple[Look, ...] = ()
+    has_doubles: bool = False
+    """It made a double or a patch."""
     broken: bool = False
     """It raised or took too long: what it left behind is not known, so no test runs on it."""
     journal: list[tuple[dict[Any, Any], Hashable, Any]] = field(default_factory=list)
@@ -269,10 +271,7 @@ class _Session:
         unmet: frozenset[tuple[str, Span]] = frozenset()
         inherited = list(self.machine.watched.values())
         if not any(layer.broken for layer in self.layers):
-            started = len(self.machine.cleanups)
-            body = self._do("test", lambda: self._body(test))
-            self.machine.roll_back(body.journal)
-            del self.machine.cleanups[started:]
+            body = self._run_body(test, any(layer.has_doubles for layer in self.layers))
             failures.extend(body.failures)
             notes.extend(body.notes)
             looks.extend(body.looks)
@@ -280,6 +279,21 @@ class _Session:
         in_place = tuple(dict.fromkeys([*inherited, *self.machine.patches]))
         self.machine.patches.clear()
         return Outcome(test, tuple(failures), unmet, tuple(notes), tuple(looks), in_place)
+
+    def _run_body(self, test: Test, has_doubles: bool) -> _Layer:
+        """The test itself. What it calls before there is any double gets a short look only, and a second one if a
+        double comes later."""
+        machine = self.machine
+        started, patches = len(machine.cleanups), len(machine.patches)
+        for machine.brief in (False,) if has_doubles else (True, False):
+            body = self._do("test", lambda: self._body(test))
+            machine.roll_back(body.journal)
+            del machine.cleanups[started:]
+            if not (machine.brief and machine.cut_short and machine.has_doubles):
+                break
+            del machine.patches[patches:]
+        machine.brief = False
+        return body
 
     def _decorated_by_workspace(self, test: Test) -> bool:
         """A decorator of the workspace may run the test as it likes, or catch what it raises."""
@@ -295,6 +309,7 @@ class _Session:
         layer = _Layer(key)
         machine = self.machine
         machine.begin(layer.journal)
+        machine.has_doubles = machine.cut_short = False
         started = len(machine.patches)
         try:
             action()
@@ -308,6 +323,7 @@ class _Session:
         if layer.broken:
             for watched in (*machine.patches[started:], *machine.watched.values()):
                 watched.lost = True
+        layer.has_doubles = machine.has_doubles
         layer.failures = machine.end()
         layer.notes = tuple(machine.notes)
         layer.looks = tuple(machine.looks)

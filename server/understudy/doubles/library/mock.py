@@ -72,6 +72,7 @@ def mock_class(externals: Iterable[External]) -> MockKind | None:
 
 def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Place) -> Mock:
     """``MagicMock(…)``."""
+    machine.has_doubles = True
     mock = Mock(kind, place, f"{kind.value}()")
     for name, index in (("spec", 0), ("spec_set", 5)):
         value = arguments.get(index, name)
@@ -234,6 +235,7 @@ def autospec(
     strict: bool = False,
 ) -> Value:
     """``create_autospec(value)``: a mock that stands for a class or an instance, or a function."""
+    machine.has_doubles = True
     refuse_mock(machine, value, node, place, "Cannot autospec a Mock object", always=True)
     if isinstance(value, Literal) and value.value is not None:
         # Specced to the type of the value; a list or tuple to its type, too.
@@ -322,6 +324,7 @@ def _seal(machine: Machine, mock: Mock) -> None:
 
 def _mock_open(machine: Machine, arguments: Arguments, place: Place) -> Mock:
     """``mock_open()``: calling it gives a handle with the attributes of a file, which is its own context manager."""
+    machine.has_doubles = True
     mock = Mock(MockKind.MAGIC, place, "mock_open()", Spec(names=_OPEN_NAMES))
     handle = Mock(MockKind.MAGIC, place, "mock_open()()", Spec(names=_FILE_NAMES), mock)
     enter = Mock(MockKind.MAGIC, place, "mock_open()().__enter__", None, handle)

@@ -70,6 +70,7 @@ def undo(machine: Machine) -> None:
 
 def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value, Callable[[], None]]:
     """Enter a patch: what it injects, and how to leave it."""
+    machine.has_doubles = True
     if patch.kind == "dict":
         return _enter_dict(machine, patch)
     owner = _owner(machine, patch)
@@ -460,6 +461,7 @@ def call_mocker(
     machine: Machine, mocker: Mocker, name: str, arguments: Arguments, node: Node, env: Environment
 ) -> Value:
     place = Place(env.unit, node)
+    machine.has_doubles = True
     if not mocker.patch:
         if name in CONSTRUCTORS:
             return mock.make_mock(machine, CONSTRUCTORS[name], arguments, place)
