@@ -294,7 +294,18 @@ class Machine(Expressions):
         """The exception classes that a handler names; None when one of them is not known."""
         if handler.type is None:
             return ("BaseException",)
+        if not self._is_class_name(handler.type, env):
+            # Worked out when something is raised, and not before: it must not fail here.
+            return None
         return exceptions.exception_names(self, self.eval(handler.type, env))
+
+    def _is_class_name(self, node: ast.expr, env: Environment) -> bool:
+        """Is it a name, a dotted one that no double is part of, or a tuple of such names?"""
+        if isinstance(node, ast.Tuple):
+            return all(self._is_class_name(element, env) for element in node.elts)
+        if isinstance(node, ast.Attribute):
+            return self._is_class_name(node.value, env) and not isinstance(self.eval(node.value, env), Mock)
+        return isinstance(node, ast.Name)
 
     def _maybe_handled(self, node: ast.Try, status: Status, env: Environment) -> Status:
         """The body may have raised something: what its handlers do may have happened instead."""
