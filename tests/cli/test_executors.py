@@ -70,15 +70,20 @@ def start(folder: Path, workers: int) -> Cluster:
         )
         for _ in range(workers)
     ]
-    deadline = time.monotonic() + 90
-    while not file.exists():
-        assert time.monotonic() < deadline, "the scheduler does not start"
-        time.sleep(0.1)
-    with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
-        if workers:
-            client.wait_for_workers(workers, timeout=60)
-        port = int(client.scheduler.address.rpartition(":")[2])
-    return Cluster(scheduler, started, port)
+    cluster = Cluster(scheduler, started, 0)
+    try:
+        deadline = time.monotonic() + 90
+        while not file.exists():
+            assert time.monotonic() < deadline, "the scheduler does not start"
+            time.sleep(0.1)
+        with distributed.Client(scheduler_file=str(file), timeout=60, set_as_default=False) as client:
+            if workers:
+                client.wait_for_workers(workers, timeout=60)
+            cluster.port = int(client.scheduler.address.rpartition(":")[2])
+    except BaseException:
+        cluster.close()
+        raise
+    return cluster
 
 
 @pytest.fixture(scope="module")
