@@ -4,7 +4,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Workbench, assert, steps, until } from './workbench.mjs';
+import { PATIENCE, Workbench, assert, steps, until } from './workbench.mjs';
 
 const FILE = 'tests/unit/test_browser_service.py';
 /** So many more files that a person has time to see that the server works. */
@@ -72,7 +72,15 @@ step('44-completion', 'names in a patch string', async () => {
   await vscode.press('End', 'Enter');
   // The last dot asks; what is typed after it chooses.
   await vscode.type('patch("tools.browser_tool.');
-  await vscode.page.locator('.suggest-widget.visible .monaco-list-row').first().waitFor();
+  const offered = vscode.page.locator('.suggest-widget.visible .monaco-list-row');
+  await until('the names', async () => {
+    try {
+      await offered.first().waitFor({ timeout: PATIENCE });
+    } catch {
+      await vscode.press('Control+Space');
+    }
+    return (await offered.count()) > 0;
+  });
   await vscode.type('take_s');
   await vscode.page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'take_screenshot' }).first().waitFor();
 });

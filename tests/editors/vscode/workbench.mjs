@@ -27,7 +27,7 @@ const CODE_SERVER = path.join(HERE, 'node_modules/code-server/out/node/entry.js'
 /** Milliseconds. Far beyond what anything needs, on a busy machine, too. */
 const DEADLINE = 1000 * Number(process.env.DEADLINE ?? 180);
 /** After this a person would press the keys again. */
-const PATIENCE = 10_000;
+export const PATIENCE = 10_000;
 const run = promisify(execFile);
 
 const SETTINGS = {
