@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -133,9 +134,18 @@ def set_up_garbage_collection() -> None:
 
 
 def _deaf() -> None:
-    """The processes must not end by Ctrl-C on their own."""
+    """The processes must not end by Ctrl-C on their own; but they end with the one that asked, however it did."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_up_garbage_collection()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A pool's processes hold each other's pipes open: no end of file tells them.
+        parent.join()
+        os._exit(1)
 
 
 class Dask(Workers):

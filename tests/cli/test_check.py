@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -469,6 +470,38 @@ def _read_to_end(master: int) -> bytes:
         pass  # how Linux says that the other end is closed
     os.close(master)
     return said
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_no_process_survives_one_that_is_killed(tmp_path: Path) -> None:
+    slow = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(4000))
+    folder = project(tmp_path, **{f"test_{n}": slow for n in range(40)})
+    command = [sys.executable, "-m", "understudy", "check", "--jobs", "2"]
+    running = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environ(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while _members(running.pid) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    while _alive(running.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(running.pid), "a process was left behind"
+
+
+def _members(group: int) -> int:
+    """How many processes a group has (Linux)."""
+    count = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            count += int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[2]) == group
+    return count
 
 
 def _alive(group: int) -> bool:
