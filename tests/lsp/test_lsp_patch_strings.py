@@ -127,6 +127,39 @@ async def test_completion_offers_what_is_there(
 
 
 @pytest.mark.parametrize(
+    ("statement", "offered"),
+    [
+        pytest.param('    with patch("shop.orders.|\n', {"send", "limit", "confirm"}, id="with"),
+        pytest.param(
+            '    with patch("shop.orders.|):\n        pass\n', {"send", "limit", "confirm"}, id="with-block"
+        ),
+        pytest.param("    x = [patch('shop.|)]\n", {"mail", "orders"}, id="brackets"),
+        pytest.param('    mock = mocker.patch("shop.mail.Mailer.|\n', {"connect"}, id="mocker"),
+        pytest.param('    print("shop.orders.|\n', set(), id="no-patch"),
+        pytest.param("    # patch('shop.orders.|\n", set(), id="comment"),
+    ],
+)
+async def test_completion_where_the_string_is_not_closed_yet(
+    client: Client,
+    project: Make,
+    capable: types.ClientCapabilities,
+    files: dict[str, str],
+    statement: str,
+    offered: set[str],
+) -> None:
+    head = "from unittest.mock import patch\n\n\ndef test_it(mocker):\n    é = 1\n"
+    files["test_typing.py"] = head + statement.replace("|", "") + "\n\ndef test_other():\n    pass\n"
+    root = project(files)
+    await client.begin(capable, root)
+    uri = client.open(root / "test_typing.py")
+    place = types.Position(head.count("\n"), statement.index("|"))
+    found = await client.text_document_completion_async(
+        types.CompletionParams(types.TextDocumentIdentifier(uri), place)
+    )
+    assert {item.label for item in found or ()} == offered  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
     ("file", "words", "into"), [("test_shop.py", "shop.orders.send", 13), ("shop/mail.py", "def send", 5)]
 )
 async def test_references(

@@ -323,7 +323,7 @@ class Case:
     def _expected_after(self) -> dict[tuple[str, str | None], Runtime]:
         """Tests pass now, but for those that still have a finding, and those that no finding explains."""
         expected = self._expected_outcomes()
-        remaining = {finding.path.relative_to(self.fixed).as_posix() for finding in self.remaining}
+        remaining = {(f.path.relative_to(self.fixed).as_posix(), f.code) for f in self.remaining}
         outside = any(finding.fixes and not self._in_test(finding) for finding in self.findings)
         for file in self.files.values():
             for test in file.tests:
@@ -331,7 +331,8 @@ class Case:
                     continue
                 explained = [*self._errors_in(file.name, test.rows), *self._idle_in(file.name, test.rows)]
                 own = [f for f in explained if f.fixes]
-                kept = [f for f in explained if not f.fixes]
+                # The fix of one finding may be the end of another, too.
+                kept = [f for f in explained if not f.fixes and (file.name, f.code) in remaining]
                 if (own and not kept) or (outside and not remaining):
                     expected[file.name, test.name] = Runtime()
         return expected

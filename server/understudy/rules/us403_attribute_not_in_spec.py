@@ -1,4 +1,4 @@
-"""US403: an attribute of a specced double that the class in its ``spec`` has not."""
+"""US403: an attribute or special method of a double that its ``spec`` or its class has not."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ RULE = Rule(
     "US403",
     "attribute-not-in-spec",
     Severity.ERROR,
-    "an attribute of a specced double that the class in its `spec` has not",
+    "an attribute or special method of a double that its `spec` or its class has not, or that is sealed or deleted",
     check,
     __name__,
 )

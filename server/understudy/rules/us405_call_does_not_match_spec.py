@@ -94,7 +94,7 @@ RULE = Rule(
     "US405",
     "call-does-not-match-spec",
     Severity.ERROR,
-    "a call, or an assertion about one, whose arguments the signature of an autospec refuses",
+    "a call, or an assertion about one, that the signature of an autospec refuses; a call of what cannot be called",
     check,
     __name__,
 )

@@ -15,6 +15,8 @@ from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
 from understudy.rules import patch_strings
 from understudy.rules.base import Context
+from understudy.source import unclosed
+from understudy.source.parse import parse
 from understudy.source.span import Span
 
 _KINDS = {
@@ -32,6 +34,8 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
         context = context_of(opened, document)
         at = at_position(document, params.position, encoding)
         part = patch_strings.part_at(context, at.row, at.column) if context is not None else None
+        if context is not None and part is None:
+            context, part = _in_open_string(context, at)
         if context is None or part is None:
             return None
         whole = convert.to_range(document.text, part.span, encoding)
@@ -46,6 +50,16 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
         ]
 
     return await session.ask(params.text_document.uri, look)
+
+
+def _in_open_string(context: Context, at: Span) -> tuple[Context, patch_strings.Part | None]:
+    """The same, where the quote that ends the string is not typed yet."""
+    for text in unclosed.closed(context.parsed.text, at.row, at.column):
+        mended = Context(parse(context.path, text), context.module, context.workspace, context.is_test_path)
+        part = patch_strings.part_at(mended, at.row, at.column)
+        if part is not None:
+            return mended, part
+    return context, None
 
 
 async def definition(session: Session, params: types.DefinitionParams) -> list[types.Location] | None:
