@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pip._internal.models.index import PyPI
 from unearth import PackageFinder
 from unearth.errors import UnpackError
 
@@ -17,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-INDEX = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
+INDEX = os.environ.get("PIP_INDEX_URL") or PyPI.simple_url
 _STAMP = Path(".git") / "unpacked-from"
 """An unpacked archive is the whole of a repository: the search for configuration must not go on above it."""
 
