@@ -10,6 +10,7 @@ from understudy.doubles.observe import Shape
 from understudy.lsp import convert
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
+from understudy.lsp.places import at_position
 from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
 from understudy.lsp.shapes import shape_at, simulation_of
@@ -24,7 +25,7 @@ async def hover(session: Session, params: types.HoverParams) -> types.Hover | No
         simulation = simulation_of(opened.project, document)
         if simulation is None:
             return None
-        at = convert.to_span(document.text, types.Range(position, position), encoding)
+        at = at_position(document, position, encoding)
         found = shape_at(simulation, at.row, at.column)
         if found is None:
             return None

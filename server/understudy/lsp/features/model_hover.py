@@ -9,9 +9,9 @@ from lsprotocol import types
 from understudy.lsp import convert
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
+from understudy.lsp.places import at_position, context_of
 from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.rules.base import Context
 from understudy.rules.model_keywords import field_at
 
 
@@ -19,12 +19,10 @@ async def hover(session: Session, params: types.HoverParams) -> types.Hover | No
     encoding, position = session.client.encoding, params.position
 
     def look(opened: OpenProject, document: Document) -> types.Hover | None:
-        workspace = opened.project.workspace
-        module = workspace.module(document.path) if document.path is not None else None
-        if module is None or document.path is None:
+        context = context_of(opened, document)
+        if context is None:
             return None
-        context = Context(workspace.parsed(document.path), module, workspace, opened.project.is_test)
-        at = convert.to_span(document.text, types.Range(position, position), encoding)
+        at = at_position(document, position, encoding)
         found = field_at(context, at.row, at.column)
         if found is None:
             return None

@@ -11,6 +11,7 @@ from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
+from understudy.lsp.places import at_position, context_of
 from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
 from understudy.rules import patch_strings
@@ -102,22 +103,6 @@ async def references(session: Session, params: types.ReferenceParams) -> list[ty
         return found
 
     return await session.ask(params.text_document.uri, look)
-
-
-def context_of(opened: OpenProject, document: Document) -> Context | None:
-    """What the rules are given about a document; None where there is nothing to be said."""
-    if document.path is None:
-        return None
-    project = opened.project
-    module = project.workspace.module(document.path)
-    if module is None:
-        return None
-    parsed = project.workspace.parsed(document.path)
-    return Context(parsed, module, project.workspace, project.is_test)
-
-
-def at_position(document: Document, position: types.Position, encoding: str) -> Span:
-    return convert.to_span(document.text, types.Range(position, position), encoding)
 
 
 def _location(context: Context, path: Path, span: Span, encoding: str) -> types.Location:

@@ -13,7 +13,7 @@ from understudy.lsp.capabilities import Client
 from understudy.lsp.documents import Document
 from understudy.lsp.edits import workspace_edit
 from understudy.lsp.feature import Feature
-from understudy.lsp.features.patch_strings import at_position, context_of
+from understudy.lsp.places import at_position, context_of
 from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Overtaken, Session
 from understudy.rules import renaming
