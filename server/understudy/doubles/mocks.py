@@ -157,14 +157,22 @@ class Mocks(Functions):
             if mock.kind is MockKind.ASYNC and self.is_coroutine_function(wrapped):
                 return made.run() if isinstance(made, Coroutine) else made
             return made
-        if self._lacks_result(mock):
-            return self._missing_attribute(env, mock, node, "return_value", f"{mock.label}.return_value")
-        return self.return_value(mock)
+        return self._result(mock, node, env)
+
+    def _result(self, mock: Mock, node: Node, env: Environment) -> Value:
+        """``mock.return_value``, which a sealed mock may lack."""
+        sealed = mock.mark("sealed")
+        if sealed is False or not self._lacks_result(mock):
+            return self.return_value(mock)
+        if sealed is None:
+            self.may_lack()
+            return UNKNOWN
+        return self._missing_attribute(env, mock, node, "return_value", f"{mock.label}.return_value")
 
     def _lacks_result(self, mock: Mock) -> bool:
-        """Was the mock sealed before it had a ``return_value``? An autospec has one from the start: that of a class,
-        and that of a method where the version gives it one."""
-        if not mock.slots.get("sealed") or "return_value" in mock.slots:
+        """Has the mock no ``return_value`` yet? An autospec has one from the start: that of a class, and that of a
+        method where the version gives it one."""
+        if "return_value" in mock.slots:
             return False
         if mock.spec is None or not mock.spec.auto:
             return True
@@ -237,8 +245,8 @@ class Mocks(Functions):
 
     def _seal_too(self, mock: Mock, made: Mock) -> None:
         """What an autospec has from the start was sealed with it, though it is made only now."""
-        if mock.slots.get("sealed"):
-            self.write(made.slots, "sealed", True)
+        if "sealed" in mock.slots:
+            self.write(made.slots, "sealed", mock.slots["sealed"])
 
     def own_method(self, mock: Mock, name: str) -> Value | None:
         """A method of a subclass of mocks in the workspace, bound to the mock."""
@@ -261,9 +269,7 @@ class Mocks(Functions):
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
         self.has_doubles = True
         if name == "return_value":
-            if self._lacks_result(mock):
-                return self._missing_attribute(env, mock, node, name, f"{mock.label}.return_value")
-            return self.return_value(mock)
+            return self._result(mock, node, env)
         if name == "side_effect":
             effect = mock.slots.get("side_effect")
             return effect if isinstance(effect, Value) else UNKNOWN
@@ -276,8 +282,12 @@ class Mocks(Functions):
             if isinstance(configured, Mock) and configured.auto and mock.plain:
                 self._look_at_assertion(mock, name, node, env)
             return self.tell(mock, configured)
-        if f"deleted{slot}" in mock.slots:
+        deleted = mock.mark(f"deleted{slot}")
+        if deleted:
             return self._missing_attribute(env, mock, node, name, name)
+        if deleted is None:
+            self.may_lack()
+            return UNKNOWN
         if mock.plain:
             self._look_at_assertion(mock, name, node, env)
         if not mock.certain:
@@ -337,9 +347,13 @@ class Mocks(Functions):
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
-        if mock.slots.get("sealed") and (mock.spec is None or not mock.spec.auto):
-            # An autospec has all its children from the start.
+        # An autospec has all its children from the start.
+        sealed = mock.mark("sealed") if mock.spec is None or not mock.spec.auto else False
+        if sealed:
             return self._missing_attribute(env, mock, node, name, f"{mock.label}.{name}")
+        if sealed is None:
+            self.may_lack()
+            return UNKNOWN
         made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
         if mock.cls is not None and child.kind is mock.kind and not is_magic(name):
             made.cls = mock.cls
@@ -571,7 +585,7 @@ class Mocks(Functions):
         """``del mock.name``: there or not, but once (``NonCallableMock.__delattr__``)."""
         name = target.attr
         as_function = mock.spec is not None and mock.spec.as_function
-        if f"deleted.{name}" in mock.slots and mock.certain and not is_magic(name) and not as_function:
+        if mock.mark(f"deleted.{name}") and mock.certain and not is_magic(name) and not as_function:
             self._missing_attribute(env, mock, target, name, name)
         self.delete(mock.slots, f".{name}")
         self.write(mock.slots, f"deleted.{name}", True)
@@ -580,7 +594,7 @@ class Mocks(Functions):
         """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
         other (``NonCallableMock.__setattr__``)."""
         if (
-            not mock.slots.get("sealed")
+            not mock.mark("sealed")
             or not mock.certain
             or mock.cls is not None
             or isinstance(value, Unknown)

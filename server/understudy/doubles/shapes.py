@@ -258,7 +258,12 @@ class Shapes:
             found = self.resolver.class_attribute(mock.cls, magic)
             if isinstance(found, FunctionEntity) and found.module.workspace:
                 return True
-        if f"deleted.{magic}" in mock.slots or (mock.spec is not None and mock.spec.as_function):
+            if isinstance(found, ValueEntity) and found.module.workspace:
+                return None
+        deleted = mock.mark(f"deleted.{magic}")
+        if deleted is None:
+            return None
+        if deleted or (mock.spec is not None and mock.spec.as_function):
             return False
         if not mock.kind.magic or (magic not in SYNC_MAGICS and magic not in ASYNC_METHOD_MAGICS):
             return False

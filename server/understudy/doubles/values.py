@@ -351,6 +351,11 @@ class Mock(Value):
             current = current.parent
         return found
 
+    def mark(self, name: str) -> bool | None:
+        """Is it ``sealed``, or ``deleted.name``? None when it is on some of the paths to here only."""
+        value = self.slots.get(name, False)
+        return value if isinstance(value, bool) else None
+
     @property
     def certain(self) -> bool:
         return not any(m.unsure or m.slots.get("escaped") for m in self.lineage())

@@ -318,7 +318,7 @@ def _seal(machine: Machine, mock: Mock) -> None:
     machine.write(mock.slots, "sealed", True)
     for key, child in list(mock.slots.items()):
         if isinstance(child, Mock) and (child.parent is mock or child.parent is None) and key != "wraps":
-            if "sealed" not in child.slots:
+            if not child.mark("sealed"):
                 _seal(machine, child)
 
 

@@ -63,11 +63,10 @@ def call_asyncio(
     if name in ("wait_for", "shield", "ensure_future", "create_task") and values:
 
         def finished() -> Value:
-            given = awaited(0)
-            if name == "wait_for":
-                # It may take too long.
+            if name == "wait_for" and isinstance(values[0], Coroutine):
+                # It may take too long, and not come to its end. What cannot be awaited raises at once.
                 machine.may_fail()
-            return given
+            return awaited(0)
 
         return Coroutine(finished, place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
     if name == "run" and values:
