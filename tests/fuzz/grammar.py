@@ -119,13 +119,15 @@ class Writer:
     def __init__(self, choices: Choices) -> None:
         self.c = choices
         self.plain: dict[Path, str] = {}
+        """Paths of plain values, and their type."""
         self.indexed: set[Path] = set()
         """What has a ``__getitem__`` set by hand."""
         self.iterated = False
         """Something has an ``__iter__`` or ``__aiter__`` set by hand."""
-        """Paths of plain values, and their type."""
         self.opaque: set[Path] = set()
         """Paths of values that only ``is None`` is asked of."""
+        self.beneath: set[Path] = set()
+        """Paths of calls that give None once no side effect decides."""
         self.effective: set[Path] = set()
         """Paths of calls whose result a side effect decides."""
         self.variables = 0
@@ -340,7 +342,7 @@ class Writer:
         """What a configuration is about: a child of the double, up to two steps down."""
         text, path = "$m", ()
         if self.spec == "function":
-            if ("()",) not in self.plain and self.c.maybe("config:depth", 50):
+            if self.plain.keys().isdisjoint({("()",), ("()", ".first")}) and self.c.maybe("config:depth", 50):
                 return "$m.return_value.first", ("()", ".first")
             return "$m", ()
         for _ in range(self.c.one((1, 1, 2))):
@@ -365,7 +367,11 @@ class Writer:
         kind = self.c.feature((3, "value:plain"), (3, "value:mock"), (1, "value:sentinel"))
         if path in self.effective:
             # A side effect decides what the call gives, whatever is to be returned.
-            return self.constructor(None) if kind == "value:mock" else PLAIN["None"][0]
+            if kind == "value:mock":
+                self.beneath.discard(path)
+                return self.constructor(None)
+            self.beneath.add(path)
+            return PLAIN["None"][0]
         self._forget(path)
         if kind == "value:mock":
             return self.constructor(path)
@@ -406,7 +412,10 @@ class Writer:
         if kind == "effect:none":
             if result in self.effective:
                 self.effective.discard(result)
-                self.opaque.add(result)
+                if result in self.beneath:
+                    self.plain[result] = "None"
+                else:
+                    self.opaque.add(result)
             return "None"
         self._forget(result)
         self.effective.add(result)

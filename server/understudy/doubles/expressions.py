@@ -381,7 +381,7 @@ class Expressions(Objects):
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Environment
     ) -> Value:
         inner = Environment(env.module, env.unit, {}, env, self.local_names(node), None)
-        kind = "set" if isinstance(node, ast.SetComp) else "list"
+        kind = {ast.SetComp: "set", ast.GeneratorExp: "generator"}.get(type(node), "list")
         first = node.generators[0]
         source = self.eval(first.iter, env)
         if first.is_async:

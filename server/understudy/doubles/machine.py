@@ -39,6 +39,7 @@ from understudy.doubles.values import (
     Managed,
     Mapping_,
     Mock,
+    MockKind,
     ModuleValue,
     Place,
     Sentinel,
@@ -410,9 +411,12 @@ class Machine(Expressions):
             return self._not_entered(to_blame, kind_of(manager), node, is_async, env), None, _nothing
         if isinstance(manager, Mock):
             exit_name = "__aexit__" if is_async else "__exit__"
-            swallows = _may_swallow(manager, exit_name)
+            looked_at = _may_swallow(manager, exit_name) or (
+                # Whose ``__aexit__`` is not an AsyncMock (``_get_child_mock``).
+                is_async and manager.kind is MockKind.NON_CALLABLE_MAGIC
+            )
             entered = self._enter_mock(manager, node, is_async, env)
-            if not swallows:
+            if not looked_at:
                 return entered, None, _nothing
             return entered, Guard(None), lambda: self._leave_mock(manager, exit_name, node, env)
         if isinstance(manager, web.Client):
@@ -454,19 +458,26 @@ class Machine(Expressions):
             return entered
         if isinstance(entered, Coroutine):
             return entered.run()
-        if isinstance(entered, (Mock, Literal, Sequence_, Mapping_, Sentinel)):
-            error = (
-                "'async with' received an object from __aenter__ that does not implement __await__: "
-                f"{kind_of(entered)}"
-            )
-            return self.fail(env, Misuse.ASYNC_WITH, mock, node, error, mock.type_name)
-        return UNKNOWN
+        return self._check_awaited(mock, entered, name, node, env)
 
     def _leave_mock(self, mock: Mock, name: str, node: ast.expr, env: Environment) -> None:
-        """Call the method that a test configured: it may raise."""
+        """Call the method that a test configured: it may raise, or give what cannot be awaited."""
+        if not mock.certain or not self.shapes.supports(mock, name):
+            return
         left = self.call_magic(mock, name, Arguments.of(UNKNOWN, UNKNOWN, UNKNOWN), node, env)
         if isinstance(left, Coroutine):
             left.run()
+        elif name == "__aexit__":
+            self._check_awaited(mock, left, name, node, env)
+
+    def _check_awaited(self, mock: Mock, given: Value, name: str, node: ast.expr, env: Environment) -> Value:
+        """``async with`` awaits what ``__aenter__`` and ``__aexit__`` give."""
+        if not isinstance(given, (Mock, Literal, Sequence_, Mapping_, Sentinel)):
+            return UNKNOWN
+        error = (
+            f"'async with' received an object from {name} that does not implement __await__: {kind_of(given)}"
+        )
+        return self.fail(env, Misuse.ASYNC_WITH, mock, node, error, mock.type_name)
 
     def _not_entered(
         self, manager: Value, kind: str, node: ast.expr, is_async: bool, env: Environment

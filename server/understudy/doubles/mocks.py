@@ -177,7 +177,7 @@ class Mocks(Functions):
         if mock.spec is None or not mock.spec.auto:
             return True
         if isinstance(mock.spec.entity, ClassEntity):
-            return mock.spec.instance
+            return mock.spec.instance or "return_value_reset" in mock.slots
         return not versions.behaviour(self.workspace.target_version).autospec_survives_seal
 
     def _side_effect(
@@ -426,7 +426,10 @@ class Mocks(Functions):
             return self._default_iterator(method, name, node, env)
         if isinstance(method, Mock) and method.auto and not CONFIGURED & method.slots.keys():
             if name in _DEFAULT_RESULTS:
-                return Literal(_DEFAULT_RESULTS[name])
+                given = Literal(_DEFAULT_RESULTS[name])
+                if method.kind is MockKind.ASYNC:
+                    return Coroutine(lambda: given, Place(env.unit, node), mock=method)
+                return given
             if name in _UNDECIDED:
                 return NOT_IMPLEMENTED
             if name in ("__str__", "__hash__", "__sizeof__", "__fspath__", "__eq__", "__ne__"):
@@ -555,9 +558,18 @@ class Mocks(Functions):
         )
 
     def set_mock_attribute(
-        self, mock: Mock, name: str, value: Value, place: Place | None = None, env: Environment | None = None
+        self,
+        mock: Mock,
+        name: str,
+        value: Value,
+        place: Place | None = None,
+        env: Environment | None = None,
+        *,
+        attached: bool = False,
     ) -> None:
-        """``mock.name = value``; ``place`` and ``env`` where a refusal by ``spec_set`` is to be reported."""
+        """``mock.name = value``; ``place`` and ``env`` where a refusal by ``spec_set`` is to be reported.
+
+        ``attached``: by ``attach_mock``, which takes the value from the mock that it belonged to."""
         if name in ("return_value", "side_effect") and place is not None and not self.calls:
             self.configured.append((mock, place))
         handed = handed_place(mock)
@@ -575,7 +587,7 @@ class Mocks(Functions):
         if place is not None and env is not None and self._refuses(mock, name):
             self._missing_attribute(env, mock, place.node, name, f"Mock object has no attribute '{name}'")
             return
-        if place is not None and env is not None and self._is_locked(mock, name, value):
+        if place is not None and env is not None and self._is_locked(mock, name, value, attached):
             self._missing_attribute(env, mock, place.node, name, f"Cannot set {mock.label}.{name}")
             return
         self.write(mock.slots, f".{name}", value)
@@ -590,18 +602,14 @@ class Mocks(Functions):
         self.delete(mock.slots, f".{name}")
         self.write(mock.slots, f"deleted.{name}", True)
 
-    def _is_locked(self, mock: Mock, name: str, value: Value) -> bool:
+    def _is_locked(self, mock: Mock, name: str, value: Value, attached: bool) -> bool:
         """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
         other (``NonCallableMock.__setattr__``)."""
-        if (
-            not mock.mark("sealed")
-            or not mock.certain
-            or mock.cls is not None
-            or isinstance(value, Unknown)
-        ):
+        if not mock.mark("sealed") or not mock.certain or mock.cls is not None or isinstance(value, Unknown):
             return False
-        if isinstance(value, Mock) and value.parent is None:
-            return False
+        if isinstance(value, Mock) and (value.parent is None or attached):
+            # It became a child, which is there when the spec has such a name.
+            return mock.spec is not None and self.shapes.has(mock.spec, name) is False
         if is_magic(name) or name in RECORDS | METHODS | ASSERTIONS | AWAIT_ASSERTIONS | AWAIT_RECORDS:
             return False
         if f".{name}" in mock.slots:

@@ -413,7 +413,12 @@ class Objects(Mocks):
             if not supported:
                 return None
             made = self.call_magic(value, "__iter__", Arguments(), node, env)
-            return made.items if isinstance(made, Sequence_) and made.kind == "iterator" else None
+            if isinstance(made, Sequence_) and made.kind in ("iterator", "generator"):
+                return made.items
+            if isinstance(made, (Sequence_, Literal, Mapping_, Coroutine)):
+                error = f"iter() returned non-iterator of type {kind_of(made)!r}"
+                self.fail(env, Misuse.NOT_ITERABLE, value, node, error)
+            return None
         if isinstance(value, Literal):
             return _literal_items(value)
         if isinstance(value, Sequence_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from understudy.doubles.run import Outcome
@@ -313,8 +314,18 @@ def make_magic(mock: Mock) -> str:
     return "make it a MagicMock" if mock.root.unnamed else f"make `{root_name(mock)}` a MagicMock"
 
 
-def unsupported_reason(context: Context, mock: Mock, magic: str) -> str:
-    """Why a mock itself has no such magic method, and what to do."""
+_GIVEN_BY = re.compile(r"received an object from (__\w+__)")
+"""The special method of which the runtime says that it gave something wrong."""
+
+
+def unsupported_reason(context: Context, mock: Mock, magic: str, error: str) -> str:
+    """Why a mock itself has no such magic method, or why what it gives is refused, and what to do."""
+    given_by = _GIVEN_BY.search(error)
+    if given_by is not None:
+        method = f"{readable(mock)}.{given_by[1]}"
+        if given_by[1] == "__aiter__":
+            return f"give `{method}.return_value` the items"
+        return f"make `{method}` an AsyncMock"
     spec = mock.spec
     if spec is not None and Shapes(context.simulation.resolver).has(spec, magic) is False:
         what = f"`{spec.entity.name}`" if spec.entity is not None else "the list of names"
@@ -348,7 +359,7 @@ def not_supported(
             same = [pair for pair in found if is_same(pair[1], failure)]
             fixes = entered_child(context, failure, mock, same)
         else:
-            reason = f"; {unsupported_reason(context, mock, magic)}"
+            reason = f"; {unsupported_reason(context, mock, magic, failure.error)}"
             group = of_root(found, mock.root)
             fixes = mocks.to_magic(context.simulation, mock.root, group)
         yield rule.finding(

@@ -129,6 +129,8 @@ def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:
     who = f"`{used}`" if failure.in_test else f"`{failure.calls[-1].function.name}` uses `{used}`, which"
     start = f"{who} raises {failure.exception}: {failure.error}"
     spec = mock.spec
+    if failure.error.startswith("iter() "):
+        return f"{start}, which its `__iter__` gives; give it an iterator, such as `iter([])`"
     if spec is None or not by_spec:
         return f"{start}, because {_bare(mock)}; {_mend(mock)}"
     what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"

@@ -147,7 +147,7 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
 
 def _next(machine: Machine, iterator: Sequence_) -> Value:
     items = iterator.items
-    if iterator.kind != "iterator" or items is None:
+    if iterator.kind not in ("iterator", "generator") or items is None:
         return UNKNOWN
     if not items:
         raise Raised("StopIteration")

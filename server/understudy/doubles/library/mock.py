@@ -355,7 +355,7 @@ def call_mock_method(
     elif name == "attach_mock" and len(arguments.values) >= 1:
         attribute = arguments.get(1, "attribute")
         if isinstance(attribute, Literal) and isinstance(attribute.value, str):
-            machine.set_mock_attribute(mock, attribute.value, arguments.values[0], place, env)
+            machine.set_mock_attribute(mock, attribute.value, arguments.values[0], place, env, attached=True)
         else:
             machine.escape([mock])
     elif name == "reset_mock":
