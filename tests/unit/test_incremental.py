@@ -176,3 +176,91 @@ def test_an_edit_runs_the_edited_test_again_and_no_other(
     assert after("    pass", "    return 1") == ["test_a", "test_b", "test_c"]
     project.workspace.changed_on_disk(tmp_path / "other.py")
     assert after("c = 1", "c = 2") == ["test_a", "test_b", "test_c"]
+
+
+MODELS = """\
+from sqlalchemy import Column, Integer, String
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+
+class User(Base):
+    __tablename__ = "users"
+    id = Column(Integer, primary_key=True)
+    name = Column(String(50))
+"""
+AROUND = """\
+from unittest.mock import MagicMock, patch
+
+import pytest
+from models import User
+
+
+@pytest.fixture
+def test_user():
+    return User(name="a")
+
+
+def test_reads(test_user):
+    assert test_user.nmae == "a"
+
+
+def test_sets():
+    user = MagicMock(spec=User)
+    user.title = "b"
+
+
+def test_asks():
+    user = MagicMock(spec=User)
+    assert user.title
+
+
+def test_patches():
+    with patch("service.missing"):
+        pass
+
+
+def test_last():
+    pass
+"""
+
+
+def test_what_another_part_of_the_file_says_counts_after_an_edit_of_it(tmp_path: Path) -> None:
+    """A place that no edit touches may be right or wrong because of another test, a fixture or an import."""
+    (tmp_path / "models.py").write_text(MODELS)
+    (tmp_path / "service.py").write_text("here = 1\n")
+    path = tmp_path / "test_around.py"
+    path.write_text(AROUND)
+    edited = open_project(tmp_path)
+
+    def after(*changes: tuple[str, str]) -> list[tuple[str, int]]:
+        content = AROUND
+        for old, new in changes:
+            assert content.count(old) == 1
+            content = content.replace(old, new)
+        fresh = open_project(tmp_path)
+        for each in (edited, fresh):
+            each.workspace.open(path, Text(content))
+        found = edited.finish([edited.analyse(path)])
+        assert shown(found) == shown(fresh.finish([fresh.analyse(path)]))
+        return sorted((finding.code, finding.span.row + 1) for finding in found)
+
+    everything = [("US201", 27), ("US302", 13), ("US309", 18)]
+    # The fixture, though its name looks like that of a test.
+    assert after(('return User(name="a")', "return object()")) == [everything[0], everything[2]]
+    assert after() == everything
+    assert after(("def test_last():\n    pass", "def test_last():\n    x = 1")) == everything
+    # Nothing gives the field any longer, so the test that asks for it is wrong.
+    assert after(('    user.title = "b"\n', "    pass\n")) == [*everything[:2], ("US309", 23)]
+    assert after() == everything
+    # Another test puts a stub in place of the module.
+    stub = 'def test_last():\n    import sys\n    sys.modules["service"] = MagicMock()\n'
+    assert ("US201", 27) not in after(("def test_last():\n    pass\n", stub))
+    assert after() == everything
+    # Another test sets the attribute on some object.
+    assert ("US302", 13) not in after(("def test_last():\n    pass", "def test_last(o):\n    o.nmae = 1"))
+    assert after() == everything
+    # Another import of the class.
+    found = after(("from models import User", "User = MagicMock"))
+    assert {code for code, _ in found}.isdisjoint({"US302", "US309"})

@@ -8,20 +8,18 @@ classes, other files. :meth:`Memory.renewed` forgets everything else.
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from understudy.index.workspace import Dependency
+from understudy.infer.frame import Frame
 from understudy.infer.tier2 import Question
 from understudy.source.parse import Parsed
 
 REUSED = 200
 """What the machine keeps alive for as long as it lives grows with every test."""
 _T = TypeVar("_T")
-_CALLED = re.compile(r"(?<!def )\b(test\w*)\s*\(")
-_SET_ON_CLASS = re.compile(r"\b([A-Z]\w*\.\w+)\s*=(?!=)|\b(setattr)\(")
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Kept(Generic[_T]):
 class Memory(Generic[_T]):
     """The outcomes for one version of a file, by the nodes of the tests."""
 
-    frame: tuple[object, ...] = ()
+    frame: Frame = ()
     rows: tuple[int, ...] = ()
     outcomes: dict[ast.AST, Kept[_T]] = field(default_factory=dict)
     files: set[Dependency] = field(default_factory=set)
@@ -51,9 +49,8 @@ class Memory(Generic[_T]):
     """What ran them, with its fixtures set up, and how many tests that were; for files that parse, and for those
     that do not."""
 
-    def renewed(self, parsed: Parsed, tests: list[ast.AST]) -> Memory[_T]:
+    def renewed(self, parsed: Parsed, frame: Frame, tests: Sequence[ast.AST]) -> Memory[_T]:
         """What still holds for this version of the file."""
-        frame = tuple(_frame(parsed, set(tests)))
         rows = tuple(unit.row for unit in parsed.units)
         is_broken = bool(parsed.problems)
         if frame != self.frame:
@@ -76,23 +73,3 @@ class Memory(Generic[_T]):
 
     def give_back(self, session: object, used: int) -> None:
         self.sessions[self.is_broken] = (session, used)
-
-
-def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
-    """All that a test may rest on besides itself. Syntax trees are compared by identity: those whose text an
-    edit does not touch are the same objects afterwards."""
-    content = parsed.text.content
-    called = set(_CALLED.findall(content))
-    yield frozenset(_SET_ON_CLASS.findall(content))
-    for unit in parsed.units:
-        node = unit.node
-        if not isinstance(node, ast.ClassDef):
-            if node not in tests or getattr(node, "name", "") in called:
-                yield node
-            continue
-        yield node.name
-        for part in (*node.decorator_list, *node.bases, *node.keywords):
-            yield ast.dump(part)
-        for child in node.body:
-            if child not in tests or getattr(child, "name", "") in called:
-                yield child

@@ -32,6 +32,7 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
 from understudy.infer.fixtures import Fixtures, fixture_option
+from understudy.infer.frame import Frame, frame
 from understudy.infer.resolve import Resolver
 from understudy.infer.tier2 import Deferred, Names
 from understudy.source.parse import Parsed, Unit
@@ -122,9 +123,15 @@ class Simulation:
                 memory.outcomes[test.node] = known
             if deferred is not None:
                 deferred.questions.update(dict.fromkeys(known.questions))
-            found.append(replace(known.outcome, test=test))
+            outcome = known.outcome
+            found.append(outcome if outcome.test == test else replace(outcome, test=test))
         memory.give_back(session, session.tests_run)
         return found
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What the tests of this version of the file stand among."""
+        return frame(self.parsed, [test.node for test in self.tests])
 
     def _session(self) -> _Session:
         machine = Machine(self.workspace, self.resolver, self.is_test, tier2=self.tier2)
@@ -133,7 +140,7 @@ class Simulation:
     def _memory(self) -> Memory[Outcome]:
         """The outcomes that are known from an earlier version of the file."""
         earlier = self.workspace.kept(self.module.path, Memory)
-        made = earlier.renewed(self.parsed, [test.node for test in self.tests])
+        made = earlier.renewed(self.parsed, self.frame, [test.node for test in self.tests])
         self.workspace.keep(self.module.path, made)
         return made
 

@@ -14,6 +14,8 @@ from understudy.source.span import Span
 _DYNAMIC = re.compile(
     r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
 )
+_DYNAMIC_WORDS = ("globals()", "exec(", "vars()", "sys.modules", "locals()")
+"""One of them is in all that the pattern finds."""
 _HANDED_OVER = re.compile(r"\w*(?:modul|lazy|attach|deprecat)\w*\((?:\s|#[^\n]*\n)*__name__\b")
 """A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``."""
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -28,7 +30,8 @@ def extract(parsed: Parsed) -> model.ModuleFacts:
 
 
 def _is_dynamic(content: str) -> bool:
-    if _DYNAMIC.search(content) is not None:
+    # Looking for words is a hundred times as fast, and nearly no file has one.
+    if any(word in content for word in _DYNAMIC_WORDS) and _DYNAMIC.search(content) is not None:
         return True
     return "__name__" in content and _HANDED_OVER.search(content) is not None
 

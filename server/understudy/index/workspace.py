@@ -73,6 +73,8 @@ class Workspace:
         self._list_files = list_files
         self._files: list[Path] | None = None
         self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}
+        self._listed: dict[re.Pattern[bytes], list[Path]] = {}
+        """The files that match, while all are as they were."""
         self._words: dict[re.Pattern[bytes], tuple[bytes, ...] | None] = {}
         self.environment = environment
         self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
@@ -224,6 +226,7 @@ class Workspace:
         """Files were created, deleted or renamed: names may lead elsewhere now."""
         self.finder.forget()
         self._files = None
+        self._listed.clear()
         self._derived.clear()
         self._kept.clear()
         self.generation += 1
@@ -250,7 +253,11 @@ class Workspace:
         """Is the file, before or after the change, among those that :meth:`files_with` gives?"""
         asked = [(pattern, known) for pattern, known in self._matching.items() if path in known]
         before = [known.pop(path) for _, known in asked]
-        return any(before) or any(self._matches(pattern, path) for pattern, _ in asked)
+        after = [self.matches(pattern, path) for pattern, _ in asked]
+        for (pattern, _), matched, matches in zip(asked, before, after, strict=True):
+            if matched is not matches:
+                self._listed.pop(pattern, None)
+        return any(before) or any(after)
 
     # --- the whole workspace
 
@@ -268,11 +275,15 @@ class Workspace:
 
     def matching(self, pattern: re.Pattern[bytes]) -> list[Path]:
         """As :meth:`files_with`, for those that do not rest an answer on it."""
-        if self._files is None:
-            self._files = self._list_files()
-        return [path for path in self._files if self._matches(pattern, path)]
+        listed = self._listed.get(pattern)
+        if listed is None:
+            if self._files is None:
+                self._files = self._list_files()
+            listed = self._listed[pattern] = [path for path in self._files if self.matches(pattern, path)]
+        return listed
 
-    def _matches(self, pattern: re.Pattern[bytes], path: Path) -> bool:
+    def matches(self, pattern: re.Pattern[bytes], path: Path) -> bool:
+        """Is the file among those that match?"""
         known = self._matching.setdefault(pattern, {})
         matches = known.get(path)
         if matches is None:

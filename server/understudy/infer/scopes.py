@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from understudy.facts import model
@@ -25,6 +26,8 @@ _NAMED = (
 )
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _DEPTH = 8
+Kind = Literal["calls", "statements", "functions", "classes", "reads"]
+_KINDS: tuple[Kind, ...] = ("calls", "statements", "functions", "classes", "reads")
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,14 @@ class FileScopes:
     reads: list[Site] = field(default_factory=list)
     """Attributes that are read: ``value.name``."""
 
+    def of(self, unit: Unit, kind: Kind) -> list[Site]:
+        """Those of one statement."""
+        found: list[Site] = unit.memo["sites"][_KINDS.index(kind)]
+        return found
+
     def __post_init__(self) -> None:
         top = Scope(None, None)
-        lists = (self.calls, self.statements, self.functions, self.classes, self.reads)
+        lists = [getattr(self, kind) for kind in _KINDS]
         for unit in self.parsed.units:
             # A statement that an edit leaves alone keeps its sites, and they the names of their scopes.
             known = unit.memo.get("sites")

@@ -15,9 +15,10 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
-from understudy.infer.scopes import FileScopes
+from understudy.infer.scopes import FileScopes, Kind, Site
 from understudy.infer.tier2 import Names
 from understudy.orm.models import Models
+from understudy.rules.picks import Picks
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
@@ -75,6 +76,26 @@ class Context:
         return Simulation(
             self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2
         )
+
+    def sites(self, question: str, kind: Kind, wanted: Callable[[Site], bool]) -> list[Site]:
+        """The places of the file that a rule has to look at closely, in their order.
+
+        ``wanted`` is not asked again about a statement that an edit leaves alone. So it may rest on the statement
+        itself, on what names stand for, on fixtures and on other files, but neither on other tests nor on
+        :attr:`source` or :attr:`parsed`.
+
+        :param question: names what is asked: the same for the same ``wanted``.
+        """
+        return self._picks.picked(question, kind, wanted, self.scopes, self.workspace)
+
+    @cached_property
+    def _picks(self) -> Picks:
+        facts = tuple(of_statement for _, of_statement in self.module.facts.units)
+        # The models are others when the file itself has some, or speaks of some.
+        frame = (self.simulation.frame, facts, self.module.facts.dynamic, self.models)
+        made = self.workspace.kept(self.path, Picks).renewed(frame, self.scopes, self.workspace)
+        self.workspace.keep(self.path, made)
+        return made
 
     def other(self, path: Path) -> Context | None:
         """Another file of the same analysis; None when it cannot be read."""

@@ -69,15 +69,19 @@ _PYTEST_FIXTURES = frozenset(
 )  # fmt: skip
 
 
-def decorated(context: Context) -> Iterator[Decorated]:
+def decorated(context: Context) -> list[Decorated]:
     """The tests of the file with ``patch`` decorators, where every decorator is known."""
+    return context.once("decorated", lambda: list(_decorated(context)))
+
+
+def _decorated(context: Context) -> Iterator[Decorated]:
     if not context.is_test or "patch" not in context.source:
         return
-    sites = {id(site.node): site for site in context.scopes.calls}
     for site in context.scopes.functions:
         node = site.node
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        if not node.name.startswith("test"):
+        around = getattr(site.scope.node, "decorator_list", [])
+        if not node.name.startswith("test") or not (node.decorator_list or around):
             continue
         parent = site.chain.parent.node if site.chain.parent is not None else None
         owner: ClassEntity | None = None
@@ -90,7 +94,8 @@ def decorated(context: Context) -> Iterator[Decorated]:
             owner = found
         elif parent is not None or site.scope.node is not None:
             continue
-        test = _read(context, site, node, owner, cls, sites)
+        calls = context.scopes.of(site.unit, "calls")
+        test = _read(context, site, node, owner, cls, {id(call.node): call for call in calls})
         if test is not None:
             yield test
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,16 +59,32 @@ class MockCall:
         return next((given for given in self.keywords.given if given.name == name), None)
 
 
-def mock_calls(context: Context) -> Iterator[MockCall]:
-    """Every call of the file that makes a mock or a patch."""
+def mock_calls(
+    context: Context, question: str = "", wanted: Callable[[MockCall], bool] = lambda call: True
+) -> Iterator[MockCall]:
+    """Every call of the file that makes a mock or a patch.
+
+    :param question: names what ``wanted`` asks; both as in :meth:`Context.sites`. It must not ask for
+        :attr:`MockCall.keywords`, which may be written elsewhere.
+    """
     if not any(word in context.source for word in ("Mock", "patch", "mocker", "create_autospec")):
         return
-    for site in context.scopes.calls:
-        call = site.node
-        assert isinstance(call, ast.Call)
-        name = _called(context, site, call)
-        if name in _TAKEN:
-            yield MockCall(context, site, call, name)
+
+    def is_wanted(site: Site) -> bool:
+        call = _mock_call(context, site)
+        return call is not None and wanted(call)
+
+    for site in context.sites(f"mock calls {question}", "calls", is_wanted):
+        call = _mock_call(context, site)
+        if call is not None:
+            yield call
+
+
+def _mock_call(context: Context, site: Site) -> MockCall | None:
+    call = site.node
+    assert isinstance(call, ast.Call)
+    name = _called(context, site, call)
+    return MockCall(context, site, call, name) if name in _TAKEN else None
 
 
 def _called(context: Context, site: Site, call: ast.Call) -> str | None:

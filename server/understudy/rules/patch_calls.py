@@ -113,39 +113,61 @@ class PatchCall:
         return self.site.unit.string_span(self.target, start, start + len(parts[index]))
 
 
-def patch_calls(context: Context) -> Iterator[PatchCall]:
-    """The patches of the file whose target must exist, and is not expected to be missing."""
+def patch_calls(
+    context: Context, question: str = "", wanted: Callable[[PatchCall], bool] = lambda call: True
+) -> Iterator[PatchCall]:
+    """The patches of the file whose target must exist, and is not expected to be missing; ``question`` and
+    ``wanted`` as in :func:`certain_patches`."""
     if excused(context):
         return
-    for call in certain_patches(context, *_MISSING_ERRORS):
-        if not call.creates:
-            yield call
+    yield from certain_patches(
+        context,
+        *_MISSING_ERRORS,
+        question=f"that do not create {question}",
+        wanted=lambda call: not call.creates and wanted(call),
+    )
 
 
-def certain_patches(context: Context, *exceptions: str) -> Iterator[PatchCall]:
-    """The patches that are entered for certain, where none of these exceptions is expected."""
+def certain_patches(
+    context: Context,
+    *exceptions: str,
+    question: str = "",
+    wanted: Callable[[PatchCall], bool] = lambda call: True,
+) -> Iterator[PatchCall]:
+    """The patches that are entered for certain, where none of these exceptions is expected.
+
+    :param question: names what ``wanted`` asks; both as in :meth:`Context.sites`.
+    """
+
+    def is_wanted(site: Site) -> bool:
+        if expected(site, *exceptions) or _on_condition(site):
+            return False
+        return any(map(wanted, _patches_at(context, site)))
+
     started = cache(lambda: _started(context))
-    for call in all_patches(context):
-        if not expected(call.site, *exceptions) and not _on_condition(call.site):
-            if _entered(call.site, call.spelling, started):
-                yield call
+    for call in _picked(context, f"certain patches, {exceptions} {question}", is_wanted):
+        if wanted(call) and _entered(call.site, call.spelling, started):
+            yield call
 
 
 def all_patches(context: Context) -> list[PatchCall]:
     """Every call of the file that replaces one attribute, named by constants."""
-    return context.once("patches", lambda: list(_all_patches(context)))
+    return list(_picked(context, "patches", lambda site: any(True for _ in _patches_at(context, site))))
 
 
-def _all_patches(context: Context) -> Iterator[PatchCall]:
-    if not any(word in context.source for word in ("patch", "mocker")):
-        return
-    for site in context.scopes.calls:
-        found = patch_call(context, site)
-        if found is not None:
-            yield found
-        else:
-            yield from _multiple(context, site)
-            yield from _of_dict(context, site)
+def _picked(context: Context, question: str, wanted: Callable[[Site], bool]) -> Iterator[PatchCall]:
+    if any(word in context.source for word in ("patch", "mocker")):
+        for site in context.sites(question, "calls", wanted):
+            yield from _patches_at(context, site)
+
+
+def _patches_at(context: Context, site: Site) -> Iterator[PatchCall]:
+    found = patch_call(context, site)
+    if found is not None:
+        yield found
+    else:
+        yield from _multiple(context, site)
+        yield from _of_dict(context, site)
 
 
 def _of_dict(context: Context, site: Site) -> Iterator[PatchCall]:

@@ -42,8 +42,9 @@ class _Missing:
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    for call in patch_calls(context):
-        found = _by_path(context, call) if call.target is not None else _by_object(context, call)
+    # What stands in for a module is looked up last: it may be set by any other test of the file.
+    for call in patch_calls(context, "US201", lambda call: _missing(context, call, frozenset()) is not None):
+        found = _missing(context, call, module_stubs.around(context))
         if found is None or _set_elsewhere(context, found) or _below_a_mock(context, call, found):
             continue
         fixes = _fixes(context, call, found)
@@ -56,11 +57,18 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         )
 
 
-def _by_path(context: Context, call: PatchCall) -> _Missing | None:
+def _missing(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missing | None:
+    """
+    :param stubs: modules that something stands in for.
+    """
+    return _by_path(context, call, stubs) if call.target is not None else _by_object(context, call, stubs)
+
+
+def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missing | None:
     parts = call.path.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         return None
-    if any(".".join(parts[:count]) in module_stubs.around(context) for count in range(1, len(parts))):
+    if any(".".join(parts[:count]) in stubs for count in range(1, len(parts))):
         return None
     file = context.workspace.find(parts[0], context.path)
     if file is None or not file.workspace:
@@ -101,7 +109,7 @@ def _of_object(
     return _Missing(cls, index, name, is_last, True) if found is Absent.MISSING else found
 
 
-def _by_object(context: Context, call: PatchCall) -> _Missing | None:
+def _by_object(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missing | None:
     assert call.owner is not None
     owner = context.scopes.resolve(call.owner, call.site.scope)
     name = call.name
@@ -117,7 +125,7 @@ def _by_object(context: Context, call: PatchCall) -> _Missing | None:
     if not isinstance(owner, (ModuleEntity, ClassEntity)):
         return None
     if isinstance(owner, ModuleEntity) and (
-        not owner.file.workspace or owner.file.name in module_stubs.around(context) or hasattr(builtins, name)
+        not owner.file.workspace or owner.file.name in stubs or hasattr(builtins, name)
     ):
         return None
     if context.resolver.attribute(owner, name, context.module) is not Absent.MISSING:

@@ -22,17 +22,30 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
     loaded: _Loaded | None = None
-    for call in certain_patches(context, "AttributeError", "ModuleNotFoundError"):
-        if call.target is None or len(call.names) < 2 or excused(context):
-            continue
-        named = _module(context, call)
-        if named is None or not _may_have_others(context, named):
+    patches = certain_patches(
+        context,
+        "AttributeError",
+        "ModuleNotFoundError",
+        question="US210",
+        wanted=lambda call: _named(context, call) is not None,
+    )
+    for call in patches:
+        named = _named(context, call)
+        if named is None or excused(context):
             continue
         if loaded is None:
             loaded = _loaded(context)
         found = _other_name(context, named, loaded)
         if found is not None:
             yield _finding(rule, context, call, named, found, loaded)
+
+
+def _named(context: Context, call: PatchCall) -> ModuleEntity | None:
+    """The module in the path, where its file may have another name as well."""
+    if call.target is None or len(call.names) < 2:
+        return None
+    named = _module(context, call)
+    return named if named is not None and _may_have_others(context, named) else None
 
 
 def _module(context: Context, call: PatchCall) -> ModuleEntity | None:

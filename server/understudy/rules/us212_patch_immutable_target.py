@@ -33,11 +33,12 @@ _TYPES = frozenset(
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    for call in certain_patches(context, "TypeError"):
-        owner = _owner(context, call) if call.form not in ("multiple", "dict") else None
-        if owner is None or not is_immutable(owner.dotted) or not _has(owner.dotted, call.name):
-            continue
-        if _replaced(context, call, owner) or excused(context):
+    patches = certain_patches(
+        context, "TypeError", question="US212", wanted=lambda call: _refusing(context, call) is not None
+    )
+    for call in patches:
+        owner = _refusing(context, call)
+        if owner is None or _replaced(context, call, owner) or excused(context):
             continue
         if call.target is not None:
             span = call.site.unit.string_span(call.target, 0, len(call.path))
@@ -54,6 +55,14 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             related=tuple(_related(context, call, owner)),
             fixes=fixes,
         )
+
+
+def _refusing(context: Context, call: PatchCall) -> External | None:
+    """The type that refuses the patch."""
+    owner = _owner(context, call) if call.form not in ("multiple", "dict") else None
+    if owner is None or not is_immutable(owner.dotted) or not _has(owner.dotted, call.name):
+        return None
+    return owner
 
 
 def is_immutable(dotted: str) -> bool:

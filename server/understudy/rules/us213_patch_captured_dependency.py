@@ -26,14 +26,12 @@ _REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
-    for call in certain_patches(context):
-        if call.form not in ("patch", "object", "setattr"):
-            continue
-        owner = _owner(context, call)
-        if owner is None:
-            continue
-        original = context.resolver.file_attribute(owner.file, call.name, context.module)
-        if not isinstance(original, FunctionEntity) or original.owner is not None:
+    patches = certain_patches(
+        context, question="US213", wanted=lambda call: _may_be_kept(context, call, _original(context, call))
+    )
+    for call in patches:
+        owner, original = _owner(context, call), _original(context, call)
+        if owner is None or original is None:
             continue
         kept = _kept(context, call, original)
         if kept is None or excused(context):
@@ -50,6 +48,29 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             related=(kept.related,),
             fixes=(kept.fix,) if kept.fix is not None else (),
         )
+
+
+def _original(context: Context, call: PatchCall) -> FunctionEntity | None:
+    """The function of a module that is patched."""
+    owner = _owner(context, call) if call.form in ("patch", "object", "setattr") else None
+    if owner is None:
+        return None
+    found = context.resolver.file_attribute(owner.file, call.name, context.module)
+    return found if isinstance(found, FunctionEntity) and found.owner is None else None
+
+
+def _may_be_kept(context: Context, call: PatchCall, original: FunctionEntity | None) -> bool:
+    """Is there anything that keeps a function, whatever the tests of the file do?"""
+    if original is None:
+        return False
+    if registered(context.resolver, original) is not None:
+        return True
+    routes = captures(context.resolver)
+    return any(
+        routes.of_request(method, path, original) is not None
+        or routes.route_of(context.resolver, method, path, original) is not None
+        for method, path in _requests(_under(call) or [])
+    )
 
 
 @dataclass(frozen=True)

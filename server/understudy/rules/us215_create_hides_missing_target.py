@@ -20,7 +20,7 @@ from understudy.rules.patch_calls import PatchCall, certain_patches, replaced_ar
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    for call in certain_patches(context):
+    for call in certain_patches(context, question="US215", wanted=lambda call: _option(call) is not None):
         option = _option(call)
         if option is None or call.form not in ("patch", "object", "setattr"):
             continue

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
-from understudy.infer.entities import ClassEntity
 from understudy.infer.scopes import Site
 from understudy.orm import attributes
 from understudy.orm.lineage import Constructor
@@ -19,22 +18,20 @@ from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import Given, keywords
 from understudy.rules.model_advice import advice_for
 from understudy.rules.patch_calls import replaced_around
+from understudy.rules.statements import model_of
+from understudy.source.parse import Unit
 
 _CALLED = re.compile(r"\b([^\W\d]\w*)\(")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if context.models.class_names.isdisjoint(_CALLED.findall(context.source)):
+    names = context.models.class_names
+    if all(names.isdisjoint(_called(unit)) for unit in context.parsed.units):
         return
-    for site in context.scopes.calls:
+    for site in context.sites("US301", "calls", lambda site: _made(context, site) is not None):
         call = site.node
         assert isinstance(call, ast.Call)
-        if not call.keywords or not isinstance(call.func, (ast.Name, ast.Attribute)):
-            continue
-        entity = context.scopes.resolve(call.func, site.scope)
-        if not isinstance(entity, ClassEntity) or not entity.module.workspace:
-            continue
-        model = context.models.mapped(entity)
+        model = _made(context, site)
         if model is None or expected(site, "TypeError"):
             continue
         listed = keywords(context, site, call)
@@ -44,6 +41,22 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             if _replaced(context, site, call, model) or excused(context):
                 break
             yield _finding(rule, context, model, given, listed.names)
+
+
+def _called(unit: Unit) -> frozenset[str]:
+    """What looks like the name of something that the statement calls."""
+    known: frozenset[str] | None = unit.memo.get("called")
+    if known is None:
+        text = unit.text.rows(unit.row, unit.end_row + 1)
+        known = unit.memo["called"] = frozenset(_CALLED.findall(text))
+    return known
+
+
+def _made(context: Context, site: Site) -> Model | None:
+    """The model that a call with keywords makes an instance of."""
+    call = site.node
+    assert isinstance(call, ast.Call)
+    return model_of(context, site, call.func) if call.keywords else None
 
 
 def _finding(rule: Rule, context: Context, model: Model, given: Given, others: set[str]) -> Finding:

@@ -24,20 +24,27 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     names = context.models.class_names
     if not names or (not context.is_test and names.isdisjoint(re.findall(r"\b[^\W\d]\w*", context.source))):
         return
-    for site in context.scopes.reads:
+    for site in context.sites("US302", "reads", lambda site: _read_of(context, site)[0] is not None):
         node = site.node
         assert isinstance(node, ast.Attribute)
-        if node.attr.startswith("__") or not isinstance(node.value, (ast.Name, ast.Attribute)):
-            continue
-        found = model_of(context, site, node.value)
-        on_class = found is not None
-        if found is None and isinstance(node.value, ast.Name):
-            found = instance_of(context, site, node.value)
+        found, on_class = _read_of(context, site)
         if found is None or not _missing(context, found, node.attr, on_class):
             continue
         if _excused(context, site, found, node.attr):
             continue
         yield _finding(rule, context, site, node, found, on_class)
+
+
+def _read_of(context: Context, site: Site) -> tuple[Model | None, bool]:
+    """The model whose attribute is read, and whether it is read from the class itself."""
+    node = site.node
+    assert isinstance(node, ast.Attribute)
+    if node.attr.startswith("__") or not isinstance(node.value, (ast.Name, ast.Attribute)):
+        return None, False
+    found = model_of(context, site, node.value)
+    if found is not None:
+        return found, True
+    return instance_of(context, site, node.value) if isinstance(node.value, ast.Name) else None, False
 
 
 def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:

@@ -57,9 +57,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     names = context.models.class_names
     if not names:
         return
-    for site in context.scopes.calls:
+    for site in context.sites("US309 calls", "calls", lambda site: _made(context, site) is not None):
         assert isinstance(site.node, ast.Call)
-        double = _double(context, site, site.node)
+        double = _made(context, site)
         if double is None:
             continue
         for given in keywords(context, site, site.node).given:
@@ -68,35 +68,52 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 edit = Edit(context.path, given.span, given.spelled("{}"))
                 yield _finding(rule, context, double, name, given.span, edit, _given_reason(double, name))
     yield from _assigned(rule, context)
-    for site in context.scopes.reads:
+    for site in context.sites("US309 reads", "reads", lambda site: _read_of(context, site) is not None):
         node = site.node
         assert isinstance(node, ast.Attribute)
-        if isinstance(node.value, ast.Name):
-            double = made_by_call(context, site, node.value, _double)
-            if double is None or not _unknown(context, double, node.attr) or _excused(context, site):
-                continue
-            if not _given_before(context, double, node.attr):
-                reason = f"the mock raises AttributeError: `{double.model.name}` has no `{node.attr}`"
-                yield _finding(rule, context, double, node.attr, *_name_of(context, site, node), reason)
+        double = _read_of(context, site)
+        if double is None or not _unknown(context, double, node.attr) or _excused(context, site):
+            continue
+        if not _given_before(context, double, node.attr):
+            reason = f"the mock raises AttributeError: `{double.model.name}` has no `{node.attr}`"
+            yield _finding(rule, context, double, node.attr, *_name_of(context, site, node), reason)
+
+
+def _made(context: Context, site: Site) -> Double | None:
+    assert isinstance(site.node, ast.Call)
+    return _double(context, site, site.node)
+
+
+def _read_of(context: Context, site: Site) -> Double | None:
+    """The double whose attribute is read."""
+    assert isinstance(site.node, ast.Attribute)
+    value = site.node.value
+    return made_by_call(context, site, value, _double) if isinstance(value, ast.Name) else None
 
 
 def _assigned(rule: Rule, context: Context) -> Iterator[Finding]:
-    for site in context.scopes.statements:
-        if not isinstance(site.node, (ast.Assign, ast.AnnAssign)):
-            continue
-        targets = site.node.targets if isinstance(site.node, ast.Assign) else [site.node.target]
-        for target in targets:
-            outer: ast.Attribute | None = None
-            node: ast.expr = target
-            while isinstance(node, ast.Attribute):
-                outer, node = node, node.value
-            if outer is None or not isinstance(node, ast.Name) or not isinstance(outer.ctx, ast.Store):
-                continue
-            double = made_by_call(context, site, node, _double)
-            if double is None or not _unknown(context, double, outer.attr) or _excused(context, site):
+    for site in context.sites("US309 set", "statements", lambda site: any(_set(context, site))):
+        for double, outer in _set(context, site):
+            if not _unknown(context, double, outer.attr) or _excused(context, site):
                 continue
             reason = _given_reason(double, outer.attr)
             yield _finding(rule, context, double, outer.attr, *_name_of(context, site, outer), reason)
+
+
+def _set(context: Context, site: Site) -> Iterator[tuple[Double, ast.Attribute]]:
+    """The doubles whose attributes a statement sets."""
+    if not isinstance(site.node, (ast.Assign, ast.AnnAssign)):
+        return
+    for target in site.node.targets if isinstance(site.node, ast.Assign) else [site.node.target]:
+        outer: ast.Attribute | None = None
+        node: ast.expr = target
+        while isinstance(node, ast.Attribute):
+            outer, node = node, node.value
+        if outer is None or not isinstance(node, ast.Name) or not isinstance(outer.ctx, ast.Store):
+            continue
+        double = made_by_call(context, site, node, _double)
+        if double is not None:
+            yield double, outer
 
 
 def _name_of(context: Context, site: Site, node: ast.Attribute) -> tuple[Span, Edit]:

@@ -27,8 +27,11 @@ _MEMBERS = ("return_value", "side_effect")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    entered = {id(patch.call) for patch in certain_patches(context, "TypeError")}
-    for call in mock_calls(context):
+    beside_new = certain_patches(
+        context, "TypeError", question="US406", wanted=lambda patch: patch.argument("new") is not None
+    )
+    entered = {id(patch.call) for patch in beside_new}
+    for call in mock_calls(context, "US406", _may_be_wrong):
         reported = False
         for given in call.keywords.given:
             finding = _misspelled(rule, call, given)
@@ -37,6 +40,17 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 yield finding
         if not reported and id(call.call) in entered:
             yield from _beside_new(rule, call)
+
+
+def _may_be_wrong(call: MockCall) -> bool:
+    """Is there a keyword that may be misspelled, one that is not written here, or a ``new`` beside others?"""
+    for keyword in call.call.keywords:
+        if keyword.arg is None or keyword.arg == "new":
+            return True
+        path, _, last = keyword.arg.rpartition(".")
+        if keyword.arg not in call.takes and _meant(last, _MEMBERS if path else _LONG) is not None:
+            return True
+    return call.is_patch and len(call.call.args) > 1
 
 
 def _misspelled(rule: Rule, call: MockCall, given: Given) -> Finding | None:

@@ -75,9 +75,6 @@ def _in_test_case(rule: Rule, context: Context, test: Test, base: ast.expr) -> F
 
 def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Finding]:
     found = plugins(context.workspace)
-    marks = _marks(context, test)
-    if marks is None:
-        return
     strict = "pytest-asyncio" in found.names
     if (
         not found.certain
@@ -87,6 +84,9 @@ def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Findin
     ):
         return
     if "anyio_mode" in found.settings or "pytest_plugins" in context.source:
+        return
+    marks = _marks(context, test)
+    if marks is None:
         return
     others = (_RUNNERS & found.names) - {"pytest-asyncio", "anyio"}
     if others or (not strict and "anyio" in found.names and "anyio" in marks):
@@ -139,9 +139,7 @@ def _marks(context: Context, test: Test) -> set[str] | None:
         for child in test.owner_node.body:
             if isinstance(child, ast.Assign) and "pytestmark" in ast.unparse(child.targets[0]):
                 decorators.append(child.value)
-    for unit in context.parsed.units:
-        if isinstance(unit.node, ast.Assign) and "pytestmark" in unit.spelled(unit.node.targets[0]):
-            decorators.append(unit.node.value)
+    decorators.extend(context.once("pytestmark", lambda: list(_marks_of_module(context))))
     for decorator in decorators:
         for part in decorator.elts if isinstance(decorator, (ast.List, ast.Tuple)) else [decorator]:
             text = ast.unparse(part.func if isinstance(part, ast.Call) else part)
@@ -149,6 +147,12 @@ def _marks(context: Context, test: Test) -> set[str] | None:
                 return None
             found.add(text.rpartition(".")[2])
     return found
+
+
+def _marks_of_module(context: Context) -> Iterator[ast.expr]:
+    for unit in context.parsed.units:
+        if isinstance(unit.node, ast.Assign) and "pytestmark" in unit.spelled(unit.node.targets[0]):
+            yield unit.node.value
 
 
 RULE = Rule(

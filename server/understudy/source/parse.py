@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,14 @@ class Unit:
     Only :meth:`span` and its kin turn nodes into places.
     """
 
-    __slots__ = ("memo", "node", "path", "shift", "text")
+    __slots__ = ("_first", "memo", "node", "path", "shift", "text")
 
     def __init__(self, node: ast.stmt, shift: int, text: Text, path: Path) -> None:
         self.memo: dict[str, Any] = {}
         """For whoever reads something out of the statement: kept as long as its text stays the same. Rows in it
         have to count from :attr:`row`."""
         self.node = node
+        self._first = first_line(node) - 1
         self.shift = shift
         self.text = text
         self.path = path
@@ -91,7 +92,7 @@ class Unit:
     @property
     def row(self) -> int:
         """First row, decorators included."""
-        return first_line(self.node) - 1 + self.shift
+        return self._first + self.shift
 
     @property
     def end_row(self) -> int:
@@ -148,6 +149,12 @@ class Unit:
             found = known[node] = ast.unparse(node)
         return found
 
+    def replace(self, other: Unit) -> None:
+        """Be that statement from now on."""
+        self.node, self._first = other.node, other._first
+        self.shift, self.text = other.shift, other.text
+        self.memo = {}
+
     def move(self, text: Text, rows: int) -> Unit:
         """The same statement, ``rows`` further down in another version of the file."""
         self.text = text
@@ -199,7 +206,7 @@ class Parsed:
                 made = _units(_parse(text.content), text, self.path, 0)
                 head_end, tail_start = 0, len(self.units)
             except SyntaxError:
-                tree, found, broken = _recover(_rows(text, first, last), error, first)
+                tree, found, broken = _recover(text.rows(first, last), error, first)
                 made, problems = _units(tree, text, self.path, first), tuple(found)
         head, replaced, tail = (
             self.units[:head_end],
@@ -221,14 +228,13 @@ class Parsed:
         """
         old, new = self.text, text
         limit = min(old.row_count, new.row_count)
-        same_head = 0
-        while same_head < limit and old.raw_line(same_head) == new.raw_line(same_head):
-            same_head += 1
-        same_tail = 0
-        while same_tail < limit - same_head and old.raw_line(old.row_count - 1 - same_tail) == new.raw_line(
-            new.row_count - 1 - same_tail
-        ):
-            same_tail += 1
+        same_head = _longest(limit, lambda rows: old.rows(0, rows) == new.rows(0, rows))
+        same_tail = _longest(
+            limit - same_head,
+            lambda rows: (
+                old.rows(old.row_count - rows, old.row_count) == new.rows(new.row_count - rows, new.row_count)
+            ),
+        )
         for broken_first, broken_last in self.broken:
             # What was broken may be whole by this edit.
             same_head = min(same_head, broken_first)
@@ -250,6 +256,18 @@ class Parsed:
         first = self.units[head_end - 1].end_row + 1 if head_end else 0
         last = self.units[tail_start].row + grown if tail_start < count else new.row_count
         return head_end, tail_start, first, max(first, last)
+
+
+def _longest(most: int, holds: Callable[[int], bool]) -> int:
+    """The largest number up to ``most`` for which something holds that holds for all smaller ones, too."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def parse(path: Path, text: Text) -> Parsed:
@@ -278,12 +296,12 @@ def _taken_over(
     classes: dict[str, Unit] = {}
     for unit in earlier:
         if _is_whole(unit.row, unit.end_row, broken):
-            known.setdefault(_lines(before, unit.row, unit.end_row), []).append(unit)
+            known.setdefault(before.rows(unit.row, unit.end_row + 1), []).append(unit)
         if isinstance(unit.node, ast.ClassDef):
             classes[unit.node.name] = unit
     units = []
     for unit in made:
-        same = known.get(_lines(unit.text, unit.row, unit.end_row))
+        same = known.get(unit.text.rows(unit.row, unit.end_row + 1))
         node = unit.node
         if same and type(same[0].node) is type(node) and same[0].node.col_offset == node.col_offset:
             old = same.pop(0)
@@ -304,11 +322,11 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
     for child in old.node.body:
         first, last = first_line(child) - 1 + old.shift, (child.end_lineno or child.lineno) - 1 + old.shift
         if _is_whole(first, last, broken):
-            known.setdefault(_lines(before, first, last), []).append(child)
+            known.setdefault(before.rows(first, last + 1), []).append(child)
     body: list[ast.stmt] = []
     for child in new.node.body:
         first, last = first_line(child) - 1 + new.shift, (child.end_lineno or child.lineno) - 1 + new.shift
-        same = known.get(_lines(new.text, first, last))
+        same = known.get(new.text.rows(first, last + 1))
         if same and type(same[0]) is type(child) and same[0].col_offset == child.col_offset:
             kept = same.pop(0)
             if kept.lineno != child.lineno:
@@ -317,17 +335,12 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
         else:
             body.append(child)
     new.node.body = body
-    old.node, old.shift, old.text = new.node, new.shift, new.text
-    old.memo = {}
+    old.replace(new)
     return old
 
 
 def _is_whole(first: int, last: int, broken: Sequence[tuple[int, int]]) -> bool:
     return all(last < broken_first or broken_last < first for broken_first, broken_last in broken)
-
-
-def _lines(text: Text, first: int, last: int) -> str:
-    return _rows(text, first, last + 1)
 
 
 def _whole(path: Path, text: Text) -> Parsed:
@@ -357,15 +370,9 @@ def _tried(content: str) -> ast.Module | SyntaxError:
         return error
 
 
-def _rows(text: Text, first: int, last: int) -> str:
-    start = text.starts[first] if first < text.row_count else len(text.content)
-    end = text.starts[last] if last < text.row_count else len(text.content)
-    return text.content[start:end]
-
-
 def _blank_outside(text: Text, first: int, last: int) -> str:
     """The rows alone, moved down by empty lines so that line numbers stay those of the file."""
-    return "\n" * first + _rows(text, first, last)
+    return "\n" * first + text.rows(first, last)
 
 
 def _recover(

@@ -64,6 +64,12 @@ class Text:
         end = self.starts[row + 1] if row + 1 < len(self.starts) else len(self.content)
         return self.content[self.starts[row] : end]
 
+    def rows(self, first: int, last: int) -> str:
+        """Whole lines, with their endings: from ``first`` up to the one before ``last``."""
+        start = self.starts[first] if first < len(self.starts) else len(self.content)
+        end = self.starts[last] if last < len(self.starts) else len(self.content)
+        return self.content[start:end]
+
     def offset(self, row: int, column: int) -> int:
         """The index into ``content``; positions beyond a line's or the text's end are clamped."""
         if row < 0:
