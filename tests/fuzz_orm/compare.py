@@ -11,7 +11,7 @@ from pathlib import Path
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import ClassEntity
 from understudy.orm import attributes
-from understudy.orm.indexes import duplicates, indexes
+from understudy.orm.indexes import duplicates
 from understudy.orm.models import Models
 from understudy.project import environment
 
@@ -67,12 +67,8 @@ def disagreements(program: Program, folder: Path) -> Iterator[str]:
             columns = set(cls.__table__.c.keys()) | {c.key for c in cls.__mapper__.columns}
             if said is False and (keyword in columns or hasattr(cls, keyword)):
                 yield f"{name}.values({keyword}=…): said to be missing"
-    registries = models.registries
-    if registries:
-        (registry,) = registries.values()
-        said_duplicate = bool(duplicates(indexes(models, registry)))
-        if said_duplicate and not _index_clash(module):
-            yield "duplicate indexes are announced, and create_all() accepts them"
+    if duplicates(models) and not _index_clash(module):
+        yield "duplicate indexes are announced, and create_all() accepts them"
 
 
 def _takes(cls: type, keyword: str) -> bool:

@@ -65,7 +65,9 @@ def stores(models: Models, found: Model, key: str) -> bool | None:
     registry = models.registries.get(found.registry)
     # With single-table inheritance, the columns of classes below lie in the same table.
     below = [m for m in registry.models if found.entity in m.lineage.classes] if registry is not None else []
-    for model_ in (found, *below):
+    # A column that a class overrides stays in the table of the class above it.
+    above = [m for cls in found.lineage.classes[1:] if (m := models.mapped(cls)) is not None]
+    for model_ in (found, *above, *below):
         if any(column_key(column) == key or column.name == key for column in model_.columns):
             return True
         if not model_.known:

@@ -1,4 +1,4 @@
-"""The indexes of a registry's tables, and which of them SQLAlchemy cannot create beside another.
+"""The indexes of the workspace's tables, and which of them SQLAlchemy cannot create beside another.
 
 Names are computed as SQLAlchemy does (``sqlalchemy.sql.naming``); the verdict on two indexes of one name is its
 own: the two tables are rebuilt with plain types and ``create_all`` runs on an in-memory SQLite database.
@@ -9,30 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from understudy.facts import model
 from understudy.index.module import Module
-from understudy.infer.entities import ClassEntity, ValueEntity
+from understudy.infer.entities import ClassEntity
 from understudy.orm.attributes import column_name
-from understudy.orm.lineage import tail
-from understudy.orm.models import Member, Model, Models, Registry, call_name
+from understudy.orm.metadata import MetadataKey, MetaDataSpec, metadata_of, metadata_of_table
+from understudy.orm.models import Model, Models, call_name, elements
+from understudy.orm.tables import CoreTable, core_columns, core_tables
 from understudy.source.span import Span
-
-_DEFAULT_CONVENTION = "ix_%(column_0_label)s"
-_KINDS = frozenset({"ix", "uq", "ck", "fk", "pk"})
-_DEPTH = 8
-
-
-MetadataKey = tuple[Path, str]
-
-
-@dataclass(frozen=True)
-class _MetaData:
-    """A ``MetaData`` as its source declares it."""
-
-    key: MetadataKey
-    convention: str | None
-    """The naming convention for indexes; None when it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +33,14 @@ class TableIndex:
     path: Path
     span: Span
     """The ``index=True`` keyword, or the name in ``Index(…)``."""
-    column: Member | None
-    """The column with ``index=True``."""
+    column: str | None
+    """The column with ``index=True``, as its owner calls it."""
     call: model.CallTerm | None
     """The ``Index(…)`` call."""
     row: int
     """To add to the spans of ``call``."""
-    model: Model
+    owner: str
+    """The model, or the variable of a Core table."""
     metadata: MetadataKey
     """Which ``MetaData`` it belongs to."""
     standalone: bool = False
@@ -68,31 +55,42 @@ class TableIndex:
         return (self.path, self.span) == (other.path, other.span)
 
 
-def indexes(models: Models, registry: Registry) -> list[TableIndex]:
-    """Every index of the registry whose name is known, in order of file and line."""
+def indexes(models: Models) -> list[TableIndex]:
+    """Every index of the workspace whose name is known, in order of file and line."""
     found: dict[tuple[Path, Span, str], TableIndex] = {}
-    for mapped in registry.models:
-        if mapped.entity.declaration.guards:
-            # Below an ``if`` or in a ``try``: it may not be there.
-            continue
-        for index in _of_model(models, mapped):
-            found.setdefault((index.path, index.span, index.table), index)
-    modules = {mapped.entity.path: mapped.entity.module for mapped in registry.models}
+    modules: dict[Path, Module] = {}
+    for registry in models.registries.values():
+        for mapped in registry.models:
+            modules[mapped.entity.path] = mapped.entity.module
+            if mapped.entity.declaration.guards:
+                # Below an ``if`` or in a ``try``: it may not be there.
+                continue
+            for index in _of_model(models, mapped):
+                found.setdefault((index.path, index.span, index.table), index)
+    for table in core_tables(models):
+        modules[table.module.path] = table.module
+        if not table.conditional:
+            for index in _of_table(models, table):
+                found.setdefault((index.path, index.span, index.table), index)
     for module in modules.values():
-        for index in _standalone(models, registry, module):
+        for index in _standalone(models, module):
             found.setdefault((index.path, index.span, index.table), index)
     return sorted(found.values(), key=lambda index: (str(index.path), index.span, index.table))
 
 
-def duplicates(found: list[TableIndex]) -> list[tuple[TableIndex, TableIndex]]:
+def duplicates(models: Models) -> list[tuple[TableIndex, TableIndex]]:
     """Pairs of indexes with one name in one schema: the first, and each that comes after it."""
-    first: dict[tuple[MetadataKey, str | None, str], TableIndex] = {}
-    pairs = []
-    for index in found:
-        other = first.setdefault((index.metadata, index.schema, index.name), index)
-        if other is not index and create_all_fails(other, index):
-            pairs.append((other, index))
-    return pairs
+
+    def make() -> list[tuple[TableIndex, TableIndex]]:
+        first: dict[tuple[MetadataKey, str | None, str], TableIndex] = {}
+        pairs = []
+        for index in indexes(models):
+            other = first.setdefault((index.metadata, index.schema, index.name), index)
+            if other is not index and create_all_fails(other, index):
+                pairs.append((other, index))
+        return pairs
+
+    return models.workspace.derived("orm.duplicate_indexes", make)
 
 
 def create_all_fails(one: TableIndex, other: TableIndex) -> bool:
@@ -143,7 +141,7 @@ def _of_model(models: Models, mapped: Model) -> Iterator[TableIndex]:
             span = Span(*keyword.span[:2], *keyword.value.span[2:]).shifted(column.owner.row)
             where, shift = column.owner.path, column.owner.row
             yield TableIndex(
-                name, table, schema, stored, where, span, column, None, shift, mapped, metadata.key
+                name, table, schema, stored, where, span, column.name, None, shift, mapped.name, metadata.key
             )
     names = {member.name: column_name(member) for member in mapped.columns}
     for term in terms:
@@ -153,12 +151,42 @@ def _of_model(models: Models, mapped: Model) -> Iterator[TableIndex]:
             if name is not None:
                 span = term.args[0].span.shifted(row)
                 yield TableIndex(
-                    name, table, schema, columns, path, span, None, term, row, mapped, metadata.key
+                    name, table, schema, columns, path, span, None, term, row, mapped.name, metadata.key
                 )
 
 
-def _standalone(models: Models, registry: Registry, module: Module) -> Iterator[TableIndex]:
-    """``Index("…", Model.column)`` as a statement of the module."""
+def _of_table(models: Models, table: CoreTable) -> Iterator[TableIndex]:
+    """The indexes in a ``Table(…)``."""
+    metadata, (schema, known) = metadata_of_table(models, table), table.schema
+    if metadata is None or not known:
+        return
+    owner, path, row = table.variable or table.name, table.module.path, table.row
+    names: dict[str, str] = {}
+    for column in core_columns(table.call) or ():
+        names[column.key] = column.name
+        keyword = next((k for k in column.call.keywords if k.name == "index"), None)
+        if keyword is None or not isinstance(keyword.value, model.Const) or keyword.value.value is not True:
+            continue
+        name = _conventional(metadata.convention, table.name, schema, (column.name,))
+        if name is not None:
+            span = Span(*keyword.span[:2], *keyword.value.span[2:]).shifted(row)
+            stored = (column.name,)
+            yield TableIndex(
+                name, table.name, schema, stored, path, span, column.name, None, row, owner, metadata.key
+            )
+    for term in elements(table.call):
+        if isinstance(term, model.CallTerm) and call_name(term) == "Index" and term.args:
+            columns = _index_columns(term, names)
+            name = _name(term, columns, metadata, table.name, schema)
+            if name is not None:
+                span = term.args[0].span.shifted(row)
+                yield TableIndex(
+                    name, table.name, schema, columns, path, span, None, term, row, owner, metadata.key
+                )
+
+
+def _standalone(models: Models, module: Module) -> Iterator[TableIndex]:
+    """``Index("…", Model.column)`` and ``Index("…", table.c.column)`` as statements of the module."""
     for row, declaration in module.declarations():
         if not isinstance(declaration, (model.Expression, model.Assign)) or declaration.guards:
             continue
@@ -168,36 +196,69 @@ def _standalone(models: Models, registry: Registry, module: Module) -> Iterator[
         first = term.args[1]
         if not isinstance(first, model.Ref) or len(first.parts) < 2:
             continue
-        entity = models.resolver.ref(module, first.parts[:-1])
-        mapped = models.mapped(entity) if isinstance(entity, ClassEntity) else None
-        if mapped is None or mapped.table is None or mapped.registry != registry.key:
+        indexed = _indexed(models, module, first)
+        if indexed is None:
             continue
-        metadata, arguments = metadata_of(models, mapped), table_arguments(models, mapped)
-        if metadata is None or arguments is None:
-            continue
-        schema = arguments[1]
-        columns = _index_columns(term, {member.name: column_name(member) for member in mapped.columns})
-        name = _name(term, columns, metadata, mapped.table, schema)
+        columns = _index_columns(term, indexed.names)
+        name = _name(term, columns, indexed.metadata, indexed.table, indexed.schema)
         if name is not None:
-            span = term.args[0].span.shifted(row)
             yield TableIndex(
                 name,
-                mapped.table,
-                schema,
+                indexed.table,
+                indexed.schema,
                 columns,
                 module.path,
-                span,
+                term.args[0].span.shifted(row),
                 None,
                 term,
                 row,
-                mapped,
-                metadata.key,
+                indexed.owner,
+                indexed.metadata.key,
                 True,
             )
 
 
+class _Indexed(NamedTuple):
+    """The table that a standalone index is of."""
+
+    owner: str
+    table: str
+    schema: str | None
+    metadata: MetaDataSpec
+    names: dict[str, str]
+    """Attributes or keys, with the names that the columns have in the database."""
+
+
+def _indexed(models: Models, module: Module, column: model.Ref) -> _Indexed | None:
+    entity = models.resolver.ref(module, column.parts[:-1])
+    if isinstance(entity, ClassEntity):
+        mapped = models.mapped(entity)
+        if mapped is None or mapped.table is None or mapped.entity.declaration.guards:
+            return None
+        metadata, arguments = metadata_of(models, mapped), table_arguments(models, mapped)
+        if metadata is None or arguments is None:
+            return None
+        names = {member.name: column_name(member) for member in mapped.columns}
+        return _Indexed(mapped.name, mapped.table, arguments[1], metadata, names)
+    if len(column.parts) < 3 or column.parts[-2] not in ("c", "columns"):
+        return None
+    call = models.table_call(module, model.Ref(column.parts[:-2], column.span))
+    table = next((t for t in core_tables(models) if call is not None and t.call is call[1]), None)
+    if table is None or table.conditional:
+        return None
+    spec, (schema, known) = metadata_of_table(models, table), table.schema
+    if spec is None or not known:
+        return None
+    keys = {column.key: column.name for column in core_columns(table.call) or ()}
+    return _Indexed(table.variable or table.name, table.name, schema, spec, keys)
+
+
 def _name(
-    term: model.CallTerm, columns: tuple[str, ...] | None, metadata: _MetaData, table: str, schema: str | None
+    term: model.CallTerm,
+    columns: tuple[str, ...] | None,
+    metadata: MetaDataSpec,
+    table: str,
+    schema: str | None,
 ) -> str | None:
     """The name of an ``Index(…)``: written, or made by the convention where it is None."""
     first = term.args[0]
@@ -301,90 +362,3 @@ def _conventional(
         return convention % tokens
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def metadata_of(models: Models, mapped: Model) -> _MetaData | None:
-    """The ``MetaData`` of a model's table: its class's own or that of the nearest base, else the registry's."""
-    path, name = mapped.registry
-    for cls in mapped.lineage.classes:
-        for inner in cls.declaration.body:
-            if isinstance(inner, model.Assign) and inner.target in ("metadata", "registry"):
-                if inner.value is None:
-                    continue
-                return _read(models, cls.module, inner.value, (cls.path, cls.qualname))
-        for decorator in cls.declaration.decorators:
-            given = decorator.keyword("metadata") if isinstance(decorator, model.CallTerm) else None
-            if tail(decorator) == "as_declarative" and given is not None:
-                return _read(models, cls.module, given, cls.key)
-            if tail(decorator) in ("as_declarative_base", "mapped", "mapped_as_dataclass"):
-                # The metadata of a registry object.
-                return _MetaData(mapped.registry, None)
-        if cls.key == mapped.registry:
-            break
-    module = models.workspace.module(path)
-    if module is None:
-        return None
-    if any(
-        isinstance(d, model.AttributeAssign) and d.name == "naming_convention"
-        for _, d in module.declarations()
-    ):
-        return _MetaData(mapped.registry, None)
-    for binding in module.bindings.get(name.partition(".")[0], ()):
-        declaration = binding.declaration
-        if isinstance(declaration, model.Assign) and isinstance(declaration.value, model.CallTerm):
-            return _read(models, module, declaration.value, mapped.registry)
-    return _MetaData(mapped.registry, _DEFAULT_CONVENTION)
-
-
-def _read(models: Models, module: Module, term: model.Term, key: MetadataKey) -> _MetaData | None:
-    """Follow a base, registry or metadata to the ``MetaData(…)`` call."""
-    for _ in range(_DEPTH):
-        if isinstance(term, model.Ref):
-            found = models.resolver.ref(module, term.parts)
-            if not isinstance(found, ValueEntity) or found.declaration.value is None:
-                return _MetaData(key, None)
-            term, module, key = found.declaration.value, found.module, (found.path, found.declaration.target)
-        if any(
-            isinstance(d, model.AttributeAssign) and d.name == "naming_convention"
-            for _, d in module.declarations()
-        ):
-            return _MetaData(key, None)
-        if not isinstance(term, model.CallTerm):
-            return _MetaData(key, None)
-        kind = call_name(term)
-        if kind == "MetaData":
-            # A schema of its own changes every name of a table.
-            if term.keyword("schema") is not None or len(term.args) > 1:
-                return None
-            return _MetaData(key, _naming(models, module, term.keyword("naming_convention")))
-        following = term.keyword("metadata")
-        if following is None and kind == "generate_base" and isinstance(term.func, model.Ref):
-            following = model.Ref(term.func.parts[:-1], term.func.span)
-        if following is None:
-            known = kind in ("declarative_base", "registry", "SQLAlchemy") and all(
-                k.name for k in term.keywords
-            )
-            return _MetaData(key, _DEFAULT_CONVENTION if known else None)
-        term = following
-    return _MetaData(key, None)
-
-
-def _naming(models: Models, module: Module, term: model.Term | None) -> str | None:
-    if term is None:
-        return _DEFAULT_CONVENTION
-    if isinstance(term, model.Ref):
-        value = models.resolver.ref(module, term.parts)
-        if isinstance(value, ValueEntity) and value.declaration.value is not None:
-            term = value.declaration.value
-    if not isinstance(term, model.DictTerm):
-        return None
-    # A convention without ``ix`` replaces the default one, too: such an index has no name.
-    convention: str | None = None
-    for key, item in term.items:
-        if not isinstance(key, model.Const) or key.value not in _KINDS:
-            # ``Index: …``, ``**other``, or a token of its own.
-            return None
-        if key.value == "ix":
-            plain = item.value if isinstance(item, model.Const) else None
-            convention = plain if isinstance(plain, str) else None
-    return convention

@@ -40,6 +40,13 @@ _KNOWN_CALLS = _RELATIONSHIPS | frozenset(
     )
 )  # fmt: skip
 """What class bodies call that makes no column of another name."""
+SCHEMA_ITEMS = frozenset(
+    {
+        "Column", "Index", "ForeignKeyConstraint", "UniqueConstraint", "CheckConstraint", "PrimaryKeyConstraint",
+        "ExcludeConstraint", "Sequence", "Identity", "Computed",
+    }
+)  # fmt: skip
+"""What a ``Table(…)`` consists of."""
 _MAPPED = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped"})
 _PLAIN_MAPPER_ARGUMENTS = frozenset(
     (
@@ -583,6 +590,18 @@ def _snake(name: str) -> str:
     return re.sub(r"((?<=[a-z0-9])[A-Z]|(?!^)[A-Z](?=[a-z]))", r"_\1", name).lower()
 
 
+def elements(call: model.CallTerm) -> tuple[model.Term, ...]:
+    """What a ``Table(…)`` consists of: all after its name and its metadata. Flask-SQLAlchemy's ``db.Table`` needs no
+    metadata."""
+    if len(call.args) > 1:
+        second = call.args[1]
+        if isinstance(second, model.StarTerm) or (
+            isinstance(second, model.CallTerm) and tail(second) in SCHEMA_ITEMS
+        ):
+            return call.args[1:]
+    return call.args[2:]
+
+
 def _plain_table(call: model.CallTerm) -> bool:
     """Are all columns of a ``Table(…)`` written down?"""
     if any(keyword.name in (None, "autoload", "autoload_with") for keyword in call.keywords):
@@ -590,7 +609,7 @@ def _plain_table(call: model.CallTerm) -> bool:
     return all(
         isinstance(argument, model.CallTerm)
         and (tail(argument) != "Column" or (argument.args and isinstance(argument.args[0], model.Const)))
-        for argument in call.args[2:]
+        for argument in elements(call)
     )
 
 

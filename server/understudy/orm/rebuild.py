@@ -38,6 +38,11 @@ class TableSpec:
     constraints: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
     """Foreign keys of several columns: those of the table, and those that they refer to."""
 
+    @property
+    def full_name(self) -> str:
+        """With the schema before it, where there is one."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
 
 @dataclass(frozen=True)
 class ClassSpec:
@@ -96,7 +101,7 @@ def configure(classes: tuple[ClassSpec, ...], relations: tuple[RelationSpec, ...
                 if relation.owner == spec.name:
                     properties[relation.name] = relationship(
                         relation.target,
-                        secondary=tables[_full(relation.secondary)] if relation.secondary else None,
+                        secondary=tables[relation.secondary.full_name] if relation.secondary else None,
                         foreign_keys=_columns(tables, relation.foreign_keys),
                         remote_side=_columns(tables, relation.remote_side),
                         back_populates=relation.back_populates,
@@ -104,7 +109,7 @@ def configure(classes: tuple[ClassSpec, ...], relations: tuple[RelationSpec, ...
                     )
             mappers.map_imperatively(
                 cls,
-                tables[_full(spec.table)] if spec.table is not None else None,
+                tables[spec.table.full_name] if spec.table is not None else None,
                 inherits=made[spec.parent] if spec.parent else None,
                 properties=properties,
             )
@@ -135,7 +140,7 @@ def resolves(table: TableSpec, others: tuple[TableSpec, ...], target: str) -> bo
     from sqlalchemy.exc import NoReferencedColumnError, NoReferencedTableError
 
     tables = _tables(MetaData(), [table, *others])
-    for key in tables[_full(table)].foreign_keys:
+    for key in tables[table.full_name].foreign_keys:
         if key.target_fullname == target:
             try:
                 _ = key.column
@@ -182,7 +187,7 @@ def _tables(metadata: MetaData, specs: Iterable[TableSpec | None]) -> dict[str, 
 
     tables: dict[str, Table] = {}
     for spec in specs:
-        if spec is None or _full(spec) in tables:
+        if spec is None or spec.full_name in tables:
             continue
         columns: list[Column[int]] = [
             Column(
@@ -197,12 +202,8 @@ def _tables(metadata: MetaData, specs: Iterable[TableSpec | None]) -> dict[str, 
         if not any(column.primary_key for column in spec.columns):
             columns.append(Column("_understudy_id", Integer, primary_key=True))
         constraints = [ForeignKeyConstraint(here, there) for here, there in spec.constraints]
-        tables[_full(spec)] = Table(spec.name, metadata, *columns, *constraints, schema=spec.schema)
+        tables[spec.full_name] = Table(spec.name, metadata, *columns, *constraints, schema=spec.schema)
     return tables
-
-
-def _full(spec: TableSpec) -> str:
-    return f"{spec.schema}.{spec.name}" if spec.schema else spec.name
 
 
 def _columns(tables: dict[str, Table], pairs: tuple[tuple[str, str], ...] | None) -> list[Column[int]] | None:

@@ -11,8 +11,9 @@ from understudy.infer.entities import ClassEntity
 from understudy.orm.columns import columns
 from understudy.orm.indexes import on_own_table, table_arguments
 from understudy.orm.lineage import tail
-from understudy.orm.models import Member, Model, Models, Relationship
+from understudy.orm.models import Member, Model, Models, Relationship, elements
 from understudy.orm.rebuild import ClassSpec, ColumnSpec, RelationSpec, TableSpec
+from understudy.orm.tables import core_columns, core_tables
 
 _UNDETERMINED = frozenset({"primaryjoin", "secondaryjoin"})
 _COLUMN_LIST = re.compile(r"\s*\[?\s*((?:\w+\.)?\w+(?:\s*,\s*(?:\w+\.)?\w+)*)\s*,?\s*\]?\s*")
@@ -84,62 +85,48 @@ class Schema:
 
     def core(self, module: Module, call: model.CallTerm) -> TableSpec | None:
         """A ``Table("name", metadata, Column(…), …)``."""
-        if len(call.args) < 2 or any(k.name in (None, "autoload", "autoload_with") for k in call.keywords):
+        if len(call.args) < 2:
             return None
         name, schema = call.args[0], call.keyword("schema")
         if not isinstance(name, model.Const) or not isinstance(name.value, str):
             return None
         if schema is not None and not (isinstance(schema, model.Const) and isinstance(schema.value, str)):
             return None
+        found = core_columns(call)
+        if found is None:
+            return None
         specs: dict[str, ColumnSpec] = {}
-        constraints: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-        for argument in call.args[2:]:
-            if not isinstance(argument, model.CallTerm):
+        for column in found:
+            targets = [self._target(module, key.args[0] if key.args else None) for key in column.foreign_keys]
+            known = tuple(target for target in targets if target is not None)
+            if len(known) != len(targets):
                 return None
-            if tail(argument) == "ForeignKeyConstraint":
-                constraint = _constraint(argument)
+            primary = column.call.keyword("primary_key")
+            is_primary = isinstance(primary, model.Const) and primary.value is True
+            specs[column.key] = ColumnSpec(column.key, column.name, known, is_primary)
+        constraints: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        for element in elements(call):
+            if isinstance(element, model.CallTerm) and tail(element) == "ForeignKeyConstraint":
+                constraint = _constraint(element)
                 if constraint is None:
                     return None
                 constraints.append(constraint)
-            if tail(argument) != "Column":
-                continue
-            column = self._core_column(module, argument)
-            if column is None:
-                return None
-            specs[column.key] = column
         written = schema.value if isinstance(schema, model.Const) and isinstance(schema.value, str) else None
         return TableSpec(name.value, written, tuple(specs.values()), tuple(constraints))
-
-    def _core_column(self, module: Module, call: model.CallTerm) -> ColumnSpec | None:
-        first = call.args[0] if call.args else None
-        if not isinstance(first, model.Const) or not isinstance(first.value, str):
-            return None
-        targets: list[str] = []
-        for argument in call.args[1:]:
-            if isinstance(argument, (model.StarTerm, model.Opaque)):
-                return None
-            if isinstance(argument, model.CallTerm) and tail(argument) == "ForeignKey":
-                target = argument.args[0] if argument.args else None
-                written = self._target(module, target)
-                if written is None:
-                    return None
-                targets.append(written)
-        primary, key = call.keyword("primary_key"), call.keyword("key")
-        return ColumnSpec(
-            str(key.value) if isinstance(key, model.Const) else first.value,
-            first.value,
-            tuple(targets),
-            isinstance(primary, model.Const) and primary.value is True,
-        )
 
     def _target(self, module: Module, term: model.Term | None) -> str | None:
         if isinstance(term, model.Const) and isinstance(term.value, str):
             return term.value
-        if isinstance(term, model.Ref) and len(term.parts) > 1:
-            owner = self.models.resolver.ref(module, term.parts[:-1])
-            found = self.models.mapped(owner) if isinstance(owner, ClassEntity) else None
-            if found is not None and found.table is not None:
-                return f"{found.table}.{term.parts[-1]}"
+        if not isinstance(term, model.Ref) or len(term.parts) < 2:
+            return None
+        if len(term.parts) > 2 and term.parts[-2] in ("c", "columns"):
+            call = self.models.table_call(module, model.Ref(term.parts[:-2], term.span))
+            table = self.core(*call) if call is not None else None
+            return f"{table.full_name}.{term.parts[-1]}" if table is not None else None
+        owner = self.models.resolver.ref(module, term.parts[:-1])
+        found = self.models.mapped(owner) if isinstance(owner, ClassEntity) else None
+        if found is not None and found.table is not None:
+            return f"{found.table}.{term.parts[-1]}"
         return None
 
     # --- classes and relationships
@@ -197,6 +184,16 @@ class Schema:
         )
         return Asked(found, other, tuple(dict.fromkeys((*own, *far))), spec)
 
+    def leads_nowhere(self, asked: Asked) -> bool:
+        """Does a foreign key of the tables concerned name a table that nothing in the workspace declares?"""
+        known = {m.table for r in self.models.registries.values() for m in r.models}
+        known |= {table.name for table in core_tables(self.models)}
+        tables = [spec.table for spec in asked.classes] + [asked.spec.secondary]
+        columns_ = [column for table in tables if table is not None for column in table.columns]
+        return any(
+            target.split(".")[-2] not in known for c in columns_ for target in c.foreign_keys if "." in target
+        )
+
     def _secondary(self, module: Module, term: model.Term) -> TableSpec | None:
         if isinstance(term, model.LambdaTerm):
             term = term.body
@@ -208,9 +205,9 @@ class Schema:
             call = self.models.table_call(module, term)
             return self.core(*call) if call is not None else None
         if isinstance(term, model.Const) and isinstance(term.value, str):
-            named = [table for table in core_tables(self.models) if table[0] == term.value]
+            named = [table for table in core_tables(self.models) if table.name == term.value]
             if len(named) == 1:
-                return self.core(named[0][1], named[0][2])
+                return self.core(named[0].module, named[0].call)
             mapped = [m for r in self.models.registries.values() for m in r.models if m.table == term.value]
             if len(mapped) == 1 and not named:
                 return self.table(mapped[0])
@@ -259,7 +256,7 @@ class Schema:
             if table is not None and member is not None:
                 for column in columns(self.models, owner):
                     if column.member == member and any(spec.key == column.key for spec in table.columns):
-                        return (f"{table.schema}.{table.name}" if table.schema else table.name, column.key)
+                        return table.full_name, column.key
             owner = self.models.above(owner)
         return None
 
@@ -272,28 +269,6 @@ class Asked:
     other: Model
     classes: tuple[ClassSpec, ...]
     spec: RelationSpec
-
-
-def core_tables(models: Models) -> list[tuple[str, Module, model.CallTerm, int]]:
-    """Every ``Table("name", …)`` that a module of the workspace binds: name, module, call, row."""
-
-    def make() -> list[tuple[str, Module, model.CallTerm, int]]:
-        found = []
-        for path in models.workspace.files_with(_CORE):
-            module = models.workspace.module(path)
-            for row, declaration in module.declarations() if module is not None else ():
-                call = getattr(declaration, "value", None)
-                if module is None or not isinstance(call, model.CallTerm) or tail(call) != "Table":
-                    continue
-                first = call.args[0] if call.args else None
-                if isinstance(first, model.Const) and isinstance(first.value, str):
-                    found.append((first.value, module, call, row))
-        return found
-
-    return models.workspace.derived("orm.core_tables", make)
-
-
-_CORE = re.compile(rb"\bTable\(")
 
 
 def _constraint(call: model.CallTerm) -> tuple[tuple[str, ...], tuple[str, ...]] | None:

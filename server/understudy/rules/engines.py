@@ -7,24 +7,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from understudy.infer.entities import External
+from understudy.infer.entities import External, ValueEntity
 from understudy.infer.scopes import Scope, Site
-from understudy.orm.lineage import SQLMODEL, RegistryKey, registry_of
+from understudy.orm.lineage import made_by
+from understudy.orm.metadata import MetadataKey, MetaDataSpec, metadata_of_owner, metadata_of_value
 from understudy.rules.base import Context
 from understudy.rules.instances import made_by_call
 from understudy.rules.statements import bound_once
 from understudy.source.parse import Unit
 
 _CREATING = re.compile(rb"\bcreate_all\b")
+_SETTING = "SQLALCHEMY_DATABASE_URI"
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?://")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A ``create_engine(…)`` with a URL that is written there."""
+    """A ``create_engine(…)`` with a URL that is written there, or what Flask-SQLAlchemy makes of its setting."""
 
     unit: Unit
-    call: ast.Call
+    node: ast.expr
+    """The call, or the URL in the settings."""
     url: str
 
     @property
@@ -34,18 +37,18 @@ class Engine:
 
 @dataclass(frozen=True)
 class Creation:
-    """``Base.metadata.create_all(engine)``: all tables of a registry are made."""
+    """``Base.metadata.create_all(engine)``, ``db.create_all()``: all tables of a ``MetaData`` are made."""
 
     context: Context
     site: Site
     place: ast.expr
     """``Base.metadata.create_all``."""
-    registry: RegistryKey
+    metadata: MetadataKey
     engine: Engine
 
 
 def creations(context: Context) -> Iterator[Creation]:
-    """Where the tests make all tables of a registry with an engine that is known."""
+    """Where the tests make all tables of a ``MetaData`` with an engine that is known."""
     for path in context.workspace.files_with(_CREATING):
         other = context.other(path) if context.is_test_path(path) else None
         if other is not None:
@@ -61,17 +64,37 @@ def _in_file(context: Context) -> Iterator[Creation]:
         call = site.node
         assert isinstance(call, ast.Call)
         place, bind = _create_all(call)
-        if place is None or bind is None or not isinstance(place.value, ast.Attribute):
+        if place is None:
             continue
-        registry = _registry(context, site, place.value)
-        engine = engine_of(context, site, bind) if registry is not None else None
-        if registry is not None and engine is not None:
-            yield Creation(context, site, place, registry, engine)
+        metadata = _metadata(context, site, place.value)
+        if metadata is None:
+            continue
+        engine = engine_of(context, site, bind) if bind is not None else _of_settings(context)
+        if engine is not None:
+            yield Creation(context, site, place, metadata, engine)
+
+
+def created(context: Context) -> frozenset[MetadataKey]:
+    """Every ``MetaData`` whose tables some code of the workspace makes."""
+
+    def make() -> frozenset[MetadataKey]:
+        found: set[MetadataKey] = set()
+        for path in context.workspace.files_with(_CREATING):
+            other = context.other(path)
+            for site in other.scopes.reads if other is not None else ():
+                node = site.node
+                if other is not None and isinstance(node, ast.Attribute) and node.attr == "create_all":
+                    key = _metadata(other, site, node.value)
+                    if key is not None:
+                        found.add(key)
+        return frozenset(found)
+
+    return context.workspace.derived("rules.created", make)
 
 
 def _create_all(call: ast.Call) -> tuple[ast.Attribute | None, ast.expr | None]:
     """``….create_all`` and what it is bound to, for ``….create_all(engine)`` and
-    ``connection.run_sync(….create_all)``."""
+    ``connection.run_sync(….create_all)``; it is bound to nothing in ``db.create_all()``."""
     if not isinstance(call.func, ast.Attribute):
         return None, None
     if call.func.attr == "create_all":
@@ -79,6 +102,8 @@ def _create_all(call: ast.Call) -> tuple[ast.Attribute | None, ast.expr | None]:
             return call.func, call.args[0]
         if not call.args and [keyword.arg for keyword in call.keywords] == ["bind"]:
             return call.func, call.keywords[0].value
+        if not call.args and not call.keywords:
+            return call.func, None
     elif call.func.attr == "run_sync" and len(call.args) == 1 and not call.keywords:
         given = call.args[0]
         if isinstance(given, ast.Attribute) and given.attr == "create_all":
@@ -86,13 +111,47 @@ def _create_all(call: ast.Call) -> tuple[ast.Attribute | None, ast.expr | None]:
     return None, None
 
 
-def _registry(context: Context, site: Site, metadata: ast.Attribute) -> RegistryKey | None:
-    if metadata.attr != "metadata":
-        return None
-    base = context.scopes.resolve(metadata.value, site.scope)
-    if isinstance(base, External):
-        return SQLMODEL if base.dotted == "sqlmodel.SQLModel" else None
-    return registry_of(context.resolver, base)
+def _metadata(context: Context, site: Site, node: ast.expr) -> MetadataKey | None:
+    """The ``MetaData`` that an expression is, or that a ``db`` has."""
+    found: MetaDataSpec | None = None
+    if isinstance(node, ast.Attribute) and node.attr == "metadata":
+        found = metadata_of_owner(context.models, context.scopes.resolve(node.value, site.scope))
+    if found is None and isinstance(node, (ast.Name, ast.Attribute)):
+        value = context.scopes.resolve(node, site.scope)
+        if isinstance(value, ValueEntity) and made_by(value, "SQLAlchemy"):
+            found = metadata_of_owner(context.models, value)
+        else:
+            found = metadata_of_value(context.models, value)
+    return found.key if found is not None else None
+
+
+def _of_settings(context: Context) -> Engine | None:
+    """The engine of a Flask application whose tests set ``SQLALCHEMY_DATABASE_URI``, when all that is said of it in
+    this file is one URL."""
+    found: list[Engine] = []
+    for unit in context.parsed.units:
+        for node in ast.walk(unit.node):
+            for value in _settings(node):
+                if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+                    return None
+                found.append(Engine(unit, value, value.value))
+    return found[0] if len({engine.url for engine in found}) == 1 else None
+
+
+def _settings(node: ast.AST) -> Iterator[ast.expr]:
+    """The values that a statement or expression gives to the setting."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Subscript) and getattr(target.slice, "value", None) == _SETTING:
+                yield node.value
+            elif getattr(target, "id", getattr(target, "attr", None)) == _SETTING:
+                yield node.value
+    elif isinstance(node, ast.keyword) and node.arg == _SETTING:
+        yield node.value
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if getattr(key, "value", None) == _SETTING:
+                yield value
 
 
 def engine_of(context: Context, site: Site, node: ast.expr) -> Engine | None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from understudy.facts.model import CallTerm
+from understudy.facts.model import Const
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
-from understudy.index.module import Module
-from understudy.orm.columns import Column, ForeignKey, columns
+from understudy.orm.columns import columns
+from understudy.orm.metadata import MetaDataSpec, metadata_of, metadata_of_table
 from understudy.orm.models import Model, Models
 from understudy.orm.rebuild import TableSpec, resolves
-from understudy.orm.schema import Schema, core_tables
+from understudy.orm.schema import Schema
+from understudy.orm.tables import CoreTable, core_columns, core_tables, tables_in
 from understudy.rules.base import Context, Rule
+from understudy.rules.engines import created
+from understudy.source.span import Span
 
 _NAMED = re.compile(r"""(?:__tablename__\s*(?::[^=\n]+)?=\s*|\bTable\(\s*)(["'])([^"']+)\1""")
 _DECLARES = re.compile(rb"__tablename__|\bTable\(")
@@ -36,68 +40,109 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 continue
             for key in column.foreign_keys or ():
                 if key.written:
-                    yield from _checked(rule, context, mapped, column, key)
+                    shown = f"{mapped.name}.{column.name}"
+                    yield from _checked(rule, context, _of_model(mapped), shown, key.target, key.span)
+    for table in tables_in(context.models, context.module):
+        if not table.conditional and _is_made(context, table):
+            yield from _of_table(rule, context, table)
+
+
+def _of_table(rule: Rule, context: Context, table: CoreTable) -> Iterator[Finding]:
+    for column in core_columns(table.call) or ():
+        for key in column.foreign_keys:
+            target = key.args[0] if key.args else None
+            if isinstance(target, Const) and isinstance(target.value, str):
+                shown, span = f"{table.variable or table.name}.c.{column.key}", target.span.shifted(table.row)
+                yield from _checked(rule, context, _of_core(table), shown, target.value, span)
+
+
+def _is_made(context: Context, table: CoreTable) -> bool:
+    """Will somebody ask where the foreign keys lead: is a model of the same metadata, or are its tables made?"""
+    models = context.models
+    metadata = metadata_of_table(models, table)
+    if metadata is None:
+        return False
+    mapped = (found for registry in models.registries.values() for found in registry.models)
+    if any((spec := metadata_of(models, found)) is not None and spec.key == metadata.key for found in mapped):
+        return True
+    return metadata.key in created(context)
 
 
 def _checked(
-    rule: Rule, context: Context, mapped: Model, column: Column, key: ForeignKey
+    rule: Rule, context: Context, holder: _Table, shown: str, target: str, span: Span
 ) -> Iterator[Finding]:
-    *schema, table, name = key.target.split(".") if "." in key.target else (key.target, "")
+    *schema, table, name = target.split(".") if "." in target else (target, "")
     if len(schema) > 1 or not name:
         return
-    named = [(known, known.spec(context.models)) for known in _tables(context.models) if known.name == table]
+    models = context.models
+    named = [(known, known.spec(models)) for known in _tables(models) if known.name == table]
     targets = [
         (known, found) for known, found in named if not schema or found is None or found.schema == schema[0]
     ]
     if not targets:
         if not schema and not _may_exist(context, table):
-            yield _no_table(rule, context, mapped, column, key, table)
+            yield _no_table(rule, context, holder, shown, target, span, table)
         return
-    spec = Schema.of(context.models).table(mapped)
-    other, found = targets[0][0].model, targets[0][1]
+    spec = holder.spec(models)
+    other, found = targets[0]
     if len(targets) > 1 or spec is None or found is None:
         return
+    if holder.core is not None or other.core is not None:
+        here, there = holder.metadata(models), other.metadata(models)
+        if here is None or there is None or here.key != there.key:
+            return
     if context.workspace.files_with(_REFLECTED) or context.workspace.files_with(_CHANGED):
         return
-    if resolves(spec, (found,) if found != spec else (), key.target):
+    if resolves(spec, (found,) if found != spec else (), target):
         return
-    yield _no_column(rule, context, mapped, column, key, other, found, name)
+    yield _no_column(rule, context, shown, target, span, other, found, name)
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of the workspace, with the model that declares it."""
+    """A table of the workspace: a model's, or a Core table that is no model's."""
 
     name: str
     model: Model | None
-    core: tuple[Module, CallTerm] | None
-    """The ``Table(…)`` of one that is no model's."""
+    core: CoreTable | None
 
     def spec(self, models: Models) -> TableSpec | None:
         """Its columns; None when not all of them are known."""
         schema = Schema.of(models)
         if self.model is not None:
             return schema.table(self.model)
-        return schema.core(*self.core) if self.core is not None else None
+        return schema.core(self.core.module, self.core.call) if self.core is not None else None
+
+    def metadata(self, models: Models) -> MetaDataSpec | None:
+        if self.model is not None:
+            return metadata_of(models, self.model)
+        return metadata_of_table(models, self.core) if self.core is not None else None
+
+    @property
+    def place(self) -> tuple[Path, Span]:
+        """Where its name is written, or its class is."""
+        if self.model is not None:
+            return self.model.entity.path, self.model.table_span or self.model.entity.span
+        assert self.core is not None
+        return self.core.module.path, self.core.span
+
+
+def _of_model(found: Model) -> _Table:
+    return _Table(found.table or "", found, None)
+
+
+def _of_core(table: CoreTable) -> _Table:
+    return _Table(table.name, None, table)
 
 
 def _tables(models: Models) -> list[_Table]:
     """Every table that a model or a ``Table(…)`` declares."""
 
     def make() -> list[_Table]:
-        found = [
-            _Table(model.table, model, None)
-            for registry in models.registries.values()
-            for model in registry.models
-            if model.table is not None
-        ]
-        mapped = {id(table.model.core[1]) for table in found if table.model is not None and table.model.core}
-        found.extend(
-            _Table(name, None, (module, call))
-            for name, module, call, _ in core_tables(models)
-            if id(call) not in mapped
-        )
-        return found
+        mapped = [m for r in models.registries.values() for m in r.models if m.table is not None]
+        taken = {id(m.core[1]) for m in mapped if m.core is not None}
+        cores = [table for table in core_tables(models) if id(table.call) not in taken]
+        return [*map(_of_model, mapped), *map(_of_core, cores)]
 
     return models.workspace.derived("orm.all_tables", make)
 
@@ -118,30 +163,31 @@ def _may_exist(context: Context, table: str) -> bool:
 
 
 def _no_table(
-    rule: Rule, context: Context, mapped: Model, column: Column, key: ForeignKey, table: str
+    rule: Rule, context: Context, holder: _Table, shown: str, target: str, span: Span, table: str
 ) -> Finding:
+    models = context.models
+    metadata = holder.metadata(models)
     candidates = {
-        known.name: known.model
-        for known in _tables(context.models)
-        if known.model is not None
-        and known.model.registry == mapped.registry
-        and known.model.entity != mapped.entity
+        known.name: known
+        for known in _tables(models)
+        if known.name != holder.name
+        and metadata is not None
+        and (spec := known.metadata(models)) is not None
+        and spec.key == metadata.key
     }
     near = nearest(table, candidates)
     related: tuple[Related, ...] = ()
     fixes: tuple[Fix, ...] = ()
-    advice = "no model of the workspace declares it"
+    advice = "nothing in the workspace declares it"
     if near is not None:
-        target = candidates[near]
         advice = f"did you mean `{near}`?"
-        span = target.table_span or target.entity.span
-        related = (Related(target.entity.path, span, f"the table `{near}` is declared here"),)
-        fixes = _fix(context, key, f"{near}.{key.target.rpartition('.')[2]}")
+        related = (Related(*candidates[near].place, f"the table `{near}` is declared here"),)
+        fixes = _fix(context, span, f"{near}.{target.rpartition('.')[2]}")
     return rule.finding(
         context.path,
-        key.span,
+        span,
         f"`create_all()` and the first query raise NoReferencedTableError: the foreign key of "
-        f"`{mapped.name}.{column.name}` could not find table '{table}'; {advice}",
+        f"`{shown}` could not find table '{table}'; {advice}",
         related=related,
         fixes=fixes,
     )
@@ -150,16 +196,16 @@ def _no_table(
 def _no_column(
     rule: Rule,
     context: Context,
-    mapped: Model,
-    column: Column,
-    key: ForeignKey,
-    other: Model | None,
+    shown: str,
+    target: str,
+    span: Span,
+    other: _Table,
     found: TableSpec,
     name: str,
 ) -> Finding:
     near = nearest(name, [c.key for c in found.columns])
-    if near is None and other is not None:
-        renamed = [c for c in columns(context.models, other) if c.name == name]
+    if near is None and other.model is not None:
+        renamed = [c for c in columns(context.models, other.model) if c.name == name]
         near = renamed[0].key if renamed else None
     primary = [c.key for c in found.columns if c.primary_key]
     advice = f"`{found.name}` has no such column"
@@ -168,26 +214,22 @@ def _no_column(
         near = primary[0]
     if near is not None:
         advice = f"did you mean `{near}`?"
-        fixes = _fix(context, key, f"{key.target.rpartition('.')[0]}.{near}")
-    related: tuple[Related, ...] = ()
-    if other is not None:
-        span = other.table_span or other.entity.span
-        related = (Related(other.entity.path, span, f"the table `{found.name}` is declared here"),)
+        fixes = _fix(context, span, f"{target.rpartition('.')[0]}.{near}")
     return rule.finding(
         context.path,
-        key.span,
+        span,
         f"`create_all()` and the first query raise NoReferencedColumnError: table '{found.name}' has no column "
-        f"named '{name}', which the foreign key of `{mapped.name}.{column.name}` refers to; {advice}",
-        related=related,
+        f"named '{name}', which the foreign key of `{shown}` refers to; {advice}",
+        related=(Related(*other.place, f"the table `{found.name}` is declared here"),),
         fixes=fixes,
     )
 
 
-def _fix(context: Context, key: ForeignKey, target: str) -> tuple[Fix, ...]:
-    quote = context.parsed.text.slice(key.span)[:1]
+def _fix(context: Context, span: Span, target: str) -> tuple[Fix, ...]:
+    quote = context.parsed.text.slice(span)[:1]
     if quote not in "\"'":
         return ()
-    edit = Edit(context.path, key.span, f"{quote}{target}{quote}")
+    edit = Edit(context.path, span, f"{quote}{target}{quote}")
     return (Fix(f"Change to `{target}`", Applicability.UNSAFE, (edit,)),)
 
 

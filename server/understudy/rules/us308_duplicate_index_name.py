@@ -15,19 +15,10 @@ from understudy.source.span import Span
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "ndex" not in context.source or context.is_test:
         return
-    wanted = {mapped.registry for mapped in context.models.in_file(context.module)}
-    if "declared_attr" in context.source:
-        # A mixin's indexes are those of models in other files.
-        wanted.update(context.models.registries)
     seen: set[tuple[Span, Span]] = set()
-    for key in sorted(wanted):
-        registry = context.models.registries.get(key)
-        if registry is None:
-            continue
-        for first, second in duplicates(indexes(context.models, registry)):
-            if second.path == context.path and not context.is_test_path(first.path):
-                if (first.span, second.span) in seen:
-                    continue
+    for first, second in duplicates(context.models):
+        if second.path == context.path and not context.is_test_path(first.path):
+            if (first.span, second.span) not in seen:
                 seen.add((first.span, second.span))
                 yield _finding(rule, context, first, second)
 
@@ -49,7 +40,7 @@ def _finding(rule: Rule, context: Context, first: TableIndex, second: TableIndex
 
 def _what(index: TableIndex) -> str:
     if index.column is not None:
-        return f"`index=True` of `{index.model.name}.{index.column.name}`"
+        return f"`index=True` of `{index.owner}.{index.column}`"
     columns = ", ".join(index.columns) if index.columns else "…"
     return f"the `Index` on {index.table} ({columns})"
 
@@ -84,8 +75,7 @@ def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
     if explicit is None or not explicit.columns:
         return None
     name = f"ix_{explicit.table}_{'_'.join(explicit.columns)}"
-    registry = context.models.registries[explicit.model.registry]
-    if any(index.name == name for index in indexes(context.models, registry)):
+    if any(index.name == name for index in indexes(context.models)):
         return None
     text = context.workspace.text(explicit.path)
     quote = text.slice(explicit.span)[:1]

@@ -3,65 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from understudy.facts import model as facts
 from understudy.finding import Finding, Related, Severity
 from understudy.infer.imports import ImportGraph
-from understudy.orm.indexes import metadata_of, table_arguments
+from understudy.orm.indexes import table_arguments
 from understudy.orm.lineage import own
-from understudy.orm.models import Model
+from understudy.orm.metadata import metadata_of, metadata_of_table
+from understudy.orm.models import Model, elements
+from understudy.orm.tables import CoreTable, core_tables, tables_in
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if "__tablename__" not in context.source or context.is_test:
+    if ("__tablename__" not in context.source and "Table(" not in context.source) or context.is_test:
         return
-    for mapped in context.models.in_file(context.module):
-        second = _declared(mapped)
-        if second is None or _identity(context, mapped) is None:
+    for second in _in_file(context):
+        first = _first(context, second)
+        if first is None:
             continue
-        first = _first(context, mapped)
-        if first is None or _declared(first) is None:
-            continue
-        if first.entity in mapped.lineage.classes and _option(context, mapped, "extend_existing"):
-            # One that derives from the other and says so shares its table on purpose.
-            continue
-        if first.entity.path == mapped.entity.path or _meet(context, first, mapped):
-            yield _finding(rule, context, first, mapped, second)
+        if second.model is not None and first.model is not None and second.extends:
+            if first.model.entity in second.model.lineage.classes:
+                # One that derives from the other and says so shares its table on purpose.
+                continue
+        yield _finding(rule, context, first, second)
 
 
-def _declared(mapped: Model) -> Span | None:
-    """Where a model names its table itself, at import time without a condition."""
-    if mapped.entity.declaration.guards or mapped.core is not None:
+@dataclass(frozen=True)
+class _Declared:
+    """A table that is declared at import time without a condition."""
+
+    name: str
+    owner: str
+    """The model, or the variable of a Core table."""
+    path: Path
+    span: Span
+    """The name, as written."""
+    model: Model | None
+    core: CoreTable | None
+    extends: bool
+    """With ``extend_existing``."""
+    keeps: bool
+
+
+def _in_file(context: Context) -> list[_Declared]:
+    found = [_of_model(context, mapped) for mapped in context.models.in_file(context.module)]
+    cores = [_of_core(table) for table in tables_in(context.models, context.module)]
+    return [declared for declared in (*found, *cores) if declared is not None]
+
+
+def _of_model(context: Context, mapped: Model) -> _Declared | None:
+    if mapped.entity.declaration.guards or mapped.core is not None or mapped.table_span is None:
         return None
-    return mapped.table_span
+    extends, keeps = (_option(context, mapped, f"{name}_existing") for name in ("extend", "keep"))
+    assert mapped.table is not None
+    return _Declared(
+        mapped.table, mapped.name, mapped.entity.path, mapped.table_span, mapped, None, extends, keeps
+    )
 
 
-def _identity(context: Context, mapped: Model) -> tuple[object, ...] | None:
-    """Metadata, schema and name of a model's table; None when one is not known."""
-    metadata, arguments = metadata_of(context.models, mapped), table_arguments(context.models, mapped)
-    if mapped.table is None or metadata is None or arguments is None:
+def _of_core(table: CoreTable) -> _Declared | None:
+    # Without columns, ``Table("users", metadata)`` is the one that is there.
+    if table.conditional or not elements(table.call):
         return None
-    return metadata.key, arguments[1], mapped.table
+    extends, keeps = table.option("extend_existing"), table.option("keep_existing")
+    owner = table.variable or table.name
+    return _Declared(table.name, owner, table.module.path, table.span, None, table, extends, keeps)
 
 
-def _first(context: Context, mapped: Model) -> Model | None:
-    """The first model, in order of file and line, with the same table."""
-    identity = _identity(context, mapped)
-    registry = context.models.registries.get(mapped.registry)
+def _identity(context: Context, declared: _Declared) -> tuple[object, ...] | None:
+    """Metadata and schema of a table; None when one is not known."""
+    if declared.model is not None:
+        metadata = metadata_of(context.models, declared.model)
+        arguments = table_arguments(context.models, declared.model)
+        return (metadata.key, arguments[1]) if metadata is not None and arguments is not None else None
+    assert declared.core is not None
+    metadata, (schema, known) = metadata_of_table(context.models, declared.core), declared.core.schema
+    return (metadata.key, schema) if metadata is not None and known else None
+
+
+def _first(context: Context, second: _Declared) -> _Declared | None:
+    """The first declaration of the same table that is loaded with it: of two files, in that which the other one
+    imports."""
+    identity = _identity(context, second)
+    if identity is None:
+        return None
+    models = context.models
+    named: list[_Declared | None] = [
+        _of_model(context, mapped)
+        for registry in models.registries.values()
+        for mapped in registry.models
+        if mapped.table == second.name
+    ]
+    named.extend(_of_core(table) for table in core_tables(models) if table.name == second.name)
     same = [
         other
-        for other in (registry.models if registry is not None else ())
-        if other.table == mapped.table
+        for other in named
+        if other is not None
+        and not context.is_test_path(other.path)
+        and (other.path, other.span) != (second.path, second.span)
         and _identity(context, other) == identity
-        and not context.is_test_path(other.entity.path)
-        and not other.entity.declaration.guards
+        and _is_before(context, other, second)
+        and (other.path == second.path or _meet(context, other.path, second.path))
     ]
-    if len(same) < 2:
-        return None
-    first = min(same, key=lambda other: (str(other.entity.path), other.entity.span))
-    return None if first.entity == mapped.entity else first
+    return min(same, key=lambda other: (other.path, other.span), default=None)
+
+
+def _is_before(context: Context, one: _Declared, two: _Declared) -> bool:
+    if one.path == two.path:
+        return one.span < two.span
+    graph = ImportGraph(context.resolver)
+    loads, is_loaded = one.path in graph.closure([two.path]), two.path in graph.closure([one.path])
+    return loads if loads != is_loaded else one.path < two.path
 
 
 def _option(context: Context, mapped: Model, name: str) -> bool:
@@ -78,39 +134,32 @@ def _option(context: Context, mapped: Model, name: str) -> bool:
     return False
 
 
-def _meet(context: Context, first: Model, second: Model) -> bool:
+def _meet(context: Context, one: Path, two: Path) -> bool:
     """Does some test load both modules, or one of them the other?"""
     graph = ImportGraph(context.resolver)
-    one, two = first.entity.path, second.entity.path
     if two in graph.closure([one]) or one in graph.closure([two]):
         return True
     tests = [path for path in context.workspace.files() if context.is_test_path(path)]
     return any({one, two} <= set(graph.closure([path])) for path in tests)
 
 
-def _finding(rule: Rule, context: Context, first: Model, mapped: Model, span: Span) -> Finding:
-    related = (
-        Related(
-            first.entity.path, _declared(first) or first.entity.span, f"`{first.name}` has this table, too"
-        ),
-    )
-    extends = _option(context, mapped, "extend_existing")
-    keeps = _option(context, mapped, "keep_existing")
-    if extends or keeps:
-        how = "adds its columns to it, or replaces them" if extends else "leaves out its own columns"
+def _finding(rule: Rule, context: Context, first: _Declared, second: _Declared) -> Finding:
+    related = (Related(first.path, first.span, f"`{first.owner}` has this table, too"),)
+    if second.extends or second.keeps:
+        how = "adds its columns to it, or replaces them" if second.extends else "leaves out its own columns"
         return rule.finding(
             context.path,
-            span,
-            f"the table `{mapped.table}` belongs to `{first.name}` already: `{mapped.name}` silently {how}; give it a "
+            second.span,
+            f"the table `{second.name}` belongs to `{first.owner}` already: `{second.owner}` silently {how}; give it a "
             "table of its own, or derive one model from the other",
             related=related,
             severity=Severity.WARNING,
         )
     return rule.finding(
         context.path,
-        span,
-        f"importing both models raises InvalidRequestError: table '{mapped.table}' is already defined for this "
-        f"MetaData instance, by `{first.name}`; rename one of them",
+        second.span,
+        f"importing both raises InvalidRequestError: table '{second.name}' is already defined for this "
+        f"MetaData instance, by `{first.owner}`; rename one of them",
         related=related,
     )
 

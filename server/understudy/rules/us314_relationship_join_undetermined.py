@@ -26,6 +26,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             if asked is None or _conditional(asked):
                 continue
             trouble = configure(asked.classes, (asked.spec.with_back_populates(None),))
+            if trouble is Trouble.NO_FOREIGN_KEY and schema.leads_nowhere(asked):
+                # That is the cause, and US307's.
+                continue
             if trouble in (Trouble.NO_FOREIGN_KEY, Trouble.SEVERAL_FOREIGN_KEYS):
                 yield _finding(rule, context, asked, relationship, trouble)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
+from understudy.index.module import Module
 from understudy.infer.entities import External
 from understudy.infer.imports import ImportGraph
 from understudy.orm.columns import Column, columns
-from understudy.orm.lineage import own
+from understudy.orm.metadata import metadata_of, metadata_of_table
 from understudy.orm.models import Model
 from understudy.orm.rebuild import renders_on_sqlite
+from understudy.orm.tables import CoreTable, core_columns, tables_in
 from understudy.project.installed import version_of
 from understudy.rules.base import Context, Rule
 from understudy.rules.engines import Creation, creations
@@ -38,22 +42,47 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "Column" not in context.source and "mapped_column" not in context.source:
         return
     seen: set[Span] = set()
-    for mapped in _models(context):
-        if mapped.table is None:
+    for typed in _written(context):
+        found = _type(context, typed)
+        if found is None or typed.span in seen:
             continue
-        for column in columns(context.models, mapped):
-            if not _is_written_here(context, mapped, column):
+        if context.workspace.files_with(_TAUGHT):
+            return
+        creation = _creation(context, typed)
+        if creation is not None:
+            seen.add(typed.span)
+            yield _finding(rule, context, typed, creation, *found)
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """A type that is written in this file, and a column that has it."""
+
+    term: facts.Term
+    span: Span
+    shown: str
+    """``table.column``."""
+    module: Module
+    """Where names in it are looked up."""
+    path: Path
+    """What has to be loaded for the table to be there."""
+    owner: Model | CoreTable
+
+
+def _written(context: Context) -> Iterator[_Typed]:
+    for mapped in _models(context):
+        for column in columns(context.models, mapped) if mapped.table is not None else ():
+            call, term = column.member.call, column.type
+            if call is None or term is None or not _is_written_here(context, mapped, column):
                 continue
-            found = _type(context, column)
-            if found is None or found[0] in seen:
-                continue
-            if context.workspace.files_with(_TAUGHT):
-                return
-            creation = _creation(context, mapped)
-            if creation is None:
-                break
-            seen.add(found[0])
-            yield _finding(rule, context, mapped, column, creation, *found)
+            if any(term is given for given in (*call.args, *(keyword.value for keyword in call.keywords))):
+                span, shown = term.span.shifted(column.member.row), f"{mapped.table}.{column.stored}"
+                yield _Typed(term, span, shown, column.member.owner.module, mapped.entity.path, mapped)
+    for table in tables_in(context.models, context.module):
+        for core in (core_columns(table.call) or ()) if not table.conditional else ():
+            if core.type is not None:
+                span, shown = core.type.span.shifted(table.row), f"{table.name}.{core.name}"
+                yield _Typed(core.type, span, shown, table.module, table.module.path, table)
 
 
 def _models(context: Context) -> Iterator[Model]:
@@ -75,17 +104,12 @@ def _is_written_here(context: Context, mapped: Model, column: Column) -> bool:
     return owner.path == context.path and (owner == mapped.entity or context.models.mapped(owner) is None)
 
 
-def _type(context: Context, column: Column) -> tuple[Span, str, str] | None:
-    """Where a column's type is written, its dialect and name, when SQLite cannot have it."""
-    term, call = column.type, column.member.call
-    if call is None or term is None:
-        return None
-    if not any(term is given for given in (*call.args, *(keyword.value for keyword in call.keywords))):
-        return None
-    named = term.func if isinstance(term, facts.CallTerm) else term
+def _type(context: Context, typed: _Typed) -> tuple[str, str] | None:
+    """The dialect and name of a type that SQLite cannot have."""
+    named = typed.term.func if isinstance(typed.term, facts.CallTerm) else typed.term
     if not isinstance(named, facts.Ref):
         return None
-    found = context.resolver.ref(column.member.owner.module, named.parts)
+    found = context.resolver.ref(typed.module, named.parts)
     if not isinstance(found, External):
         return None
     match = _DIALECT.fullmatch(found.dotted.rpartition(".")[0])
@@ -95,34 +119,30 @@ def _type(context: Context, column: Column) -> tuple[Span, str, str] | None:
     version = version_of(context.workspace.environment, "sqlalchemy")
     if renders_on_sqlite(dialect, found.name, version) is not False:
         return None
-    return term.span.shifted(column.member.row), dialect or "postgresql", found.name
+    return dialect or "postgresql", found.name
 
 
-def _creation(context: Context, mapped: Model) -> Creation | None:
+def _creation(context: Context, typed: _Typed) -> Creation | None:
     """Where tests make the table on SQLite, for certain."""
-    if any(own(cls, "metadata") is not None for cls in mapped.lineage.classes if cls != mapped.lineage.root):
+    models, owner = context.models, typed.owner
+    metadata = metadata_of(models, owner) if isinstance(owner, Model) else metadata_of_table(models, owner)
+    if metadata is None:
         return None
     graph = ImportGraph(context.resolver)
     for creation in creations(context):
-        if creation.registry != mapped.registry or not creation.engine.is_sqlite:
+        if creation.metadata != metadata.key or not creation.engine.is_sqlite:
             continue
         if expected(creation.site, "CompileError", "SQLAlchemyError") or excused(creation.context):
             continue
-        if mapped.entity.path in graph.closure([creation.context.path]):
+        if typed.path in graph.closure([creation.context.path]):
             return creation
     return None
 
 
 def _finding(
-    rule: Rule,
-    context: Context,
-    mapped: Model,
-    column: Column,
-    creation: Creation,
-    span: Span,
-    dialect: str,
-    name: str,
+    rule: Rule, context: Context, typed: _Typed, creation: Creation, dialect: str, name: str
 ) -> Finding:
+    span = typed.span
     text = context.parsed.text.slice(span)
     fixes: tuple[Fix, ...] = ()
     advice = "give the column a type that SQLite has, too"
@@ -139,7 +159,7 @@ def _finding(
         context.path,
         span,
         f"`create_all()` on SQLite raises CompileError, because it has no type `{name}` for "
-        f"`{mapped.table}.{column.stored}`; {advice}",
+        f"`{typed.shown}`; {advice}",
         related=(
             Related(
                 creation.context.path,
@@ -148,7 +168,7 @@ def _finding(
             ),
             Related(
                 creation.engine.unit.path,
-                creation.engine.unit.span(creation.engine.call),
+                creation.engine.unit.span(creation.engine.node),
                 "this engine is SQLite's",
             ),
         ),
