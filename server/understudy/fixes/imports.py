@@ -42,6 +42,7 @@ def beside(parsed: Parsed, unit: Unit, like: ast.expr, name: str) -> Spelling | 
 def from_module(parsed: Parsed, module: str, name: str) -> Spelling | None:
     """Spell ``name`` of ``module`` at any place of the file; adds a ``from`` import where there is none."""
     same: tuple[Unit, ast.ImportFrom] | None = None
+    package, _, tail = module.rpartition(".")
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
@@ -49,10 +50,14 @@ def from_module(parsed: Parsed, module: str, name: str) -> Spelling | None:
             for alias in node.names:
                 if alias.name == name:
                     return Spelling(alias.asname or name, ())
+        elif isinstance(node, ast.ImportFrom) and package and node.module == package and not node.level:
+            for alias in node.names:
+                if alias.name == tail:
+                    return Spelling(f"{alias.asname or tail}.{name}", ())
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name == module and alias.asname is not None:
-                    return Spelling(f"{alias.asname}.{name}", ())
+                if alias.name == module:
+                    return Spelling(f"{alias.asname or module}.{name}", ())
     if _bound_elsewhere(parsed, name, None) is not None:
         return None
     if same is not None:

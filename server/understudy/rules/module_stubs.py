@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from understudy.doubles.state import last_name
@@ -16,18 +17,20 @@ _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_sp
 
 @dataclass(frozen=True)
 class Stub:
-    """``sys.modules["m"] = value`` or ``sys.modules.setdefault("m", value)``."""
+    """``sys.modules["m"] = value``, ``sys.modules.setdefault("m", value)``, or an entry of
+    ``sys.modules.update({"m": value})``."""
 
     unit: Unit
     statement: ast.stmt
     target: ast.expr
-    """``sys.modules["m"]``, or the call."""
+    """``sys.modules["m"]``, the call, or the key in it."""
+    key: ast.expr
     name: str
     value: ast.expr
     function: FunctionNode | None
     """The innermost function it stands in; None at import time."""
     top_level: bool
-    """True when it is a statement of the module itself, in no block."""
+    """True when it is a statement of the module itself, or of a loop over written names there."""
     only_if_absent: bool
 
 
@@ -41,12 +44,14 @@ def is_sys_modules(node: ast.expr) -> bool:
 
 
 def stubs(parsed: Parsed) -> Iterator[Stub]:
-    """Every entry that the file replaces, with a constant name. Putting a real module there is no stub."""
+    """Every entry that the file replaces, with a name that is written in the file: a constant, parts of one, or the
+    names that a loop goes through. Putting a real module there is no stub."""
     if "sys.modules" not in parsed.text.content:
         return
     real: frozenset[str] | None = None
+    written = _written(parsed)
     for unit in parsed.units:
-        for stub in _in(unit, unit.node, None, True):
+        for stub in _in(unit, unit.node, None, True, written):
             if real is None:
                 real = _real_modules(parsed)
             if not _is_real(stub.value, real):
@@ -156,23 +161,118 @@ def _computed(node: ast.AST) -> bool:
 
 
 def _in(
-    unit: Unit, node: ast.stmt, function: FunctionNode | None, top: bool, absent: bool = False
+    unit: Unit,
+    node: ast.stmt,
+    function: FunctionNode | None,
+    top: bool,
+    written: Mapping[str, tuple[str, ...]],
+    absent: bool = False,
 ) -> Iterator[Stub]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Subscript) and is_sys_modules(target.value):
-                if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
-                    yield Stub(unit, node, target, target.slice.value, node.value, function, top, absent)
+                for name in _values(target.slice, written):
+                    yield Stub(unit, node, target, target.slice, name, node.value, function, top, absent)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "setdefault" and len(call.args) == 2:
-            first = call.args[0]
-            if is_sys_modules(call.func.value) and isinstance(first, ast.Constant):
-                if isinstance(first.value, str):
-                    yield Stub(unit, node, call, first.value, call.args[1], function, top, True)
+        if isinstance(call.func, ast.Attribute) and is_sys_modules(call.func.value):
+            if call.func.attr == "setdefault" and len(call.args) == 2:
+                for name in _values(call.args[0], written):
+                    yield Stub(unit, node, call, call.args[0], name, call.args[1], function, top, True)
+            for key, value in updated(call):
+                for name in _values(key, written):
+                    yield Stub(unit, node, key, key, name, value, function, top, absent)
     inner = node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+    looped = _looped(node, written)
     for child in _children(node):
-        yield from _in(unit, child, inner, False, absent or _if_absent(node))
+        yield from _in(
+            unit, child, inner, top and looped is not None, looped or written, absent or _if_absent(node)
+        )
+
+
+def updated(call: ast.Call) -> list[tuple[ast.expr, ast.expr]]:
+    """The entries of ``sys.modules.update({…})``."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "update":
+        return []
+    if not is_sys_modules(call.func.value) or len(call.args) != 1 or not isinstance(call.args[0], ast.Dict):
+        return []
+    pairs = zip(call.args[0].keys, call.args[0].values, strict=True)
+    return [(key, value) for key, value in pairs if key is not None]
+
+
+def _looped(node: ast.stmt, written: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]] | None:
+    """``for name in ("a", "b"):`` with what ``name`` stands for; None for other statements."""
+    if not isinstance(node, ast.For) or not isinstance(node.target, ast.Name) or node.orelse:
+        return None
+    if any(isinstance(child, (ast.Break, ast.Continue, ast.If)) for child in ast.walk(node)):
+        return None
+    each = _elements(node.iter, written)
+    return {**written, node.target.id: each} if each else None
+
+
+def _elements(node: ast.expr, written: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if isinstance(node, ast.Name):
+        return written.get(f"*{node.id}", ())
+    if not isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return ()
+    found = [_values(item, written) for item in node.elts]
+    return tuple(value for values in found for value in values) if all(found) else ()
+
+
+def _written(parsed: Parsed) -> dict[str, tuple[str, ...]]:
+    """The text of each variable of the module that is bound once in the file; those of a tuple or list of texts
+    under the name with a star."""
+    found: dict[str, tuple[str, ...]] = {}
+    for unit in parsed.units:
+        made = unit.node
+        if isinstance(made, ast.Assign) and len(made.targets) == 1 and isinstance(made.targets[0], ast.Name):
+            name = made.targets[0].id
+            for key, values in (
+                (name, _values(made.value, found)),
+                (f"*{name}", _elements(made.value, found)),
+            ):
+                if values:
+                    found[key] = values
+    if not found:
+        return found
+    seen: set[str] = set()
+    for _, node in parsed.walk():
+        bound: str | None = None
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound = node.id
+        elif isinstance(node, ast.arg):
+            bound = node.arg
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            # ``NAMES.append(…)``
+            found.pop(f"*{node.value.id}", None)
+        if bound is not None:
+            if bound in seen:
+                found.pop(bound, None)
+                found.pop(f"*{bound}", None)
+            seen.add(bound)
+    return found
+
+
+def _values(node: ast.expr, written: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The texts that an expression stands for, one after another; empty when they are not known."""
+    if isinstance(node, ast.Constant):
+        return (node.value,) if isinstance(node.value, str) else ()
+    if isinstance(node, ast.Name):
+        return written.get(node.id, ())
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_values(node.left, written), _values(node.right, written)]
+    elif isinstance(node, ast.JoinedStr):
+        parts = [_part(value, written) for value in node.values]
+    else:
+        return ()
+    return tuple("".join(texts) for texts in itertools.product(*parts))
+
+
+def _part(node: ast.expr, written: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if not isinstance(node, ast.FormattedValue):
+        return _values(node, written)
+    plain = node.conversion == -1 and node.format_spec is None
+    return _values(node.value, written) if plain else ()
 
 
 def _if_absent(node: ast.stmt) -> bool:
@@ -195,6 +295,7 @@ def _children(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
     """Does the file put the entry back, anywhere and in any way that could be meant so?"""
+    elsewhere = _in_other_tests(parsed, stub)
     for _, node in parsed.walk():
         if isinstance(node, ast.Delete):
             if any(_is_entry(target, name) for target in node.targets):
@@ -206,7 +307,12 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
             # ``addCleanup(sys.modules.pop, "m")``
             return True
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if is_sys_modules(node.func.value) and node.func.attr in (
+            entries = updated(node)
+            if entries and len(entries) == len(getattr(node.args[0], "keys", ())):
+                if any(_stands_for(key, name) and not _makes_mock(value) for key, value in entries):
+                    if not any(key is stub.key for key, _ in entries):
+                        return True
+            elif is_sys_modules(node.func.value) and node.func.attr in (
                 "pop",
                 "update",
                 "clear",
@@ -215,6 +321,9 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
                 first = node.args[0] if node.args else None
                 if not isinstance(first, ast.Constant) or first.value == name:
                     return True
+            if id(node) in elsewhere:
+                # Puts back what it has replaced itself.
+                continue
             if node.func.attr == "dict" and any(
                 is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
                 for arg in node.args
@@ -225,6 +334,26 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
                 if isinstance(second, ast.Constant) and second.value == name:
                     return True
     return False
+
+
+def _in_other_tests(parsed: Parsed, stub: Stub) -> frozenset[int]:
+    """The calls of test functions that do not run the stub's statement."""
+    own = stub.function
+    if own is not None and not own.name.startswith("test") and not _is_fixture(own):
+        # A helper: any test may call it.
+        return frozenset()
+    return frozenset(
+        id(child)
+        for _, node in parsed.walk()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
+        if node is not own
+        for child in ast.walk(node)
+        if isinstance(child, ast.Call)
+    )
+
+
+def _is_fixture(function: FunctionNode) -> bool:
+    return any("fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
 def _puts_back(node: ast.expr) -> bool:
@@ -238,7 +367,12 @@ def _puts_back(node: ast.expr) -> bool:
 def _is_entry(target: ast.expr, name: str) -> bool:
     if not isinstance(target, ast.Subscript) or not is_sys_modules(target.value):
         return False
-    return not isinstance(target.slice, ast.Constant) or target.slice.value == name
+    return _stands_for(target.slice, name)
+
+
+def _stands_for(key: ast.expr, name: str) -> bool:
+    """May a key be that name?"""
+    return not isinstance(key, ast.Constant) or key.value == name
 
 
 def _makes_mock(node: ast.expr) -> bool:

@@ -233,11 +233,14 @@ def _related(
 def _move_up(context: Context, stub: Stub, edge: Edge) -> Fix | None:
     """Move the statement above the import that loads the module, where the names it uses are bound by then."""
     unit = stub.unit
-    if unit.node is not stub.statement:
+    whole = unit.node
+    if whole is not stub.statement and not (isinstance(whole, ast.For) and whole.body == [stub.statement]):
         return None
     text = context.parsed.text
-    statement = unit.span(stub.statement)
-    used = {node.id for node in ast.walk(stub.statement) if isinstance(node, ast.Name)}
+    statement = unit.span(whole)
+    used = {node.id for node in ast.walk(whole) if isinstance(node, ast.Name)}
+    if isinstance(whole, ast.For) and isinstance(whole.target, ast.Name):
+        used.discard(whole.target.id)
     for name in used:
         bindings = context.module.bindings.get(name, ())
         if bindings and min(binding.span.row for binding in bindings) >= edge.span.row:

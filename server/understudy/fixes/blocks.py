@@ -1,0 +1,62 @@
+"""Statements put under a ``with``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from understudy.finding import Edit
+from understudy.source.parse import Unit
+from understudy.source.span import Span
+
+_LINE = 88
+
+
+def put_under(header: str, replaced: Span, statements: Sequence[tuple[Unit, ast.stmt]]) -> Edit | None:
+    """Replace the rows from ``replaced`` on by ``header``, and put the statements below it under that, with the
+    comments between them. The header's first line is written where ``replaced`` starts.
+
+    None where lines hold more than whole statements, or strings that an indentation would change.
+    """
+    below = [unit.span(statement) for unit, statement in statements]
+    if not below:
+        return None
+    text = statements[0][0].text
+    if below[0].row <= replaced.end_row or text.line(replaced.row)[: replaced.column].strip():
+        return None
+    if text.line(replaced.end_row)[replaced.end_column :].partition("#")[0].strip():
+        return None
+    if text.line(below[-1].end_row)[below[-1].end_column :].partition("#")[0].strip():
+        return None
+    if any(_is_fixed(unit, node) for unit, statement in statements for node in ast.walk(statement)):
+        return None
+    margin = text.line(replaced.row)[: replaced.column]
+    step = "\t" if margin.startswith("\t") else "    "
+    rows = range(replaced.end_row + 1, below[-1].end_row + 1)
+    # Blank lines between the header and what is under it would look odd.
+    first = next(row for row in rows if text.line(row).strip())
+    lines = [f"{margin}{line}" for line in header.split("\n")]
+    lines += [f"{step}{text.line(row)}" if text.line(row).strip() else "" for row in range(first, rows.stop)]
+    whole = Span(replaced.row, 0, below[-1].end_row, len(text.line(below[-1].end_row)))
+    return Edit(statements[0][0].path, whole, text.newline.join(lines))
+
+
+def _is_fixed(unit: Unit, node: ast.AST) -> bool:
+    """A string over several lines."""
+    if not isinstance(node, (ast.Constant, ast.JoinedStr)):
+        return False
+    span = unit.span(node)
+    return span.row != span.end_row and not unit.source(node).startswith("(")
+
+
+def with_header(call: str, entries: Sequence[str]) -> str:
+    """``with call({…}):``, on one line where that is short enough."""
+    line = f"with {call}, {{{', '.join(entries)}}}):"
+    if len(line) <= _LINE:
+        return line
+    given = f"{{{entries[0]}}}"
+    if len(entries) > 1:
+        inner = "".join(f"        {entry},\n" for entry in entries)
+        given = f"{{\n{inner}    }}"
+    opening, _, first = call.partition("(")
+    return f"with {opening}(\n    {first},\n    {given},\n):"

@@ -1,0 +1,302 @@
+"""How a module is replaced so that it is put back: ``monkeypatch.setitem``, ``patch.dict``, a fixture."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from understudy.finding import Applicability, Edit, Fix
+from understudy.fixes import blocks, imports
+from understudy.index.module import Module
+from understudy.infer.entities import ClassEntity
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.imports import Edge, ImportGraph, Node
+from understudy.rules import module_stubs
+from understudy.rules.base import Context
+from understudy.rules.module_stubs import Stub
+from understudy.source.parse import Unit
+from understudy.source.span import Span
+
+_SET_UPS = {"setUp": "addCleanup", "asyncSetUp": "addCleanup", "setUpClass": "addClassCleanup"}
+
+
+def in_function(context: Context, stub: Stub) -> Fix | None:
+    """``monkeypatch.setitem`` in a test or in a fixture of functions; ``patch.dict`` where there is none: in a
+    :class:`unittest.TestCase`, and in fixtures of a wider scope."""
+    function = stub.function
+    if function is None or not isinstance(stub.statement, ast.Assign) or len(stub.statement.targets) != 1:
+        return None
+    cls = _class_around(context, stub.unit, function)
+    if cls is not None:
+        found = context.resolver.name(context.module, cls.name)
+        if not isinstance(found, ClassEntity):
+            return None
+        if context.resolver.is_test_case(found):
+            if function.name in _SET_UPS:
+                return _in_set_up(context, stub, function)
+            return _in_with(context, stub, function) if function.name.startswith("test") else None
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    if any("fixture" in decorator for decorator in decorators):
+        if any("scope" in decorator for decorator in decorators):
+            return _in_fixture(context, stub, function)
+    elif not function.name.startswith("test"):
+        return None
+    elif any("patch" in decorator for decorator in decorators):
+        return _in_with(context, stub, function)
+    return _with_monkeypatch(context, stub, function)
+
+
+def _class_around(context: Context, unit: Unit, function: ast.AST) -> ast.ClassDef | None:
+    return unit.node if isinstance(unit.node, ast.ClassDef) and function in unit.node.body else None
+
+
+def _with_monkeypatch(
+    context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Fix | None:
+    unit, arguments = stub.unit, function.args
+    names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    call = f"monkeypatch.setitem(sys.modules, {_entry(stub, ', ')})"
+    edits = [Edit(context.path, unit.span(stub.statement), call)]
+    if "monkeypatch" not in names:
+        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
+            return None
+        if arguments.args:
+            last = unit.span(arguments.args[-1])
+            edits.append(Edit(context.path, Span.at(last.end_row, last.end_column), ", monkeypatch"))
+        else:
+            name = unit.name_span(function)
+            if not unit.text.line(name.row)[name.end_column :].startswith("("):
+                return None
+            edits.append(Edit(context.path, Span.at(name.end_row, name.end_column + 1), "monkeypatch"))
+    return Fix("Replace it with `monkeypatch.setitem`", Applicability.UNSAFE, tuple(edits))
+
+
+def _in_with(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
+    """The rest of the test under ``with patch.dict(…)``."""
+    rest = _rest(function, stub)
+    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
+    if not rest or spelled is None:
+        return None
+    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", [_entry(stub, ": ")])
+    edit = blocks.put_under(header, stub.unit.span(stub.statement), [(stub.unit, s) for s in rest])
+    return _dict_fix(edit, spelled.edits)
+
+
+def _in_fixture(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
+    """The ``yield`` of a fixture under ``with patch.dict(…)``; one is added where it has none."""
+    rest = _rest(function, stub)
+    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
+    yields = any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(function))
+    returns = any(isinstance(node, ast.Return) for node in ast.walk(function))
+    if rest is None or spelled is None or returns or function.returns is not None:
+        return None
+    unit = stub.unit
+    span = unit.span(stub.statement)
+    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", [_entry(stub, ": ")])
+    if rest:
+        edit = blocks.put_under(header, span, [(unit, s) for s in rest])
+        if edit is not None and not yields:
+            margin = unit.text.line(span.row)[: span.column]
+            tail = f"{unit.text.newline}{margin}    yield"
+            edit = Edit(edit.path, edit.span, f"{edit.content}{tail}")
+    elif not yields and not unit.text.line(span.row)[: span.column].strip():
+        margin = unit.text.line(span.row)[: span.column]
+        lines = [*header.split("\n"), "    yield"]
+        edit = Edit(context.path, span, f"{unit.text.newline}{margin}".join(lines))
+    else:
+        edit = None
+    return _dict_fix(edit, spelled.edits)
+
+
+def _in_set_up(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
+    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
+    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    unit = stub.unit
+    span = unit.span(stub.statement)
+    margin = unit.text.line(span.row)[: span.column]
+    if spelled is None or "modules" in names or not function.args.args or margin.strip():
+        return None
+    owner = function.args.args[0].arg
+    lines = (
+        f"modules = {spelled.text}.dict(sys.modules, {{{_entry(stub, ': ')}}})",
+        "modules.start()",
+        f"{owner}.{_SET_UPS[function.name]}(modules.stop)",
+    )
+    content = f"{unit.text.newline}{margin}".join(lines)
+    return _dict_fix(Edit(context.path, span, content), spelled.edits)
+
+
+def _dict_fix(edit: Edit | None, extra: Sequence[Edit]) -> Fix | None:
+    if edit is None or any(
+        edit.span.overlaps(other.span) or edit.span.row <= other.span.row for other in extra
+    ):
+        return None
+    return Fix("Replace it with `patch.dict`", Applicability.UNSAFE, (*extra, edit))
+
+
+def _rest(function: ast.FunctionDef | ast.AsyncFunctionDef, stub: Stub) -> list[ast.stmt] | None:
+    """What follows the statement in the body of a function; None where it stands in a block."""
+    if stub.statement not in function.body:
+        return None
+    return function.body[function.body.index(stub.statement) + 1 :]
+
+
+def _entry(stub: Stub, between: str) -> str:
+    return f"{stub.unit.source(stub.key)}{between}{stub.unit.source(stub.value)}"
+
+
+# --- at the top of a file
+
+
+def as_fixture(context: Context, stub: Stub) -> Fix | None:
+    """An automatic fixture instead of the statement, where the stub serves only code that imports the module
+    when it runs: modules that are imported below it take it at import time, and would lose it."""
+    unit = stub.unit
+    if unit.node is not stub.statement or not isinstance(stub.statement, ast.Assign):
+        return None
+    if len(stub.statement.targets) != 1:
+        return None
+    graph = ImportGraph(context.resolver)
+    target = graph.node(stub.name, context.path)
+    row = unit.span(stub.statement).row
+    below = [edge for edge in graph.edges(context.module) if not edge.lazy and edge.span.row > row]
+    late = graph.closure([node for edge in below for node in edge.targets])
+    spelled = imports.from_module(context.parsed, "pytest", "fixture")
+    if target is None or target in late or spelled is None:
+        return None
+    decorator, extra = spelled.text, spelled.edits
+    if extra and decorator == "fixture":
+        decorator, extra = "pytest.fixture", (imports.statement(context.parsed, "import pytest"),)
+    text = context.parsed.text
+    newline = text.newline
+    name = f"_stub_{stub.name.replace('.', '_')}"
+    lines = (
+        f"@{decorator}(autouse=True)",
+        f"def {name}(monkeypatch):",
+        f"    monkeypatch.setitem(sys.modules, {_entry(stub, ', ')})",
+    )
+    content = newline.join(lines)
+    span = unit.span(stub.statement)
+    if row > 0 and text.line(row - 1).strip():
+        content = newline * 2 + content
+    elif row > 1 and text.line(row - 2).strip():
+        content = newline + content
+    return Fix(
+        "Turn it into a fixture that restores it",
+        Applicability.UNSAFE,
+        (*extra, Edit(context.path, span, content)),
+    )
+
+
+def around_imports(context: Context, stub: Stub) -> Fix | None:
+    """``with patch.dict(…)`` around the imports below, where they are all that needs the stub.
+
+    At its end ``patch.dict`` takes out of ``sys.modules`` what was imported under it, too. So nothing else may import
+    these modules again, or name them in a patch: it would get another copy of them.
+    """
+    run = _run(context, stub)
+    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
+    if run is None or spelled is None:
+        return None
+    stubs, block = run
+    graph = ImportGraph(context.resolver)
+    targets = {graph.node(one.name, context.path) for one in stubs}
+    edges = [edge for edge in graph.edges(context.module, possible=True) if not edge.lazy]
+    needing = [
+        index
+        for index, unit in enumerate(block)
+        if targets & set(graph.closure(_loads(edges, unit.row, unit.end_row), possible=True))
+    ]
+    if not needing:
+        return None
+    wrapped = block[: needing[-1] + 1]
+    if not _is_enough(context, graph, edges, range(wrapped[0].row, wrapped[-1].end_row + 1), targets):
+        return None
+    units = list({id(one.unit): one.unit for one in stubs}.values())
+    first, last = units[0].span(units[0].node), units[-1].span(units[-1].node)
+    replaced = Span(first.row, first.column, last.end_row, last.end_column)
+    entries = list({id(one.unit): _top_entry(one, len(units) == 1) for one in stubs}.values())
+    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", entries)
+    edit = blocks.put_under(header, replaced, [(unit, unit.node) for unit in wrapped])
+    return _dict_fix(edit, spelled.edits)
+
+
+def _run(context: Context, stub: Stub) -> tuple[list[Stub], list[Unit]] | None:
+    """The plain stubs that stand together with this one, and the imports right below them; None where the file does
+    anything else with ``sys.modules``."""
+    found = [other for other in module_stubs.stubs(context.parsed) if _is_plain(other)]
+    holders = {id(other.unit) for other in found}
+    units = context.parsed.units
+    if id(stub.unit) not in holders or context.source.count("sys.modules") != len(holders):
+        return None
+    start = end = units.index(stub.unit)
+    while start and id(units[start - 1]) in holders:
+        start -= 1
+    while end < len(units) and id(units[end]) in holders:
+        end += 1
+    block = end
+    while block < len(units) and isinstance(units[block].node, (ast.Import, ast.ImportFrom)):
+        block += 1
+    together = end - start == len(holders) and end < block
+    return (found, list(units[end:block])) if together else None
+
+
+def _is_plain(stub: Stub) -> bool:
+    statement, whole = stub.statement, stub.unit.node
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return False
+    return whole is statement or (isinstance(whole, ast.For) and whole.body == [statement])
+
+
+def _top_entry(stub: Stub, is_alone: bool) -> str:
+    """``"m": value``; a comprehension for a loop."""
+    whole = stub.unit.node
+    if not isinstance(whole, ast.For):
+        return _entry(stub, ": ")
+    source = stub.unit.source
+    text = f"{_entry(stub, ': ')} for {source(whole.target)} in {source(whole.iter)}"
+    return text if is_alone else f"**{{{text}}}"
+
+
+def _loads(edges: Sequence[Edge], first: int, last: int) -> list[Node]:
+    return [node for edge in edges if first <= edge.span.row <= last for node in edge.targets]
+
+
+def _is_enough(
+    context: Context, graph: ImportGraph, edges: Sequence[Edge], rows: range, targets: set[Node | None]
+) -> bool:
+    """Is all that needs the stubs imported in these rows, and not looked for in ``sys.modules`` again?"""
+    chain = [m.path for m in Fixtures(context.resolver).chain(context.module) if m.path != context.path]
+    above = graph.closure([*chain, *_loads(edges, 0, rows.start - 1)])
+    inside = graph.closure(_loads(edges, rows.start, rows.stop - 1), possible=True)
+    fresh = {node for node in inside if node not in above and node not in targets}
+    if any(isinstance(node, str) and node.partition(".")[0] not in sys.stdlib_module_names for node in fresh):
+        # Compiled libraries may refuse to be loaded twice.
+        return False
+    below = graph.closure(_loads(edges, rows.stop, context.parsed.text.row_count), possible=True)
+    if not (fresh | targets).isdisjoint(below):
+        return False
+    running = graph.closure([*chain, context.path], lazy=True, possible=True)
+    again = (edge for module in _modules(context, running) for edge in graph.edges(module, possible=True))
+    if any(edge.lazy and not (fresh | targets).isdisjoint(edge.targets) for edge in again):
+        return False
+    names = {module.name for module in _modules(context, fresh)}
+    return not any(
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_in(node.value, names)
+        for _, node in context.parsed.walk()
+    )
+
+
+def _modules(context: Context, nodes: Iterable[Node]) -> Iterator[Module]:
+    for node in nodes:
+        module = context.workspace.module(node) if isinstance(node, Path) else None
+        if module is not None:
+            yield module
+
+
+def _is_in(text: str, names: set[str]) -> bool:
+    """Does a text name one of the modules, or something in it?"""
+    parts = text.split(".")
+    return any(".".join(parts[:count]) in names for count in range(1, len(parts) + 1))
