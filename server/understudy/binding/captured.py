@@ -58,7 +58,9 @@ class Captures:
         routes = [route for route in self.routes if route.may_answer(verb, path.partition("?")[0])]
         for route in routes:
             owner = resolver.ref(route.module, route.owner)
-            if route.function != provider or not _is_made_by(owner, "FastAPI", "APIRouter"):
+            if route.function != provider or not _is_made_by(
+                owner, "FastAPI", "APIRouter", "Flask", "Blueprint"
+            ):
                 return None
         return routes[0] if routes else None
 

@@ -420,6 +420,7 @@ class Machine(Expressions):
                 return entered, None, _nothing
             return entered, Guard(None), lambda: self._leave_mock(manager, exit_name, node, env)
         if isinstance(manager, web.Client):
+            web.enter(self, manager)
             return manager, None, _nothing
         if isinstance(manager, Instance):
             return self._enter_instance(manager, node, is_async, env)

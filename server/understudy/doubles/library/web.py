@@ -1,19 +1,21 @@
-"""FastAPI as far as a test meets it: a request through a test client runs a route with its dependencies, overridden
-or not (``fastapi.dependencies.utils.solve_dependencies``; Starlette's ``TestClient`` and httpx's ``ASGITransport``
-raise what the route raises).
+"""FastAPI and Flask as far as a test meets them: a request through a test client runs a route with its dependencies,
+overridden or not (``fastapi.dependencies.utils.solve_dependencies``; Starlette's ``TestClient`` and httpx's
+``ASGITransport`` raise what the route raises; Flask does only where ``TESTING`` is set).
 
-Routes are read from decorators at module level, and from ``include_router``. What may answer in the route's place (a
-required parameter that is not sent, a dependency that may refuse, a middleware) makes what follows uncertain.
+Routes are read from decorators at module level, from ``include_router`` and ``register_blueprint``. What may answer in
+the route's place (a required parameter that is not sent, a dependency that may refuse, a middleware) makes what follows
+uncertain, unless the test asserts that the request succeeds. What is not followed may look any name up.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library.played import OwnObject
 from understudy.doubles.state import Guard, Raised, last_name
@@ -42,24 +44,34 @@ if TYPE_CHECKING:
 
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head"})
 _ROUTES = re.compile(
-    rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head|websocket)\(|\binclude_router\(", re.MULTILINE
+    rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head|websocket|route)\("
+    rb"|\b(?:include_router|register_blueprint)\(",
+    re.MULTILINE,
 )
 _ANSWERING = re.compile(
     rb"\.middleware\(|BaseHTTPMiddleware|add_exception_handler|exception_handler\((?:TypeError|AttributeError)"
+    rb"|\bbefore_request\b|\bbefore_app_request\b|\berrorhandler\(|\bregister_error_handler\(|\bwsgi_app\s*="
 )
 """What may answer for a route that raises."""
+_BESIDES = re.compile(rb"\bdependencies\s*=|\badd_middleware\(|\blifespan\b|\bon_event\(|\bafter_request\b")
+"""What may run before or after a route."""
+_CONVERTER = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 _REFUSALS = ("HTTPException", "RequestValidationError", "WebSocketException")
+_INCLUDING = {"include_router": "prefix", "register_blueprint": "url_prefix"}
+"""Methods that put the routes of another object below a prefix, and its keyword."""
 _PLACEHOLDER = "0"
 """Stands for what an f-string puts into a path."""
 
 
 @dataclass(eq=False, slots=True)
 class App(OwnObject):
-    """A ``FastAPI`` or an ``APIRouter``. Slots: ``("override", id of a node)``, ``included``."""
+    """A ``FastAPI`` or an ``APIRouter``, a ``Flask`` or a ``Blueprint``. Slots: ``("override", id of a node)``,
+    ``included``."""
 
     prefix: str | None
     """None when it is not known."""
     slots: dict[object, object]
+    is_flask: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -85,7 +97,7 @@ class Transport(OwnObject):
 
 @dataclass(eq=False, slots=True)
 class Client(OwnObject):
-    """``TestClient(app)``, or ``httpx.AsyncClient(transport=ASGITransport(app=app))``."""
+    """``TestClient(app)``, ``httpx.AsyncClient(transport=ASGITransport(app=app))``, ``app.test_client()``."""
 
     app: App
     is_async: bool
@@ -93,13 +105,16 @@ class Client(OwnObject):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``@router.get("/path")`` above a function of a module."""
+    """``@router.get("/path")`` or ``@blueprint.route("/path")`` above a function of a module."""
 
     module: Module
     owner: tuple[str, ...]
     verb: str
     path: str
+    """With parameters as Starlette writes them: ``/orders/{number:int}``."""
     function: FunctionEntity
+    is_plain: bool
+    """No other decorator may run instead of the function."""
 
     def may_answer(self, verb: str, path: str) -> bool:
         """May a request lead here? What routers that include others put before the path is not looked at."""
@@ -122,6 +137,8 @@ class Table:
     includes: tuple[_Include, ...]
     answered: bool
     """May something answer for a route that raises?"""
+    accompanied: bool
+    """May code run besides a route and its dependencies?"""
 
 
 # --- making --------------------------------------------------------------------------------------------------------
@@ -132,6 +149,8 @@ def call(machine: Machine, entity: External, arguments: Arguments) -> Value | No
     if entity.root == "fastapi" and entity.name in ("FastAPI", "APIRouter"):
         prefix = arguments.keywords.get("prefix", Literal(""))
         return App(_text(prefix), {})
+    if entity.root == "flask" and entity.name in ("Flask", "Blueprint"):
+        return App(_text(arguments.keywords.get("url_prefix", Literal(""))), {}, is_flask=True)
     if entity.root == "fastapi" and entity.name in ("Depends", "Security"):
         return Depends(arguments.get(0, "dependency"))
     if entity.root in ("fastapi", "starlette") and entity.name == "TestClient":
@@ -170,12 +189,14 @@ def call_method(
 
 
 def _call_app(machine: Machine, app: App, name: str, arguments: Arguments) -> Value:
-    if name == "include_router" and arguments.values:
-        child, prefix = arguments.values[0], _text(arguments.keywords.get("prefix", Literal("")))
+    if name == "test_client" and app.is_flask:
+        return UNKNOWN if arguments.values or arguments.is_open else Client(app, is_async=False)
+    if name in _INCLUDING and arguments.values:
+        child, prefix = arguments.values[0], _text(arguments.keywords.get(_INCLUDING[name], Literal("")))
         known = app.slots.get("included", ())
         if isinstance(child, App) and isinstance(known, tuple):
             machine.write(app.slots, "included", (*known, (child, prefix)))
-    return Foreign(f"fastapi.{name}()")
+    return Foreign(f"{'flask' if app.is_flask else 'fastapi'}.{name}()")
 
 
 def _call_overrides(machine: Machine, app: App, name: str, arguments: Arguments) -> Value:
@@ -212,6 +233,12 @@ def replace_overrides(machine: Machine, app: App, value: Value) -> None:
         _forget(machine, app)
 
 
+def enter(machine: Machine, client: Client) -> None:
+    """``with TestClient(app)`` starts the application."""
+    if table(machine.workspace).accompanied and not client.app.is_flask:
+        trace.lost(machine)
+
+
 # --- requests ------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +247,7 @@ def _call_client(
 ) -> Value:
     response = Foreign("httpx.Response()")
     if name not in _VERBS:
+        trace.lost(machine)
         return Coroutine(lambda: response, Place(env.unit, node)) if client.is_async else UNKNOWN
     path = _path(arguments)
     found = _find(machine, client.app, name, path) if path is not None else None
@@ -227,9 +255,12 @@ def _call_client(
     def run() -> Value:
         if found is None or "unknown" in client.app.slots:
             # Whatever runs may call the doubles in any way.
+            trace.lost(machine)
             machine.may_raise()
         else:
-            _Request(machine, client.app, node, env).run(found)
+            if table(machine.workspace).accompanied:
+                trace.lost(machine)
+            _Request(machine, client.app, node, env, found).run()
         return response
 
     return Coroutine(run, Place(env.unit, node)) if client.is_async else run()
@@ -268,23 +299,48 @@ def _read(workspace: Workspace) -> Table:
                 include = _include(module, declaration.value)
                 if include is not None:
                     includes.append(include)
-    return Table(tuple(routes), tuple(includes), bool(workspace.files_with(_ANSWERING)))
+    answered, accompanied = (bool(workspace.files_with(pattern)) for pattern in (_ANSWERING, _BESIDES))
+    return Table(tuple(routes), tuple(includes), answered, accompanied)
 
 
 def _routes(module: Module, row: int, declaration: model.Function) -> Iterator[Route]:
+    written: list[tuple[tuple[str, ...], str, str]] = []
+    others = len(declaration.decorators)
     for decorator in declaration.decorators:
         if not isinstance(decorator, model.CallTerm) or not isinstance(decorator.func, model.Ref):
             continue
         *owner, verb = decorator.func.parts
-        path = decorator.args[0] if decorator.args else decorator.keyword("path")
-        if (
-            (verb in _VERBS or verb == "websocket")
-            and owner
-            and isinstance(path, model.Const)
-            and isinstance(path.value, str)
-        ):
-            entity = FunctionEntity(module, declaration, row, declaration.name)
-            yield Route(module, tuple(owner), verb, path.value, entity)
+        path = decorator.args[0] if decorator.args else decorator.keyword("path") or decorator.keyword("rule")
+        if not owner or not isinstance(path, model.Const) or not isinstance(path.value, str):
+            continue
+        if verb in _VERBS or verb in ("websocket", "route"):
+            others -= 1
+        if verb in _VERBS or verb == "websocket":
+            written.append((tuple(owner), verb, _CONVERTER.sub(_converted, path.value)))
+        elif verb == "route":
+            written.extend(
+                (tuple(owner), method, _CONVERTER.sub(_converted, path.value))
+                for method in _methods(decorator)
+            )
+    entity = FunctionEntity(module, declaration, row, declaration.name)
+    for owner_parts, verb, path_text in written:
+        yield Route(module, owner_parts, verb, path_text, entity, is_plain=not others)
+
+
+def _methods(decorator: model.CallTerm) -> list[str]:
+    """``methods=["GET", "POST"]`` of Flask."""
+    given = decorator.keyword("methods")
+    if given is None:
+        return ["get"]
+    items = given.items if isinstance(given, model.SequenceTerm) else ()
+    return [
+        item.value.lower() for item in items if isinstance(item, model.Const) and isinstance(item.value, str)
+    ]
+
+
+def _converted(match: re.Match[str]) -> str:
+    """``<int:number>`` of Flask as ``{number:int}``."""
+    return f"{{{match[2]}:{match[1]}}}" if match[1] else f"{{{match[2]}}}"
 
 
 def _include(module: Module, term: model.Term) -> _Include | None:
@@ -292,15 +348,15 @@ def _include(module: Module, term: model.Term) -> _Include | None:
         return None
     *parent, name = term.func.parts
     child = term.args[0]
-    if name != "include_router" or not parent or not isinstance(child, model.Ref):
+    if name not in _INCLUDING or not parent or not isinstance(child, model.Ref):
         return None
-    prefix = term.keyword("prefix")
+    prefix = term.keyword(_INCLUDING[name])
     known = prefix.value if isinstance(prefix, model.Const) else None if prefix is not None else ""
     return _Include(module, tuple(parent), child.parts, known if isinstance(known, str) else None)
 
 
-def _find(machine: Machine, app: App, verb: str, path: str) -> FunctionEntity | None:
-    """The function that answers a request; None when it is not certainly one."""
+def _find(machine: Machine, app: App, verb: str, path: str) -> Route | None:
+    """The route that answers a request; None when it is not certainly one."""
     known = table(machine.workspace)
     found: list[Route] = []
     for route in known.routes:
@@ -312,10 +368,16 @@ def _find(machine: Machine, app: App, verb: str, path: str) -> FunctionEntity | 
         for prefix in _prefixes(machine, known, owner, app, ()):
             if _template(f"{prefix}{route.path}").fullmatch(path):
                 found.append(route)
-    # The first that was registered answers; between routers, that order is not known.
     if known.answered or len({(str(route.module.path), route.owner) for route in found}) != 1:
         return None
-    return found[0].function
+    if app.is_flask:
+        # The one with the fewest parameters answers.
+        fewest = min(route.path.count("{") for route in found)
+        found = [route for route in found if route.path.count("{") == fewest]
+        if len(found) > 1:
+            return None
+    # The first that was registered answers; between routers, that order is not known.
+    return found[0] if found[0].is_plain else None
 
 
 def _object(machine: Machine, module: Module, parts: tuple[str, ...]) -> Value:
@@ -335,18 +397,28 @@ def _prefixes(machine: Machine, known: Table, owner: App, app: App, seen: tuple[
         if isinstance(parent, App) and _object(machine, include.module, include.child) is owner:
             for before in _prefixes(machine, known, parent, app, (*seen, owner)):
                 if include.prefix is not None:
-                    yield f"{before}{include.prefix}{owner.prefix}"
+                    yield f"{before}{_below(include.prefix, owner)}"
     included = app.slots.get("included", ())
     for child, prefix in included if isinstance(included, tuple) else ():
         if child is owner and prefix is not None:
-            yield f"{prefix}{owner.prefix}"
+            yield _below(prefix, owner)
+
+
+def _below(prefix: str, owner: App) -> str:
+    """What an included object's paths begin with: Flask's own prefix holds only where no other is given."""
+    return (prefix or owner.prefix or "") if owner.is_flask else f"{prefix}{owner.prefix}"
+
+
+_PARAMETERS = {"path": ".+", "int": "[0-9]+"}
 
 
 def _template(path: str) -> re.Pattern[str]:
     parts = re.split(r"(\{\w+(?::\w+)?\})", path)
     return re.compile(
         "".join(
-            (".+" if part.endswith(":path}") else "[^/]+") if part.startswith("{") else re.escape(part)
+            _PARAMETERS.get(part[1:-1].partition(":")[2], "[^/]+")
+            if part.startswith("{")
+            else re.escape(part)
             for part in parts
         )
     )
@@ -355,23 +427,36 @@ def _template(path: str) -> re.Pattern[str]:
 class _Request:
     """One request: its dependencies are solved once each."""
 
-    def __init__(self, machine: Machine, app: App, node: Node, env: Environment) -> None:
+    def __init__(self, machine: Machine, app: App, node: Node, env: Environment, route: Route) -> None:
         self.machine = machine
         self.app = app
         self.node = node
         self.env = env
+        self.route = route
+        self.in_path = frozenset(re.findall(r"\{(\w+)", route.path))
         self.solved: dict[int, Value] = {}
 
-    def run(self, entity: FunctionEntity) -> None:
-        function = self.machine.raw_function(entity)
+    def run(self) -> None:
+        function = self.machine.raw_function(self.route.function)
         if function is None:
             return
-        guard = Guard(_REFUSALS)
+        # Flask may answer for any exception.
+        guard = Guard(None if self.app.is_flask else _REFUSALS)
         try:
-            self.machine.guarded(guard, lambda: self._called(function))
+            if not self.machine.guards and _succeeds(self.env, self.node):
+                # A test is meant to pass: nothing refuses the request.
+                self._called(function)
+            else:
+                self.machine.guarded(guard, lambda: self._perhaps(function))
         except Raised as raised:
             if guard.catches(raised.name, raised.bases) is False:
                 raise self.machine.again(raised) from None
+
+    def _perhaps(self, function: FunctionValue) -> None:
+        if self.app.is_flask:
+            # Whatever runs before a view, or in it, may abort.
+            self.machine.may_raise()
+        self._called(function)
 
     def _called(self, function: FunctionValue) -> Value:
         """Call a route or a dependency with what its parameters depend on."""
@@ -395,7 +480,7 @@ class _Request:
                 arguments.keywords[parameter.arg] = self._solve(depends, parameter, outer)
             else:
                 arguments.keywords[parameter.arg] = UNKNOWN
-                if given is None and not _is_sent(parameter):
+                if given is None and not self._is_sent(parameter):
                     # What the request lacks, or says wrongly, is refused before the route runs.
                     self.machine.may_raise()
         made = self.machine.call(function, arguments, self.node, self.env)
@@ -404,6 +489,13 @@ class _Request:
         if isinstance(made, Generator):
             return made.first() or UNKNOWN
         return made
+
+    def _is_sent(self, parameter: ast.arg) -> bool:
+        """Is a parameter certainly there: a part of the path, the request itself, or what FastAPI makes?"""
+        kind = last_name(parameter.annotation) if parameter.annotation is not None else None
+        if parameter.arg in self.in_path:
+            return self.app.is_flask or parameter.annotation is None or kind == "str"
+        return kind in _GIVEN
 
     def _depends(self, parameter: ast.arg, default: ast.expr | None, env: Environment) -> Depends | None:
         if (
@@ -456,9 +548,68 @@ class _Request:
         return UNKNOWN
 
 
-def _is_sent(parameter: ast.arg) -> bool:
-    """Is a parameter certainly there: the request itself, or what FastAPI makes?"""
-    return last_name(parameter.annotation) in _GIVEN if parameter.annotation is not None else False
+def _succeeds(env: Environment, node: Node) -> bool:
+    """Does the test assert that the request is answered with success, or with some content?"""
+    function = env.function.node if env.function is not None else None
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    names: set[str] = set()
+    for statement in function.body:
+        for child in ast.walk(statement):
+            if isinstance(child, ast.Assign) and _is_request(child.value, node):
+                names.update(target.id for target in child.targets if isinstance(target, ast.Name))
+    stored = [
+        child.id
+        for statement in function.body
+        for child in ast.walk(statement)
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+    ]
+    answers = {name for name in names if stored.count(name) == 1}
+    return any(
+        _asserts_success(
+            child, lambda value: _is_request(value, node) or getattr(value, "id", None) in answers
+        )
+        for child in _certain(function.body)
+    )
+
+
+def _certain(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run one after another, also those under ``with``."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            yield from _certain(statement.body)
+
+
+def _is_request(value: ast.expr, node: Node) -> bool:
+    return value is node or (isinstance(value, ast.Await) and value.value is node)
+
+
+def _asserts_success(statement: ast.stmt, is_answer: Callable[[ast.expr], bool]) -> bool:
+    """``assert answer.status_code == 200``, ``assertEqual(answer.status_code, 200)``, ``answer.raise_for_status()``."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    if isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Compare):
+        if len(statement.test.ops) == 1 and isinstance(statement.test.ops[0], ast.Eq):
+            pairs.append((statement.test.left, statement.test.comparators[0]))
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "raise_for_status":
+            return is_answer(call.func.value)
+        if last_name(call) == "assertEqual" and len(call.args) == 2:
+            pairs.append((call.args[0], call.args[1]))
+    return any(
+        _is_success(one, other, is_answer)
+        for left, right in pairs
+        for one, other in ((left, right), (right, left))
+    )
+
+
+def _is_success(said: ast.expr, wanted: ast.expr, is_answer: Callable[[ast.expr], bool]) -> bool:
+    if not isinstance(said, ast.Attribute) or said.attr != "status_code" or not is_answer(said.value):
+        return False
+    if isinstance(wanted, ast.Constant):
+        return isinstance(wanted.value, int) and 200 <= wanted.value < 300
+    return (last_name(wanted) or "").startswith("HTTP_2")
 
 
 _GIVEN = frozenset(
