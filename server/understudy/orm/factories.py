@@ -1,8 +1,10 @@
-"""factory_boy's factories as their source declares them: the model, the declarations, the parameters.
+"""Factories of factory_boy and polyfactory as their source declares them: the model, the declarations, the parameters.
 
-What a factory hands to its model is every attribute of its class and its bases that is no method and not private,
-without ``Meta.exclude``, ``Params``, and post-generation declarations, and with ``Meta.rename`` applied
-(``factory.base.FactoryOptions``, factory_boy 3.3).
+What a factory of factory_boy hands to its model is every attribute of its class and its bases that is no method and not
+private, without ``Meta.exclude``, ``Params``, and post-generation declarations, and with ``Meta.rename`` applied
+(``factory.base.FactoryOptions``, factory_boy 3.3). One of polyfactory hands over values for the model's own fields, and
+every keyword that it is called with; its declarations only say how fields get their values
+(``polyfactory.factories.base.BaseFactory``, polyfactory 2 and 3).
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from understudy.orm.models import Model, Models
 from understudy.source.span import Span
 
 _CONSTRUCTING = frozenset({"SQLAlchemyModelFactory", "Factory", "ModelFactory"})
-_AFTER = frozenset(
+AFTER = frozenset(
     {"PostGeneration", "PostGenerationMethodCall", "RelatedFactory", "RelatedFactoryList", "post_generation"}
 )
 _HOOKS = frozenset(
-    {"_create", "_build", "_adjust_kwargs", "_after_postgeneration", "_get_manager", "__new__"}
+    {"_create", "_build", "_adjust_kwargs", "_after_postgeneration", "_get_manager", "__new__", "_generate"}
+    | {"build", "create", "build_batch", "create_batch"}
 )
 _META = frozenset(
     {
@@ -29,6 +32,20 @@ _META = frozenset(
         "sqlalchemy_session_persistence", "sqlalchemy_get_or_create", "sqlalchemy_session_factory",
     }
 )  # fmt: skip
+
+
+_BUILDING = frozenset({"build", "create", "build_batch", "create_batch"})
+_POLY_BUILDING = frozenset(
+    {"build", "batch", "create_sync", "create_async", "create_batch_sync", "create_batch_async", "coverage"}
+)
+_ONE = frozenset({"build", "create", "create_sync", "create_async"})
+_POLY_HOOKS = _POLY_BUILDING | {
+    "process_kwargs",
+    "process_kwargs_coverage",
+    "get_model_fields",
+    "_get_build_context",
+}
+_POLY_FIELDS = frozenset({"Use", "Ignore", "Require", "PostGenerated"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,18 @@ class Factory:
     """``Meta.inline_args``: handed over by position."""
     plain: bool
     """False when it has a hook of its own, or a base that is not known: what reaches the model is not certain."""
+    poly: bool = False
+    """It is one of polyfactory."""
+    checked: bool | None = None
+    """``__check_model__`` of one of polyfactory; None where it does not say."""
+
+    def builds(self, method: str | None) -> bool:
+        """Does calling this method (None: the class itself) make objects of the keywords?"""
+        return method in _POLY_BUILDING if self.poly else method is None or method in _BUILDING
+
+    def builds_one(self, method: str | None) -> bool:
+        """Does it return an instance of the model?"""
+        return self.builds(method) and (method is None or method in _ONE)
 
     def hands_over(self, name: str) -> str | None:
         """The keyword that the model gets for a declaration or call keyword; None when it gets none."""
@@ -93,6 +122,9 @@ class Factories:
 
     def of(self, entity: ClassEntity) -> Factory | None:
         """The factory that a class is; None for an abstract one, and when its model is not known."""
+        return self._boy(entity) or self._poly(entity)
+
+    def _boy(self, entity: ClassEntity) -> Factory | None:
         classes: dict[ClassEntity, None] = {}
         plain = self._walk(entity, classes, 0)
         if plain is None:
@@ -108,7 +140,7 @@ class Factories:
         for cls in reversed(classes):
             for declaration in cls.declaration.body:
                 if isinstance(declaration, model.Assign):
-                    post = tail(declaration.value) in _AFTER
+                    post = tail(declaration.value) in AFTER
                     self._declare(
                         declared, cls, declaration.target, declaration.value, declaration.span, post
                     )
@@ -116,7 +148,7 @@ class Factories:
                     names = {tail(decorator) for decorator in declaration.decorators}
                     if names & {"lazy_attribute", "sequence", "lazy_attribute_sequence", "post_generation"}:
                         self._declare(
-                            declared, cls, declaration.name, None, declaration.span, bool(names & _AFTER)
+                            declared, cls, declaration.name, None, declaration.span, bool(names & AFTER)
                         )
                     elif declaration.name in _HOOKS:
                         plain = False
@@ -193,10 +225,7 @@ class Factories:
                     if not isinstance(option.value, model.Const) or option.value.value is not False:
                         return None
                 if option.target == "model":
-                    if not isinstance(option.value, model.Ref):
-                        return None
-                    entity = self.resolver.ref(cls.module, option.value.parts)
-                    return self.models.mapped(entity) if isinstance(entity, ClassEntity) else None
+                    return self._mapped(cls, option.value)
         return None
 
     def subfactory(self, declared: Declared) -> ClassEntity | None:
@@ -219,6 +248,83 @@ class Factories:
             return None
         return found if isinstance(found, ClassEntity) else None
 
+    # --- polyfactory
+
+    def _poly(self, entity: ClassEntity) -> Factory | None:
+        classes: dict[ClassEntity, None] = {}
+        plain = self._walk_poly(entity, classes, 0)
+        if plain is None or _set_to(entity, "__is_base_factory__"):
+            return None
+        found = self._poly_model(tuple(classes))
+        if found is None:
+            return None
+        declared: dict[str, Declared] = {}
+        for cls in reversed(classes):
+            for declaration in cls.declaration.body:
+                if isinstance(declaration, model.Assign):
+                    self._declare(
+                        declared, cls, declaration.target, declaration.value, declaration.span, False
+                    )
+                elif isinstance(declaration, model.Function) and declaration.name in _POLY_HOOKS:
+                    plain = False
+        checks = next((c for cls in classes if (c := own(cls, "__check_model__")) is not None), None)
+        check = checks.value if isinstance(checks, model.Assign) else None
+        checked = bool(check.value) if isinstance(check, model.Const) else None
+        plain = plain and (checks is None or checked is not None)
+        nothing: frozenset[str] = frozenset()
+        return Factory(
+            entity, tuple(classes), found, declared, nothing, nothing, {}, nothing, plain, True, checked
+        )
+
+    def _walk_poly(self, cls: ClassEntity, classes: dict[ClassEntity, None], depth: int) -> bool | None:
+        """Collects the classes of the workspace; None when it is no factory of polyfactory for models."""
+        if depth > 12:
+            return None
+        classes.pop(cls, None)
+        classes[cls] = None
+        is_factory: bool | None = None
+        plain = not cls.module.dynamic and not cls.declaration.decorators and not cls.declaration.keywords
+        for base in cls.declaration.bases:
+            found = self.resolver.base(cls, base)
+            if isinstance(found, External) and found.root == "polyfactory":
+                if found.name == "SQLAlchemyFactory":
+                    is_factory = True
+            elif isinstance(found, ClassEntity):
+                above = self._walk_poly(found, classes, depth + 1)
+                if above is not None:
+                    is_factory, plain = True, plain and above
+                elif found.declaration.bases:
+                    plain = False
+            else:
+                plain = plain and isinstance(found, External) and found.name in ("Generic", "object")
+        return (plain and is_factory) if is_factory else None
+
+    def _poly_model(self, classes: tuple[ClassEntity, ...]) -> Model | None:
+        """``__model__``, or what the first class is subscripted with: below it, ``__model__`` is set."""
+        for cls in classes:
+            given = own(cls, "__model__")
+            if given is not None:
+                value = given.value if isinstance(given, model.Assign) else None
+                return self._mapped(cls, value)
+        for cls in reversed(classes):
+            for base in cls.declaration.bases:
+                found = self._mapped(cls, base.index) if isinstance(base, model.SubscriptTerm) else None
+                if found is not None:
+                    return found
+        return None
+
+    def _mapped(self, cls: ClassEntity, term: model.Term | None) -> Model | None:
+        entity = self.resolver.ref(cls.module, term.parts) if isinstance(term, model.Ref) else None
+        return self.models.mapped(entity) if isinstance(entity, ClassEntity) else None
+
+    def is_field(self, declared: Declared) -> bool:
+        """Does polyfactory take a declaration for one of a field, whatever its name: ``Use(…)``, ``Ignore()``…?"""
+        value = declared.value
+        if not isinstance(value, model.CallTerm) or not isinstance(value.func, model.Ref):
+            return False
+        found = self.resolver.ref(declared.owner.module, value.func.parts)
+        return isinstance(found, External) and found.root == "polyfactory" and found.name in _POLY_FIELDS
+
 
 def _meta(cls: ClassEntity) -> Iterator[model.Assign]:
     meta = own(cls, "Meta")
@@ -226,6 +332,13 @@ def _meta(cls: ClassEntity) -> Iterator[model.Assign]:
         for declaration in meta.body:
             if isinstance(declaration, model.Assign):
                 yield declaration
+
+
+def _set_to(cls: ClassEntity, name: str) -> bool:
+    """Is an attribute of the class itself True?"""
+    given = own(cls, name)
+    value = given.value if isinstance(given, model.Assign) else None
+    return isinstance(value, model.Const) and value.value is True
 
 
 def _strings(term: model.Term | None) -> set[str] | None:

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
 from understudy.infer.scopes import Scope, Site
-from understudy.orm.factories import Factories
 from understudy.orm.models import Model
 from understudy.rules.base import Context
+from understudy.rules.factory_calls import called_factory
 from understudy.rules.sessions import is_real_session
 from understudy.rules.statements import Kind, Statement, bound_once, model_of, statement
 
@@ -47,10 +47,9 @@ def _made(context: Context, site: Site, node: ast.Call) -> Model | None:
     made = model_of(context, site, node.func)
     if made is not None:
         return made
-    if isinstance(node.func, (ast.Name, ast.Attribute)):
-        built = _built(context, site, node.func)
-        if built is not None:
-            return built
+    built = called_factory(context, site, node)
+    if built is not None and built[0].plain and built[0].builds_one(built[1]):
+        return built[0].target
     if not isinstance(node.func, ast.Attribute):
         return None
     return _fetched(context, site, node, node.func)
@@ -104,18 +103,6 @@ def _real(context: Context, site: Site, session: ast.expr) -> bool:
 
 def _unawaited(node: ast.expr) -> ast.expr:
     return node.value if isinstance(node, ast.Await) else node
-
-
-def _built(context: Context, site: Site, func: ast.Name | ast.Attribute) -> Model | None:
-    """``UserFactory()``, ``UserFactory.build()``, ``UserFactory.create()``."""
-    node: ast.expr = func
-    if isinstance(func, ast.Attribute) and func.attr in ("build", "create"):
-        node = func.value
-    entity = context.scopes.resolve(node, site.scope)
-    if not isinstance(entity, ClassEntity) or not entity.module.workspace:
-        return None
-    found = Factories(context.models).of(entity)
-    return found.target if found is not None and found.plain else None
 
 
 def _named(context: Context, site: Site, name: str, judge: Judge[_T], depth: int, entered: bool) -> _T | None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from understudy.infer.entities import ClassEntity
 from understudy.infer.scopes import Site
-from understudy.orm.factories import Factories
 from understudy.orm.fields import Field, accepted, columns_of, fields
 from understudy.rules.base import Context
-from understudy.rules.statements import Kind, statement
+from understudy.rules.factory_calls import called_factory
+from understudy.rules.statements import Kind, model_of, statement
 from understudy.source.parse import parse
 from understudy.source.span import Span
 from understudy.source.text import Text
 
-_BUILDING = frozenset({"build", "create", "build_batch", "create_batch"})
 _MARK = "understudy_is_asked"
 
 
@@ -78,13 +76,8 @@ def _fields(context: Context, site: Site, call: ast.Call) -> tuple[Field, ...]:
         if func.attr == "filter_by":
             return tuple({f.name: f for model in found.models for f in fields(models, model)}.values())
         return columns_of(models, found.models[0]) if found.kind in (Kind.INSERT, Kind.UPDATE) else ()
-    entity = context.scopes.resolve(func, site.scope)
-    if not isinstance(entity, ClassEntity) and isinstance(func, ast.Attribute) and func.attr in _BUILDING:
-        entity = context.scopes.resolve(func.value, site.scope)
-    if not isinstance(entity, ClassEntity) or not entity.module.workspace:
-        return ()
-    mapped = models.mapped(entity)
+    mapped = model_of(context, site, func)
     if mapped is not None:
         return accepted(models, mapped)
-    factory = Factories(models).of(entity)
-    return accepted(models, factory.target) if factory is not None else ()
+    made = called_factory(context, site, call)
+    return accepted(models, made[0].target) if made is not None else ()

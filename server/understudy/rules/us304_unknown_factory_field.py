@@ -5,22 +5,26 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from understudy.doubles.state import last_name
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
-from understudy.infer.entities import ClassEntity
+from understudy.infer.entities import External
+from understudy.infer.scopes import Site
 from understudy.orm import attributes
-from understudy.orm.factories import Factories, Factory
+from understudy.orm.factories import AFTER, Factories, Factory
 from understudy.orm.lineage import own, tail
-from understudy.orm.models import classes_of
+from understudy.orm.models import Model, classes_of
+from understudy.project.installed import version_of
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
+from understudy.rules.factory_calls import called_factory
 from understudy.rules.keywords import keywords
 from understudy.rules.model_advice import advice_for
 from understudy.rules.patch_calls import replaced_around
+from understudy.rules.statements import model_of
 from understudy.source.span import Span
 
-_BUILDING = frozenset({"build", "create", "build_batch", "create_batch"})
 _DEPTH = 6
 
 
@@ -30,21 +34,23 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     factories = Factories(context.models)
     for entity in classes_of(context.module):
         factory = factories.of(entity)
-        if factory is not None and factory.plain and not entity.declaration.guards:
+        if factory is None or not factory.plain or entity.declaration.guards:
+            continue
+        if factory.poly:
+            yield from _poly_declared(rule, context, factories, factory)
+        else:
             yield from _declared(rule, context, factories, factory)
     for site in context.scopes.calls:
         call = site.node
         assert isinstance(call, ast.Call)
-        if not call.keywords or not isinstance(call.func, (ast.Name, ast.Attribute)):
+        if not call.keywords:
             continue
-        node: ast.expr = call.func
-        if isinstance(node, ast.Attribute) and node.attr in _BUILDING:
-            node = node.value
-        found = context.scopes.resolve(node, site.scope)
-        if not isinstance(found, ClassEntity) or not found.module.workspace:
+        made = called_factory(context, site, call)
+        if made is None:
+            yield from _made(rule, context, site, call)
             continue
-        factory = factories.of(found)
-        if factory is None or not factory.plain or expected(site, "TypeError"):
+        factory = made[0]
+        if not factory.plain or expected(site, "TypeError"):
             continue
         for given in keywords(context, site, call).given:
             refused = _refused(context, factories, factory, given.name, 0)
@@ -58,6 +64,55 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             prefix = "__".join(path) + "__" if refused[0] != factory else ""
             edit = Edit(context.path, given.span, given.spelled(prefix + "{}"))
             yield _finding(rule, context, *refused, given.span, edit)
+
+
+def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[Finding]:
+    """``make_factory(Model, name=…)``."""
+    found = context.scopes.resolve(call.func, site.scope)
+    if not isinstance(found, External) or found.root != "factory" or found.name != "make_factory":
+        return
+    model = model_of(context, site, call.args[0]) if call.args else None
+    given = keywords(context, site, call)
+    after = {k.arg for k in call.keywords if isinstance(k.value, ast.Call) and last_name(k.value) in AFTER}
+    if model is None or excused(context) or any("__" in name for name in given.names):
+        return
+    for keyword in given.given:
+        if keyword.name == "FACTORY_CLASS" or keyword.name in after or keyword.name.startswith("_"):
+            continue
+        if attributes.accepts(context.models, model, keyword.name) is False:
+            edit = Edit(context.path, keyword.span, keyword.spelled("{}"))
+            related, fixes, near = _meant(model, keyword.name, edit)
+            message = f"this factory {_handing(model, keyword.name)}; {advice_for(model, near)}"
+            yield rule.finding(context.path, keyword.span, message, related=related, fixes=fixes)
+
+
+def _poly_declared(rule: Rule, context: Context, factories: Factories, factory: Factory) -> Iterator[Finding]:
+    """``name = Use(…)`` in a factory of polyfactory: refused, or ignored, where the model has no such field."""
+    model, name = factory.target, factory.entity.name
+    version = version_of(context.workspace.environment, "polyfactory")
+    raises = factory.checked if factory.checked is not None else version >= (3,) if version else None
+    for declared in factory.declared.values():
+        if declared.owner != factory.entity or not factories.is_field(declared):
+            continue
+        if attributes.has(context.models, model, declared.name) is not False:
+            continue
+        edit = Edit(context.path, declared.span, "{}")
+        related, fixes, near = _meant(model, declared.name, edit)
+        if near in factory.declared:
+            fixes = ()
+        reason = f"`{name}` never gives `{declared.name}` to `{model.name}`, which has no such field"
+        if raises is None:
+            reason = f"{reason}: polyfactory 2 ignores it, and 3 raises ConfigurationException"
+        elif raises:
+            reason = (
+                f"the class `{name}` raises ConfigurationException: {declared.name} is not part of the model "
+                f"{model.name}"
+            )
+        message = f"{reason}; {advice_for(model, near)}"
+        severity = Severity.ERROR if raises else Severity.WARNING
+        yield rule.finding(
+            context.path, declared.span, message, related=related, fixes=fixes, severity=severity
+        )
 
 
 def _declared(rule: Rule, context: Context, factories: Factories, factory: Factory) -> Iterator[Finding]:
@@ -107,35 +162,47 @@ def _refused(
 
 def _finding(rule: Rule, context: Context, factory: Factory, keyword: str, span: Span, edit: Edit) -> Finding:
     model = factory.target
-    names = attributes.names(model)
-    stored = [c.name for c in model.columns if attributes.column_name(c) == keyword]
-    near = stored[0] if len(stored) == 1 else nearest(keyword, names)
-    related = [Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here")]
-    fixes: tuple[Fix, ...] = ()
-    if near is not None:
-        path, where = names.get(near, (model.entity.path, model.entity.span))
-        related = [Related(path, where, f"`{near}` is declared here")]
-        own_declaration = factory.declared.get(keyword)
-        if own_declaration is None or own_declaration.span != span or near not in factory.declared:
-            changed = Edit(edit.path, edit.span, edit.content.replace("{}", near))
-            fixes = (Fix(f"Change to `{near}`", Applicability.UNSAFE, (changed,)),)
+    related, fixes, near = _meant(model, keyword, edit)
+    own_declaration = factory.declared.get(keyword)
+    if own_declaration is not None and own_declaration.span == span and near in factory.declared:
+        fixes = ()
     if factory.entity.path != context.path:
-        related.append(Related(factory.entity.path, factory.entity.span, "the factory is declared here"))
+        place = Related(factory.entity.path, factory.entity.span, "the factory is declared here")
+        related = (*related, place)
     return rule.finding(
         context.path,
         span,
-        f"`{factory.entity.name}` hands `{keyword}` to `{model.name}`, which raises TypeError: '{keyword}' is an "
-        f"invalid keyword argument for {model.name}; {advice_for(model, near)}",
-        related=tuple(related),
+        f"`{factory.entity.name}` {_handing(model, keyword)}; {advice_for(model, near)}",
+        related=related,
         fixes=fixes,
     )
+
+
+def _handing(model: Model, keyword: str) -> str:
+    return (
+        f"hands `{keyword}` to `{model.name}`, which raises TypeError: '{keyword}' is an invalid keyword argument for "
+        f"{model.name}"
+    )
+
+
+def _meant(model: Model, keyword: str, edit: Edit) -> tuple[tuple[Related, ...], tuple[Fix, ...], str | None]:
+    """Where to look, how to mend it, and the field that was probably meant."""
+    names = attributes.names(model)
+    stored = [c.name for c in model.columns if attributes.column_name(c) == keyword]
+    near = stored[0] if len(stored) == 1 else nearest(keyword, names)
+    if near is None:
+        return (Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here"),), (), None
+    path, where = names.get(near, (model.entity.path, model.entity.span))
+    changed = Edit(edit.path, edit.span, edit.content.replace("{}", near))
+    fix = Fix(f"Change to `{near}`", Applicability.UNSAFE, (changed,))
+    return (Related(path, where, f"`{near}` is declared here"),), (fix,), near
 
 
 RULE = Rule(
     "US304",
     "unknown-factory-field",
     Severity.ERROR,
-    "a factory_boy declaration or call keyword that the factory's model will refuse",
+    "a declaration or call keyword of a factory (factory_boy, polyfactory) that its model will refuse",
     check,
     __name__,
 )
