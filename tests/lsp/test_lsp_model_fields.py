@@ -14,6 +14,7 @@ Make = Callable[[Mapping[str, str]], Path]
 MODELS = """\
 import factory
 from sqlalchemy import ForeignKey, String
+from polyfactory.factories.sqlalchemy_factory import SQLAlchemyFactory
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -39,12 +40,44 @@ class Order(Base):
     user: Mapped[User] = relationship(back_populates="orders")
 
 
+class Tag(Base):
+    __tablename__ = "tags"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user = relationship(User, backref="tags", viewonly=True)
+
+
 class UserFactory(factory.alchemy.SQLAlchemyModelFactory):
     class Meta:
         model = User
+
+
+class OrderFactory(factory.alchemy.SQLAlchemyModelFactory):
+    class Meta:
+        model = Order
+
+    class Params:
+        big = factory.Trait(user__size=3)
+        prefix = "é"
+
+    user = factory.SubFactory(UserFactory)
+
+    @factory.post_generation
+    def paid(obj, create, extracted):
+        return extracted
+
+
+class TagFactory(SQLAlchemyFactory[Tag]):
+    pass
 """
-USER = ["id=", "name=", "nick=", "size=", "orders="]
-HEAD = "from models import Order, User, UserFactory\nfrom sqlalchemy import insert, select, update\n\n\n"
+USER = ["id=", "name=", "nick=", "size=", "orders=", "tags="]
+KEYS = [label.rstrip("=") for label in USER]
+ORDER = ["id=", "user_id=", "user=", "big=", "prefix=", "paid="]
+HEAD = (
+    "from models import Order, OrderFactory, TagFactory, User, UserFactory\n"
+    "from sqlalchemy import insert, select, update\n\n\n"
+)
 
 
 @pytest.fixture
@@ -75,6 +108,29 @@ def _at(line: str, row: int) -> types.Position:
         ("select(User).filter_by(|)", USER),
         ("insert(Order).values(|)", ["id=", "user_id="]),
         ("update(Order).values(u|)", ["id=", "user_id="]),
+        ("OrderFactory(|)", [*ORDER, *(f"user__{label}" for label in USER)]),
+        (
+            "OrderFactory(big=True, user__na|)",
+            [*ORDER[:3], *ORDER[4:], *(f"user__{label}" for label in USER)],
+        ),
+        ("TagFactory.create_sync(|)", ["id=", "user_id=", "user="]),
+        ('insert(Order).values({"|"})', ["id", "user_id"]),
+        ('insert(Order).values({"id": 1, "us|"})', ["user_id"]),
+        ('insert(Order).values({"|": 1})', ["id", "user_id"]),
+        ("'\U0001f600'; insert(Order).values([{'us|'}])", ["id", "user_id"]),
+        ('insert(Order).values({"us|', ["id", "user_id"]),
+        ('insert(Order).values({"id": 1, "us|', ["user_id"]),
+        ('session.execute(insert(Order), [{"|"}])', ["id", "user_id"]),
+        ('User(**{"|"})', KEYS),
+        ('User(id=1, **{"na|"})', KEYS[1:]),
+        ('select(User).filter_by(**{"|": 1})', KEYS),
+        (
+            'OrderFactory(**{"user__si|": 1})',
+            [x.rstrip("=") for x in ORDER] + [f"user__{key}" for key in KEYS],
+        ),
+        ('insert(Order).values({"id": "|"})', []),
+        ('print({"|"})', []),
+        ('User("|")', []),
         ("User(name=|)", []),
         ("print(|)", []),
         ("User.|", []),
@@ -104,14 +160,22 @@ async def test_completion(
     [
         (
             "User(na|me=1)",
-            "**User.name**: `column, String(40), NOT NULL, no default`, declared in models.py:14",
+            "**User.name**: `column, String(40), NOT NULL, no default`, declared in models.py:15",
         ),
         (
             "'\U0001f600'; User(si|ze=1)",
-            "**User.size**: `column, int, NOT NULL, default=0`, declared in models.py:16",
+            "**User.size**: `column, int, NOT NULL, default=0`, declared in models.py:17",
         ),
         ("select(User).filter_by(nick|=1)", "**User.nick**: `column, str | None, nullable, no default`"),
         ("UserFactory(ord|ers=[])", "**User.orders**: `relationship to Order`"),
+        ('User(**{"ni|ck": 1})', "**User.nick**: `column, str | None, nullable, no default`"),
+        ("update(User).values({'si|ze': 1})", "**User.size**: `column, int, NOT NULL, default=0`"),
+        ("User(ta|gs=[])", "**User.tags**: `backref of Tag.user`, declared in models.py:34"),
+        (
+            "OrderFactory(user__na|me=1)",
+            "**OrderFactory.user__name**: `column, String(40), NOT NULL, no default`",
+        ),
+        ("OrderFactory(bi|g=True)", "**OrderFactory.big**: `trait`"),
         ("User(nothing|=1)", None),
         ("print(se|p=1)", None),
     ],

@@ -71,6 +71,7 @@ class Factory:
     declared: dict[str, Declared]
     params: frozenset[str]
     """Names below ``class Params``, traits included."""
+    traits: frozenset[str]
     excluded: frozenset[str]
     renamed: dict[str, str]
     inline: frozenset[str]
@@ -134,6 +135,7 @@ class Factories:
             return None
         declared: dict[str, Declared] = {}
         params: set[str] = set()
+        traits: set[str] = set()
         excluded: set[str] = set()
         inline: set[str] = set()
         renamed: dict[str, str] = {}
@@ -155,6 +157,11 @@ class Factories:
                 elif isinstance(declaration, model.Class) and declaration.name == "Params":
                     params |= {d.target for d in declaration.body if isinstance(d, model.Assign)}
                     params |= {d.name for d in declaration.body if isinstance(d, model.Function)}
+                    traits |= {
+                        d.target
+                        for d in declaration.body
+                        if isinstance(d, model.Assign) and tail(d.value) == "Trait"
+                    }
                 elif isinstance(declaration, model.Class) and declaration.name == "Meta":
                     plain = plain and all(
                         isinstance(d, model.Assign) and d.target in _META for d in declaration.body
@@ -174,6 +181,7 @@ class Factories:
             found,
             declared,
             frozenset(params),
+            frozenset(traits),
             frozenset(excluded),
             renamed,
             frozenset(inline),
@@ -273,7 +281,18 @@ class Factories:
         plain = plain and (checks is None or checked is not None)
         nothing: frozenset[str] = frozenset()
         return Factory(
-            entity, tuple(classes), found, declared, nothing, nothing, {}, nothing, plain, True, checked
+            entity,
+            tuple(classes),
+            found,
+            declared,
+            params=nothing,
+            traits=nothing,
+            excluded=nothing,
+            renamed={},
+            inline=nothing,
+            plain=plain,
+            poly=True,
+            checked=checked,
         )
 
     def _walk_poly(self, cls: ClassEntity, classes: dict[ClassEntity, None], depth: int) -> bool | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from understudy.facts import model
 from understudy.orm import attributes
 from understudy.orm.columns import column
+from understudy.orm.factories import Declared, Factories, Factory
 from understudy.orm.lineage import Constructor, tail
-from understudy.orm.models import Member, Model, Models, is_mapped, members
+from understudy.orm.models import Member, Model, Models, backref_of, is_mapped, members
 from understudy.source.span import Span
 
 _DEFAULTS = ("default", "insert_default", "default_factory", "server_default")
@@ -22,9 +24,9 @@ class Field:
 
     name: str
     owner: str
-    """The name of the model."""
+    """The name of the model, or of the factory."""
     kind: str
-    """``column``, ``relationship``, ``attribute`` or ``parameter``."""
+    """``column``, ``relationship to User``, ``backref of Order.user``, ``attribute``, ``parameter``, ``trait``…"""
     type: str | None
     """As it is written: ``String(40)``, ``str | None``."""
     nullable: bool | None
@@ -68,7 +70,25 @@ def fields(models: Models, found: Model) -> tuple[Field, ...]:
     for name, place in attributes.names(found).items():
         if name in called or name in declared:
             made.setdefault(name, Field(name, found.name, "attribute", None, None, None, False, place))
+    for field in _backrefs(models, found):
+        made.setdefault(field.name, field)
     return tuple(made.values())
+
+
+def _backrefs(models: Models, found: Model) -> Iterator[Field]:
+    """What relationships of other models add to this one, in order of their names."""
+    registry = models.registries.get(found.registry)
+    made: dict[str, Field] = {}
+    for other in registry.models if registry is not None else ():
+        for relationship in other.relationships:
+            given = backref_of(relationship) if relationship.owner == other.entity else None
+            target = models.target(other, relationship) if given is not None else None
+            if given is None or target is None or target.entity not in found.lineage.classes:
+                continue
+            name, place = str(given.value), (relationship.owner.path, given.span.shifted(relationship.row))
+            kind = f"backref of {other.name}.{relationship.name}"
+            made[name] = Field(name, found.name, kind, None, None, None, False, place)
+    yield from (made[name] for name in sorted(made))
 
 
 def accepted(models: Models, found: Model) -> tuple[Field, ...]:
@@ -87,6 +107,46 @@ def accepted(models: Models, found: Model) -> tuple[Field, ...]:
             for name in names
         )
     return tuple(field for field in known if attributes.accepts(models, found, field.name) is not False)
+
+
+def made_of(factories: Factories, factory: Factory, typed: str = "") -> tuple[Field, ...]:
+    """What a factory takes by keyword: what its model takes, traits and parameters, its other declarations, and paths
+    through its ``SubFactory``s (``user__name``), as deep as what is typed."""
+    made = {field.name: field for field in accepted(factories.models, factory.target)}
+    owner = factory.entity.name
+    for name in sorted(factory.params):
+        kind = "trait" if name in factory.traits else "parameter"
+        made[name] = Field(name, owner, kind, None, None, None, False, None)
+    for name, declared in factory.declared.items():
+        if factory.hands_over(name) is None and not factory.poly:
+            kind = "declaration" if not declared.post else "post-generation"
+            made.setdefault(name, Field(name, owner, kind, None, None, None, False, _place(declared)))
+    for name, declared in factory.declared.items():
+        below = factories.subfactory(declared)
+        inner = factories.of(below) if below is not None else None
+        first, _, rest = typed.partition("__")
+        if inner is None or (rest and first != name):
+            continue
+        # A factory may lead back to itself: one step more than what is typed.
+        following = (
+            made_of(factories, inner, rest) if first == name and "__" in rest else _direct(factories, inner)
+        )
+        for field in following:
+            path = f"{name}__{field.name}"
+            made.setdefault(path, replace(field, name=path, owner=owner))
+    return tuple(made.values())
+
+
+def _direct(factories: Factories, factory: Factory) -> tuple[Field, ...]:
+    traits = tuple(
+        Field(name, factory.entity.name, "trait", None, None, None, False, None)
+        for name in sorted(factory.traits)
+    )
+    return (*accepted(factories.models, factory.target), *traits)
+
+
+def _place(declared: Declared) -> tuple[Path, Span]:
+    return declared.owner.path, declared.span
 
 
 def _members(found: Model) -> tuple[Member, ...]:

@@ -532,6 +532,14 @@ _WRAPPED = re.compile(
 )
 
 
+def backref_of(relationship: Relationship) -> model.Const | None:
+    """The name that ``backref="name"`` or ``backref=backref("name", …)`` gives."""
+    term = relationship.call.keyword("backref") if relationship.call is not None else None
+    if isinstance(term, model.CallTerm) and tail(term) == "backref" and term.args:
+        term = term.args[0]
+    return term if isinstance(term, model.Const) and isinstance(term.value, str) else None
+
+
 def call_name(call: model.CallTerm) -> str:
     """The last part of what is called: ``Column`` for ``sa.Column(…)``."""
     return tail(call)

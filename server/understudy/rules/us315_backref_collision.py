@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.facts.model import Assign, CallTerm, Const, DictTerm
+from understudy.facts.model import Assign, Const, DictTerm
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.arguments import add_keyword
 from understudy.orm.lineage import own, tail
-from understudy.orm.models import Member, Model, Models, Relationship
+from understudy.orm.models import Member, Model, Models, Relationship, backref_of
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
@@ -22,7 +22,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for relationship in mapped.relationships:
             if relationship.owner != mapped.entity:
                 continue
-            given = _backref(relationship)
+            given = backref_of(relationship)
             other = context.models.target(mapped, relationship)
             if given is None or other is None:
                 continue
@@ -36,14 +36,6 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             first = _first(context.models, mapped, other, name)
             if first is not None and (first[0].entity, first[1].name) != (mapped.entity, relationship.name):
                 yield _twice(rule, context, mapped, relationship, other, name, span, first)
-
-
-def _backref(relationship: Relationship) -> Const | None:
-    """The name that ``backref="name"`` or ``backref=backref("name", …)`` gives."""
-    term = relationship.call.keyword("backref") if relationship.call is not None else None
-    if isinstance(term, CallTerm) and tail(term) == "backref" and term.args:
-        term = term.args[0]
-    return term if isinstance(term, Const) and isinstance(term.value, str) else None
 
 
 def _holder(models: Models, other: Model, name: str) -> Member | None:
@@ -81,7 +73,7 @@ def _first(models: Models, mapped: Model, other: Model, name: str) -> tuple[Mode
         for relationship in model.relationships:
             if relationship.owner != model.entity or model.entity.declaration.guards:
                 continue
-            given = _backref(relationship)
+            given = backref_of(relationship)
             if given is None or given.value != name:
                 continue
             target = models.target(model, relationship)

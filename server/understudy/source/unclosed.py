@@ -16,7 +16,7 @@ def closed(text: Text, row: int, column: int) -> Iterator[Text]:
     Nothing when no string is open there. Strings over several lines are not looked for.
     """
     line = text.line(row)
-    ends = _ends(line[:column])
+    ends = closing(line[:column])
     if ends is None:
         return
     start = text.offset(row, 0)
@@ -25,23 +25,34 @@ def closed(text: Text, row: int, column: int) -> Iterator[Text]:
         yield text.replaced(f"{before}{ends}{block}{after}")
 
 
-def _ends(line: str) -> str | None:
+def closing(line: str) -> str | None:
     """What closes the string at the end of a line, and the brackets around it; None where there is no open string."""
-    quote = ""
+    at, brackets = _scanned(line)
+    return line[at] + "".join(reversed(brackets)) if at is not None else None
+
+
+def opened_at(line: str) -> int | None:
+    """Where the string at the end of a line begins (the quote); None where there is no open string."""
+    return _scanned(line)[0]
+
+
+def _scanned(line: str) -> tuple[int | None, list[str]]:
+    """The quote of the string that is open at the end of a line, and what closes the open brackets."""
+    start: int | None = None
     brackets: list[str] = []
     escaped = False
-    for character in line:
-        if quote:
+    for position, character in enumerate(line):
+        if start is not None:
             if escaped or character == "\\":
                 escaped = not escaped
-            elif character == quote:
-                quote = ""
+            elif character == line[start]:
+                start = None
         elif character in "\"'":
-            quote = character
+            start = position
         elif character == "#":
-            return None
+            return None, brackets
         elif character in _CLOSING:
             brackets.append(_CLOSING[character])
         elif brackets and character == brackets[-1]:
             brackets.pop()
-    return quote + "".join(reversed(brackets)) if quote else None
+    return start, brackets

@@ -1,4 +1,5 @@
-"""``textDocument/completion`` of a model's fields: in its constructor, ``filter_by``, ``values`` and factories."""
+"""``textDocument/completion`` of a model's fields: in its constructor, ``filter_by``, ``values`` and factories, as
+keywords and as keys of dicts."""
 
 from __future__ import annotations
 
@@ -26,14 +27,15 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
         if offer is None:
             return None
         whole = convert.to_range(document.text, offer.span, encoding)
+        ending = "" if offer.quoted else "="
         return [
             types.CompletionItem(
-                f"{field.name}=",
+                f"{field.name}{ending}",
                 kind=types.CompletionItemKind.Field,
                 detail=field.summary,
                 # In the order of the declarations.
                 sort_text=f"{number:04}",
-                text_edit=types.TextEdit(whole, f"{field.name}="),
+                text_edit=types.TextEdit(whole, f"{field.name}{ending}"),
             )
             for number, field in enumerate(offer.fields)
         ]
@@ -42,7 +44,7 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
 
 
 def _completing(client: Client) -> types.CompletionOptions:
-    return types.CompletionOptions(trigger_characters=["(", ","])
+    return types.CompletionOptions(trigger_characters=["(", ",", '"', "'"])
 
 
 FEATURES = (Feature(types.TEXT_DOCUMENT_COMPLETION, completion, options=_completing),)
