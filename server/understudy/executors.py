@@ -26,7 +26,7 @@ from understudy import __version__
 _T = TypeVar("_T")
 
 PROCESSES = "processes"
-_GARBAGE_THRESHOLD = 100_000
+_GARBAGE_THRESHOLD = 500_000
 _PATIENCE = 10
 """Seconds to wait for a cluster to answer."""
 
@@ -128,8 +128,8 @@ class Processes(Workers):
 
 def set_up_garbage_collection() -> None:
     """For a process that only checks. Trees stay for long and hold few cycles; looking through all of them again and
-    again takes a quarter of the time."""
-    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
+    again takes a quarter of the time. So only what is young is looked at, and the rest when :mod:`jobs` says so."""
+    gc.set_threshold(_GARBAGE_THRESHOLD, 10_000, 10_000)
     gc.freeze()
 
 

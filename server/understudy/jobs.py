@@ -36,6 +36,8 @@ _MOST = 61 if os.name == "nt" else 1024
 """More are refused by Windows, and of no use elsewhere."""
 _SMALLEST_BATCH, _LARGE_BATCH = 4, 32
 _BETWEEN_LOOKS = 0.2
+_ALL_GARBAGE_AFTER = 200
+"""Analyses, until what is older is looked at, too."""
 _KEPT_TREES = 60
 """Files whose trees a process holds: they are what its memory goes to."""
 
@@ -97,7 +99,15 @@ def check_file(project: Project, path: Path) -> Checked:
         # Hardly anybody else looks into a test module.
         project.workspace.let_go_of(path)
     project.workspace.let_go(_KEPT_TREES, ())
+    _collect_garbage()
     return Checked(analysis, tuple(crashes))
+
+
+def _collect_garbage() -> None:
+    """What an analysis leaves behind is full of cycles, and young."""
+    global _analyses
+    _analyses += 1
+    gc.collect(2 if _analyses % _ALL_GARBAGE_AFTER == 0 else 0)
 
 
 def _crash(code: str, error: Exception) -> str:
@@ -263,8 +273,6 @@ class _Worker:
             project.workspace.changed_on_disk(path)
         self._known_changes[index] = len(changed)
         checked = [check_file(project, path) for path in files]
-        # Seldom enough to cost little, often enough for what simulations leave behind.
-        gc.collect()
         if project.workspace.kept_facts is not None:
             project.workspace.kept_facts.flush()
         return _light(checked, project, self.settings.rests)
@@ -278,6 +286,7 @@ def _project(
     return Project(root, config, None, kept, environment=environment, folder=settings.folder)
 
 
+_analyses = 0
 _worker: _Worker | None = None
 _alone = threading.Lock()
 """A worker of a cluster may have several threads, and a project is for one at a time."""

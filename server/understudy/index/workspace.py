@@ -40,6 +40,8 @@ class ValueOf(NamedTuple):
 Dependency: TypeAlias = Path | FactsOf | ValueOf | Asked | re.Pattern[bytes]
 """What an answer can rest on: the content of a file, its facts, a value derived from many files, what a folder has
 under a name, or which files match."""
+_MODULES_FOR_A_TREE = 25
+"""The names of a module take a fraction of the memory that its tree takes, and are asked for more often."""
 EVERY_FILE = re.compile(b"")
 """Matches all: the list of files itself."""
 
@@ -82,6 +84,8 @@ class Workspace:
         self._texts: dict[Path, Text | SourceError] = {}
         """Of files that are not parsed."""
         self._parsed: dict[Path, Parsed | SourceError] = {}
+        self._asked_for: set[Path] = set()
+        """Files whose trees or modules somebody asked for since :meth:`let_go`."""
         self._stale: dict[Path, Parsed] = {}
         self._modules: dict[Path, Module | None] = {}
         self._named: dict[Path, tuple[Asked, ...]] = {}
@@ -140,6 +144,7 @@ class Workspace:
 
     def _tree(self, path: Path) -> Parsed:
         found = self._parsed.get(path)
+        self._asked_for.add(path)
         if found is None:
             self.checkpoint()
             found = self._parse(path)
@@ -161,6 +166,7 @@ class Workspace:
     def module(self, path: Path) -> Module | None:
         """The names of a file; None when it cannot be read."""
         self._touch(FactsOf(path))
+        self._asked_for.add(path)
         if path not in self._modules:
             facts = self._facts(path)
             if facts is None:
@@ -351,20 +357,19 @@ class Workspace:
             self._kept[path, type(value)] = value
 
     def let_go(self, most: int, pinned: Collection[Path]) -> None:
-        """Forget what was read first, when the trees of more than ``most`` files are in memory. It is read again
-        when somebody asks."""
+        """Forget what nobody asked for lately, when the trees of more than ``most`` files are in memory, or the
+        names of many more. It is read again when somebody asks."""
         self._texts.clear()
-        if len(self._parsed) <= most:
-            return
-        for path in list(self._parsed)[: len(self._parsed) - most // 2]:
-            if path not in self._overlays and path not in pinned:
-                del self._parsed[path]
-                self._modules.pop(path, None)
+        asked_for, self._asked_for = self._asked_for, set()
+        pinned = {*pinned, *self._overlays}
+        for tree in _forget_oldest(self._parsed, asked_for, most, pinned):
+            _taken_apart(tree)
+        _forget_oldest(self._modules, asked_for, most * _MODULES_FOR_A_TREE, pinned)
 
     def let_go_of(self, path: Path) -> None:
         """Forget the tree of a file that is not open. It is read again when somebody asks."""
         if path not in self._overlays:
-            self._parsed.pop(path, None)
+            _taken_apart(self._parsed.pop(path, None))
             self._texts.pop(path, None)
 
     def forget(self) -> None:
@@ -395,6 +400,26 @@ class Workspace:
     def _touch(self, dependency: Dependency) -> None:
         for recorder in self._recorders:
             recorder.add(dependency)
+
+
+def _forget_oldest(
+    known: dict[Path, _T], asked_for: set[Path], most: int, pinned: Collection[Path]
+) -> list[_T]:
+    """Keep those that were asked for last, which stand at the end; give the others."""
+    if len(known) <= most // 2:
+        return []
+    for path in asked_for & known.keys():
+        known[path] = known.pop(path)
+    if len(known) <= most:
+        return []
+    return [known.pop(path) for path in list(known)[: len(known) - most * 3 // 4] if path not in pinned]
+
+
+def _taken_apart(tree: Parsed | SourceError | None) -> None:
+    """What was worked out about its statements leads back to them: a tree would wait for the garbage collector."""
+    if isinstance(tree, Parsed):
+        for unit in tree.units:
+            unit.memo.clear()
 
 
 def _go_on() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from understudy.facts import model
 from understudy.index.module import Module
@@ -72,14 +71,14 @@ class Scope:
         node = self.node
         if node is None:
             return {}
-        # Every test that calls a function asks for its names.
-        known = _NAMES.get(node)
+        # Every test that calls a function asks for its names: they go with the node.
+        known: dict[str, list[ast.AST]] | None = node.__dict__.get(_NAMES)
         if known is None:
-            known = _NAMES[node] = _names(node)
+            known = node.__dict__[_NAMES] = _names(node)
         return known
 
 
-_NAMES: WeakKeyDictionary[ast.AST, dict[str, list[ast.AST]]] = WeakKeyDictionary()
+_NAMES = "understudy_names"
 
 
 def _names(node: ast.AST) -> dict[str, list[ast.AST]]:

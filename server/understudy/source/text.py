@@ -12,6 +12,8 @@ import re
 import stat
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate, count
+from operator import add
 from pathlib import Path
 
 from understudy.source.span import Span
@@ -38,11 +40,18 @@ class Text:
     encoding: str = "utf-8"
     bom: bool = False
     starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    is_ascii: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(match.end() for match in _NEWLINE.finditer(self.content))
-        object.__setattr__(self, "starts", tuple(starts))
+        content = self.content
+        if "\r" in content:
+            starts = (0, *(match.end() for match in _NEWLINE.finditer(content)))
+        else:
+            # What stands before each line, and a newline more for each.
+            lengths = accumulate(map(len, content.split("\n")[:-1]), initial=0)
+            starts = tuple(map(add, lengths, count()))
+        object.__setattr__(self, "starts", starts)
+        object.__setattr__(self, "is_ascii", content.isascii())
 
     @property
     def row_count(self) -> int:
@@ -96,6 +105,8 @@ class Text:
 
     def code_point_column(self, row: int, utf8_column: int) -> int:
         """From the byte column of :mod:`ast` to code points."""
+        if self.is_ascii:
+            return utf8_column
         line = self.raw_line(row)
         if line.isascii():
             return utf8_column
