@@ -12,7 +12,16 @@ from understudy.finding import Finding, Severity
 from understudy.project import config as configuration
 from understudy.rules import registry
 
-from fuzz_binding.programs import FAKE, REAL, STUB, Program, Result, run
+from fuzz_binding.programs import FAKE, FOLDER, REAL, STUB, Program, Result, run
+
+_PROJECT = f"""\
+[project]
+name = "p"
+version = "0"
+
+[tool.pytest.ini_options]
+pythonpath = [".", "{FOLDER}"]
+"""
 
 _IDLE = frozenset({"US202", "US203", "US209", "US210", "US213", "US214", "US215"})
 
@@ -35,6 +44,7 @@ class Comparison:
 def check(program: Program, folder: Path) -> tuple[Finding, ...]:
     """The findings of US201 to US215 at error or warning severity."""
     for name, text in program.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     loaded = configuration.load(folder, registry.names())
     project = Project(loaded.root, loaded.config)
@@ -56,7 +66,7 @@ def _is_unseen(finding: Finding, test: list[str]) -> bool:
 def compare(program: Program) -> Comparison:
     folder = Path(tempfile.mkdtemp(prefix="binding-"))
     try:
-        (folder / "pyproject.toml").write_text("[project]\nname = 'p'\nversion = '0'\n", "utf-8")
+        (folder / "pyproject.toml").write_text(_PROJECT, "utf-8")
         findings = check(program, folder)
     finally:
         shutil.rmtree(folder)
@@ -67,7 +77,8 @@ def compare(program: Program) -> Comparison:
     if codes & _IDLE and faked:
         wrong.append("said to change nothing, but the patched object was called")
     # Of a registered function it is only said that no code looks its name up.
-    used = any(f.code in _IDLE and "no code looks the name up" not in f.message for f in findings)
+    # Of a module under two names, that the code has the other one, whatever it uses of it.
+    used = any(f.code in _IDLE - {"US210"} and "no code looks the name up" not in f.message for f in findings)
     if used and not result.failed and not any(REAL in output for output in result.outputs):
         wrong.append("said to change nothing, but the original was not called")
     # A program may fail for another reason before it gets there.

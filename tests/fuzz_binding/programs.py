@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 FAKE, REAL, STUB = "fake", "real", "stub"
 _PREFIX = "fz_"
+FOLDER = "fz_pk"
+"""Where the modules of some programs are: it and its parent are both source roots, so each has two names."""
+_MODULE = re.compile(r"\bfz_m(?=\d)")
 
 
 @dataclass
@@ -44,9 +48,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Program:
-    """Files by name; the test is ``test_it.py``."""
+    """Files by path; the test is ``test_it.py``."""
 
     files: Mapping[str, str]
+
+    def file_of(self, module: str) -> str | None:
+        """The file that a module's name stands for; None for names of other modules."""
+        short = module.removeprefix(f"{FOLDER}.")
+        names = [f"{module}.py", f"{FOLDER}/{short}.py", f"{module}/__init__.py"]
+        return next((name for name in names if name in self.files), None)
 
     @property
     def test(self) -> str:
@@ -72,8 +82,25 @@ def programs(draw: DrawFn) -> Program:
     for index in range(count):
         drafts.append(draw(_module(index, drafts)))
     stub = draw(st.one_of(st.none(), st.none(), st.none(), st.sampled_from(drafts)))
-    test = draw(_test(drafts, stub))
-    return Program({**{f"{d.name}.py": d.source for d in drafts}, "test_it.py": test})
+    files = {f"{d.name}.py": d.source for d in drafts} | {"test_it.py": draw(_test(drafts, stub))}
+    return Program(draw(_under_two_names(files)) if draw(st.sampled_from([True, *[False] * 4])) else files)
+
+
+@st.composite
+def _under_two_names(draw: DrawFn, files: Mapping[str, str]) -> dict[str, str]:
+    """The same modules in a folder that is a source root, as its parent is. Each file, and the patch, says which name
+    it has for them."""
+    made = {f"{FOLDER}/__init__.py": ""}
+    for name, text in files.items():
+        long_name, long_patch = draw(st.booleans()), draw(st.booleans())
+        lines = [
+            _MODULE.sub(f"{FOLDER}.fz_m", line)
+            if (long_patch if re.search(r"patch\(\"|setattr\(\"", line) else long_name)
+            else line
+            for line in text.split("\n")
+        ]
+        made[name if name == "test_it.py" else f"{FOLDER}/{name}"] = "\n".join(lines)
+    return made
 
 
 def _module(index: int, before: list[Draft]) -> SearchStrategy[Draft]:
@@ -336,31 +363,34 @@ def _test(draw: DrawFn, drafts: list[Draft], stub: Draft | None) -> str:
 class _Sources(MetaPathFinder, Loader):
     """Imports the modules of a program from memory."""
 
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self.files = files
+    def __init__(self, program: Program) -> None:
+        self.program = program
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        return spec_from_loader(name, self) if f"{name}.py" in self.files else None
+        file = self.program.file_of(name)
+        return spec_from_loader(name, self, is_package=file.endswith("__init__.py")) if file else None
 
     def exec_module(self, module: types.ModuleType) -> None:
-        exec(compile(self.files[f"{module.__name__}.py"], f"{module.__name__}.py", "exec"), module.__dict__)
+        file = self.program.file_of(module.__name__)
+        assert file is not None
+        exec(compile(self.program.files[file], file, "exec"), module.__dict__)
 
 
 @contextmanager
-def _importable(files: Mapping[str, str]) -> Iterator[None]:
-    sources = _Sources(files)
+def _importable(program: Program) -> Iterator[None]:
+    sources = _Sources(program)
     sys.meta_path.insert(0, sources)
     try:
         yield
     finally:
         sys.meta_path.remove(sources)
-        for name in files:
-            sys.modules.pop(name.removesuffix(".py"), None)
+        for name in [name for name in sys.modules if name == "test_it" or name.startswith(_PREFIX)]:
+            del sys.modules[name]
 
 
 def run(program: Program) -> Result:
     """Run the test of a program in this process, with modules of its own."""
-    with _importable(program.files):
+    with _importable(program):
         outputs: list[str] = []
         patcher = pytest.MonkeyPatch()
         try:

@@ -40,6 +40,7 @@ def test_no_disagreement() -> None:
     # It is no use when nothing is ever said.
     assert counts["US202"] > 0
     assert counts["US201"] > 0
+    assert counts["US210"] > 0
 
 
 def test_programs_are_run_for_real() -> None:
@@ -49,13 +50,24 @@ def test_programs_are_run_for_real() -> None:
     assert (missing.failed, missing.patching) == ("AttributeError", True)
 
 
+def test_a_module_under_two_names_is_two_modules() -> None:
+    long_name = _TEST.format(target="fz_pk.fz_m0.f")
+    files = {"fz_pk/__init__.py": "", "fz_pk/fz_m0.py": _DEFINER, "fz_pk/fz_m1.py": _LOOKUP}
+    two = Program({**files, "test_it.py": long_name})
+    assert run(two).outputs == ("real",)
+    assert [finding.code for finding in compare.compare(two).findings] == ["US210"]
+    one = Program({**files, "test_it.py": _TEST.format(target="fz_m0.f")})
+    assert run(one).outputs == ("fake",)
+    assert compare.compare(one).findings == ()
+
+
 def test_a_true_finding_agrees() -> None:
     found = compare.compare(_program(_COPY, "fz_m0.f"))
     assert [finding.code for finding in found.findings] == ["US202"]
     assert found.disagreements == ()
 
 
-@pytest.mark.parametrize("code", ["US202", "US201", "US211"])
+@pytest.mark.parametrize("code", ["US202", "US201", "US210", "US211"])
 def test_a_false_finding_disagrees(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     false = Finding(code, "", Severity.ERROR, "", Path("test_it.py"), Span.at(0, 0))
     monkeypatch.setattr(compare, "check", lambda program, folder: (false,))
