@@ -160,7 +160,7 @@ def _spelled(context: Context, name: str) -> Iterator[_Spelled]:
     """Every place of a file that spells a name and can be followed to a module of the workspace."""
     own = _origins(context, context.module, name)
     for unit in context.parsed.units:
-        for node, scope in _walk(unit.node, Scope(None, None)):
+        for node, scope in walk(unit.node, Scope(None, None)):
             yield from _in_node(context, unit, node, scope, name, own)
     for call in all_patches(context):
         for index, part in enumerate(call.names or (call.name,)):
@@ -289,7 +289,7 @@ def _is_all(node: ast.Assign) -> bool:
     return any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets)
 
 
-def _walk(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
+def walk(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
     """Every node with the scope in which its names are looked up."""
     yield node, scope
     outside: list[ast.AST] = []
@@ -307,10 +307,10 @@ def _walk(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
         outside = [node.generators[0].iter]
         inner = Scope(node, scope)
     for child in outside:
-        yield from _walk(child, scope)
+        yield from walk(child, scope)
     for child in _children(node):
         if child not in outside:
-            yield from _walk(child, inner)
+            yield from walk(child, inner)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

@@ -1,4 +1,4 @@
-"""``textDocument/rename`` of a module's names: with them, the strings of the patches that mean them."""
+"""``textDocument/rename`` of the names of modules and classes: with them, the strings of the patches that mean them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position, context_of
 from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Overtaken, Session
-from understudy.rules import renaming
+from understudy.rules import renaming, renaming_members
+from understudy.rules.base import Context
+from understudy.source.span import Span
 from understudy.source.text import Text
 
 _Found = tuple[dict[Path, list[Edit]], dict[Path, Text]]
@@ -28,7 +30,7 @@ async def prepare(session: Session, params: types.PrepareRenameParams) -> types.
     def look(opened: OpenProject, document: Document) -> types.Range | None:
         context = context_of(opened, document)
         at = at_position(document, params.position, encoding)
-        found = renaming.symbol_at(context, at.row, at.column) if context is not None else None
+        found = _under(context, at) if context is not None else None
         return convert.to_range(document.text, found[1], encoding) if found is not None else None
 
     return await session.ask(params.text_document.uri, look)
@@ -40,10 +42,13 @@ async def rename(session: Session, params: types.RenameParams) -> types.Workspac
     def look(opened: OpenProject, document: Document) -> _Found | None:
         context = context_of(opened, document)
         at = at_position(document, params.position, encoding)
-        found = renaming.symbol_at(context, at.row, at.column) if context is not None else None
+        found = _under(context, at) if context is not None else None
         if context is None or found is None:
             return None
-        spans = renaming.renamed(context, found[0], new)
+        if isinstance(found[0], renaming_members.Member):
+            spans = renaming_members.renamed(context, found[0], new)
+        else:
+            spans = renaming.renamed(context, found[0], new)
         edits = {path: [Edit(path, span, new) for span in of_path] for path, of_path in spans.items()}
         return edits, {path: context.workspace.text(path) for path in edits}
 
@@ -57,6 +62,13 @@ async def rename(session: Session, params: types.RenameParams) -> types.Workspac
     if made is None:
         raise Overtaken
     return made
+
+
+def _under(context: Context, at: Span) -> tuple[renaming.Symbol | renaming_members.Member, Span] | None:
+    """The name under the cursor: of a module, or of a class."""
+    return renaming.symbol_at(context, at.row, at.column) or renaming_members.member_at(
+        context, at.row, at.column
+    )
 
 
 def _announced(client: Client) -> types.RenameOptions:
