@@ -2,175 +2,44 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 
+from understudy.doubles.state import Failure, Misuse
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.fixes.names import nearest
-from understudy.infer.entities import External
-from understudy.infer.scopes import Site
 from understudy.orm import attributes
-from understudy.orm.models import Model
+from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
-from understudy.rules.expected import excused, expected
-from understudy.rules.instances import made_by_call
-from understudy.rules.keywords import keywords
 from understudy.rules.model_advice import advice_for
-from understudy.rules.statements import model_of
-from understudy.source.parse import Unit
-from understudy.source.span import Span
+from understudy.rules.model_doubles import Double, WrongField, misnamed, wrong_fields
 
-_MOCKS = frozenset({"Mock", "MagicMock", "AsyncMock", "NonCallableMock", "NonCallableMagicMock"})
-_KEYWORDS = frozenset(
-    {"spec", "spec_set", "wraps", "name", "unsafe", "parent", "instance", "return_value", "side_effect"}
-)
-_AWAITED = frozenset(
-    {"assert_awaited", "assert_awaited_once", "assert_awaited_with", "assert_awaited_once_with", "await_args",
-     "assert_any_await", "assert_has_awaits", "assert_not_awaited", "await_count", "await_args_list"}
-)  # fmt: skip
-
-
-@cache
-def _own() -> frozenset[str]:
-    """What every mock answers to. Late: the import is a slow one."""
-    from unittest.mock import MagicMock
-
-    return frozenset(dir(MagicMock())) | _KEYWORDS
-
-
-@dataclass(frozen=True)
-class Double:
-    """A mock whose spec is a model."""
-
-    model: Model
-    unit: Unit
-    call: ast.Call
-    strict: bool
-    """``spec_set``: what the model has not cannot be set."""
+_RAISING = (Misuse.NOT_SUBSCRIPTABLE, Misuse.NOT_ITERABLE, Misuse.OPERATION, Misuse.WITH)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.is_test or ("spec" not in context.source and "fixture" not in context.source):
-        return
-    names = context.models.class_names
-    if not names:
-        return
-    for site in context.sites("US309 calls", "calls", lambda site: _made(context, site) is not None):
-        assert isinstance(site.node, ast.Call)
-        double = _made(context, site)
-        if double is None:
-            continue
-        for given in keywords(context, site, site.node).given:
-            name = given.name.partition(".")[0]
-            if _unknown(context, double, name) and not _excused(context, site):
-                edit = Edit(context.path, given.span, given.spelled("{}"))
-                yield _finding(rule, context, double, name, given.span, edit, _given_reason(double, name))
-    yield from _assigned(rule, context)
-    for site in context.sites("US309 reads", "reads", lambda site: _read_of(context, site) is not None):
-        node = site.node
-        assert isinstance(node, ast.Attribute)
-        double = _read_of(context, site)
-        if double is None or not _unknown(context, double, node.attr) or _excused(context, site):
-            continue
-        if not _given_before(context, double, node.attr):
-            reason = f"the mock raises AttributeError: `{double.model.name}` has no `{node.attr}`"
-            yield _finding(rule, context, double, node.attr, *_name_of(context, site, node), reason)
+    for wrong in wrong_fields(context):
+        model, failure = wrong.double.model, _consequence(context, wrong)
+        severity = None
+        if wrong.read:
+            reason = f"the mock raises AttributeError: `{model.name}` has no `{wrong.name}`"
+        elif failure is not None:
+            # US403 would report that one, and this is its cause.
+            severity = Severity.ERROR
+            reason = (
+                f"`{model.name}` has no `{wrong.name}`, so `{async_doubles.source_of(failure)}` is another mock, and "
+                f"what is done with it raises {failure.exception}"
+            )
+        else:
+            reason = _given_reason(wrong.double, wrong.name)
+        yield _finding(rule, context, wrong, reason, failure, severity)
 
 
-def _made(context: Context, site: Site) -> Double | None:
-    assert isinstance(site.node, ast.Call)
-    return _double(context, site, site.node)
-
-
-def _read_of(context: Context, site: Site) -> Double | None:
-    """The double whose attribute is read."""
-    assert isinstance(site.node, ast.Attribute)
-    value = site.node.value
-    return made_by_call(context, site, value, _double) if isinstance(value, ast.Name) else None
-
-
-def _assigned(rule: Rule, context: Context) -> Iterator[Finding]:
-    for site in context.sites("US309 set", "statements", lambda site: any(_set(context, site))):
-        for double, outer in _set(context, site):
-            if not _unknown(context, double, outer.attr) or _excused(context, site):
-                continue
-            reason = _given_reason(double, outer.attr)
-            yield _finding(rule, context, double, outer.attr, *_name_of(context, site, outer), reason)
-
-
-def _set(context: Context, site: Site) -> Iterator[tuple[Double, ast.Attribute]]:
-    """The doubles whose attributes a statement sets."""
-    if not isinstance(site.node, (ast.Assign, ast.AnnAssign)):
-        return
-    for target in site.node.targets if isinstance(site.node, ast.Assign) else [site.node.target]:
-        outer: ast.Attribute | None = None
-        node: ast.expr = target
-        while isinstance(node, ast.Attribute):
-            outer, node = node, node.value
-        if outer is None or not isinstance(node, ast.Name) or not isinstance(outer.ctx, ast.Store):
-            continue
-        double = made_by_call(context, site, node, _double)
-        if double is not None:
-            yield double, outer
-
-
-def _name_of(context: Context, site: Site, node: ast.Attribute) -> tuple[Span, Edit]:
-    whole = site.unit.span(node)
-    span = Span(whole.end_row, whole.end_column - len(node.attr), whole.end_row, whole.end_column)
-    return span, Edit(context.path, span, "{}")
-
-
-def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
-    """``MagicMock(spec=Model)``, ``Mock(Model)``, ``create_autospec(Model, instance=True)``."""
-    options = {keyword.arg: keyword.value for keyword in call.keywords}
-    if not isinstance(call.func, (ast.Name, ast.Attribute)) or "wraps" in options:
-        return None
-    if not call.args and options.keys().isdisjoint(("spec", "spec_set")):
-        return None
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
-    of_mocker = (
-        isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "mocker"
-    )
-    if not of_mocker:
-        found = context.scopes.resolve(call.func, site.scope)
-        if not isinstance(found, External) or found.root not in ("unittest", "mock"):
-            return None
-        name = found.name
-    spec: ast.expr | None = None
-    strict = "spec_set" in options
-    if name in _MOCKS:
-        spec = options.get("spec") or options.get("spec_set") or (call.args[0] if call.args else None)
-    elif name == "create_autospec":
-        instance = options.get("instance")
-        if isinstance(instance, ast.Constant) and instance.value is True and call.args:
-            spec = call.args[0]
-    if spec is None:
-        return None
-    model = model_of(context, site, spec)
-    return Double(model, site.unit, call, strict) if model is not None else None
-
-
-def _unknown(context: Context, double: Double, name: str) -> bool:
-    if name in _own() or name in _AWAITED or name.startswith(("_", "assert")):
-        return False
-    return attributes.has_on_instance(context.models, double.model, name) is False
-
-
-def _given_before(context: Context, double: Double, name: str) -> bool:
-    """Is the field given to some double in this file, or in the one where this one is made?"""
-    for unit in {*context.parsed.units, *context.workspace.parsed(double.unit.path).units}:
-        for node in ast.walk(unit.node):
-            if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store):
-                return True
-            if isinstance(node, ast.keyword) and (node.arg is None or node.arg == name):
-                return True
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
-                return True
-    return False
+def _consequence(context: Context, wrong: WrongField) -> Failure | None:
+    """A failure of code that asks the double for the field which was meant."""
+    for in_test in (True, False):
+        for outcome, failure in async_doubles.failures(context, *_RAISING, in_test=in_test):
+            if misnamed(context, outcome, failure) is wrong:
+                return failure
+    return None
 
 
 def _given_reason(double: Double, name: str) -> str:
@@ -182,33 +51,35 @@ def _given_reason(double: Double, name: str) -> str:
     )
 
 
-def _excused(context: Context, site: Site) -> bool:
-    return expected(site, "AttributeError") or excused(context)
-
-
 def _finding(
-    rule: Rule, context: Context, double: Double, name: str, span: Span, edit: Edit, reason: str
+    rule: Rule,
+    context: Context,
+    wrong: WrongField,
+    reason: str,
+    failure: Failure | None,
+    severity: Severity | None,
 ) -> Finding:
+    double, near = wrong.double, wrong.meant
     model = double.model
-    names = attributes.names(model)
-    stored = [c.name for c in model.columns if attributes.column_name(c) == name]
-    near = stored[0] if len(stored) == 1 else nearest(name, names)
     related = [Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here")]
     fixes: tuple[Fix, ...] = ()
     if near is not None:
-        path, where = names.get(near, (model.entity.path, model.entity.span))
+        path, where = attributes.names(model).get(near, (model.entity.path, model.entity.span))
         related = [Related(path, where, f"`{near}` is declared here")]
-        changed = Edit(edit.path, edit.span, edit.content.replace("{}", near))
+        changed = Edit(wrong.edit.path, wrong.edit.span, wrong.edit.content.replace("{}", near))
         fixes = (Fix(f"Change to `{near}`", Applicability.UNSAFE, (changed,)),)
     if double.unit.path != context.path:
         made = Related(double.unit.path, double.unit.span(double.call), "the double is made here")
         related.append(made)
+    if failure is not None:
+        related.append(Related(failure.place.unit.path, failure.place.span, "this raises"))
     return rule.finding(
         context.path,
-        span,
+        wrong.span,
         f"{reason}; {advice_for(model, near)}",
         related=tuple(related),
         fixes=fixes,
+        severity=severity,
     )
 
 

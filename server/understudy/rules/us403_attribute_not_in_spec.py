@@ -18,6 +18,7 @@ from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
+from understudy.rules.model_doubles import misnamed
 
 _LIKE_ASSERTIONS = ("assert", "assret", "asert", "aseert", "assrt")
 _MISUSES = (
@@ -57,6 +58,9 @@ def _by_place(context: Context) -> list[tuple[Place, list[tuple[Outcome, Failure
     for in_test in (True, False):
         for outcome, failure in async_doubles.failures(context, *_MISUSES, in_test=in_test):
             place = failure.place if in_test else failure.handed
+            if misnamed(context, outcome, failure) is not None:
+                # A field under another name is the cause, which US309 reports.
+                continue
             if place is not None and isinstance(failure.subject, Mock):
                 key = (place.key, failure.detail)
                 groups.setdefault(key, (place, []))[1].append((outcome, failure))
