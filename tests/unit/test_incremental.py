@@ -110,6 +110,83 @@ def test_a_broken_statement_leaves_the_others_the_same_objects() -> None:
         assert parsed.units[-1].node is e
 
 
+CLASSES = '''\
+class TestA(Base):
+    """One.
+
+    Two.
+    """
+
+    limit = 3; other = 4
+
+    if limit:
+        def helper(self):
+            return "é"
+    else:
+        helper = None
+
+    @pytest.mark.parametrize("a", [
+        1,
+    ])
+    async def test_a(self, a):
+        x = """
+class Inner:
+"""
+        await self.do(x)  # after
+
+    # between
+    class Inner:
+        def one(self): ...
+
+        def two(self):
+            pass
+    def test_b(self):
+        with a as b, \\
+                c:
+            pass
+
+    try:
+        import json
+    except ImportError:
+        json = None
+
+    def test_c(self):
+        return [
+            self.a,
+        ]
+    # end
+
+x = 1
+class TestB: pass
+
+
+def test_d(): ...
+'''
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_class_edited_in_its_body_is_that_of_the_text(newline: str) -> None:
+    in_class = 0
+    for seed in range(400):
+        parsed = parse(PATH, Text(CLASSES.replace("\n", newline)))
+        for version in variations(CLASSES, seed, 2):
+            text = Text(version.replace("\n", newline))
+            setup = _first_statement(parsed)
+            parsed = parsed.edited(text)
+            fresh = parse(PATH, text)
+            assert bool(parsed.problems) == bool(fresh.problems)
+            if not fresh.problems:
+                assert places(parsed) == places(fresh), version
+            in_class += setup is not None and _first_statement(parsed) is setup
+    assert in_class > 100
+
+
+def _first_statement(parsed: Parsed) -> ast.stmt | None:
+    """That of the class on top."""
+    node = parsed.units[0].node if parsed.units else None
+    return node.body[0] if isinstance(node, ast.ClassDef) else None
+
+
 def open_project(root: Path) -> Project:
     return Project(root, config.load(root, registry.names()).config)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +197,11 @@ class Parsed:
         if text.content == self.text.content:
             return self
         before = self.text
-        head_end, tail_start, first, last = self._kept(text)
+        same_head, same_tail = _same_rows(before, text)
+        in_class = self._class_edited(text, same_head, same_tail)
+        if in_class is not None:
+            return in_class
+        head_end, tail_start, first, last = self._kept(text, same_head, same_tail)
         problems: tuple[SyntaxProblem, ...] = ()
         broken: tuple[tuple[int, int], ...] = ()
         try:
@@ -220,21 +225,51 @@ class Parsed:
             unit.move(text, text.row_count - before.row_count)
         return Parsed(self.path, text, (*head, *middle, *tail), problems, broken)
 
-    def _kept(self, text: Text) -> tuple[int, int, int, int]:
+    def _class_edited(self, text: Text, same_head: int, same_tail: int) -> Parsed | None:
+        """:meth:`edited` for an edit in the body of a class: only the touched statements of the body are parsed
+        again, and one beside them on each side. None where more has to be."""
+        before = self.text
+        touched_end = before.row_count - same_tail
+        index = bisect_left(self.units, same_head, key=lambda unit: unit.row) - 1
+        unit = self.units[index] if index >= 0 else None
+        if self.broken or unit is None or not isinstance(unit.node, ast.ClassDef):
+            return None
+        if touched_end > unit.end_row + 1:
+            return None
+        members = _Members(unit.node.body, unit.shift)
+        start, end = members.around(same_head, touched_end)
+        if start < 1 or not members.apart(start, end):
+            return None
+        if index + 1 < len(self.units) and self.units[index + 1].row <= unit.end_row:
+            return None
+        grown = text.row_count - before.row_count
+        first = members.last_row(start - 1) + 1
+        last = (members.first_row(end) if end < len(members.body) else unit.end_row + 1) + grown
+        made = _members_alone(text, first, last, unit.shift)
+        indentation = before.raw_line(members.first_row(0))[: unit.node.body[0].col_offset]
+        if made is None or any(
+            child.col_offset != len(indentation)
+            or not text.raw_line(first_line(child) - 1 + unit.shift).startswith(indentation)
+            for child in made
+        ):
+            return None
+        made = _same_statements(members.body[start:end], unit.shift, before, made, unit.shift, text, ())
+        for child in members.body[end:]:
+            if grown:
+                ast.increment_lineno(child, grown)
+        body = [*members.body[:start], *made, *members.body[end:]]
+        unit.replace(Unit(_with_body(unit.node, body), unit.shift, text, self.path))
+        for number, each in enumerate(self.units):
+            each.move(text, grown if number > index else 0)
+        return Parsed(self.path, text, self.units, ())
+
+    def _kept(self, text: Text, same_head: int, same_tail: int) -> tuple[int, int, int, int]:
         """How many units stay before the changed rows, from which on they stay behind them, and the rows
         (half-open, of ``text``) to parse again.
 
         A unit beside the change is parsed again with it: an edit just below may continue it.
         """
         old, new = self.text, text
-        limit = min(old.row_count, new.row_count)
-        same_head = _longest(limit, lambda rows: old.rows(0, rows) == new.rows(0, rows))
-        same_tail = _longest(
-            limit - same_head,
-            lambda rows: (
-                old.rows(old.row_count - rows, old.row_count) == new.rows(new.row_count - rows, new.row_count)
-            ),
-        )
         for broken_first, broken_last in self.broken:
             # What was broken may be whole by this edit.
             same_head = min(same_head, broken_first)
@@ -318,15 +353,32 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
     """The earlier unit of a class with the new tree, in which statements of the same text are the earlier ones."""
     assert isinstance(old.node, ast.ClassDef)
     assert isinstance(new.node, ast.ClassDef)
+    new.node.body = _same_statements(
+        old.node.body, old.shift, before, new.node.body, new.shift, new.text, broken
+    )
+    old.replace(new)
+    return old
+
+
+def _same_statements(
+    old: Sequence[ast.stmt],
+    old_shift: int,
+    before: Text,
+    new: Sequence[ast.stmt],
+    new_shift: int,
+    after: Text,
+    broken: Sequence[tuple[int, int]],
+) -> list[ast.stmt]:
+    """The new statements of a body, or the old ones whose text they have, at their new place."""
     known: dict[str, list[ast.stmt]] = {}
-    for child in old.node.body:
-        first, last = first_line(child) - 1 + old.shift, (child.end_lineno or child.lineno) - 1 + old.shift
+    for child in old:
+        first, last = first_line(child) - 1 + old_shift, (child.end_lineno or child.lineno) - 1 + old_shift
         if _is_whole(first, last, broken):
             known.setdefault(before.rows(first, last + 1), []).append(child)
     body: list[ast.stmt] = []
-    for child in new.node.body:
-        first, last = first_line(child) - 1 + new.shift, (child.end_lineno or child.lineno) - 1 + new.shift
-        same = known.get(new.text.rows(first, last + 1))
+    for child in new:
+        first, last = first_line(child) - 1 + new_shift, (child.end_lineno or child.lineno) - 1 + new_shift
+        same = known.get(after.rows(first, last + 1))
         if same and type(same[0]) is type(child) and same[0].col_offset == child.col_offset:
             kept = same.pop(0)
             if kept.lineno != child.lineno:
@@ -334,9 +386,65 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
             body.append(kept)
         else:
             body.append(child)
-    new.node.body = body
-    old.replace(new)
-    return old
+    return body
+
+
+class _Members:
+    """The statements of a class's body, and their rows in the file."""
+
+    def __init__(self, body: list[ast.stmt], shift: int) -> None:
+        self.body = body
+        self._shift = shift
+
+    def first_row(self, index: int) -> int:
+        return first_line(self.body[index]) - 1 + self._shift
+
+    def last_row(self, index: int) -> int:
+        child = self.body[index]
+        return (child.end_lineno or child.lineno) - 1 + self._shift
+
+    def around(self, first: int, end: int) -> tuple[int, int]:
+        """Of the rows (half-open): the statements that they touch, and one more on each side (half-open)."""
+        count = len(self.body)
+        start = bisect_left(range(count), first, key=self.last_row) - 1
+        stop = bisect_left(range(count), end, key=self.first_row) + 1
+        return start, min(stop, count)
+
+    def apart(self, start: int, end: int) -> bool:
+        """Do statements from ``start`` to ``end`` share no row with those before and behind?"""
+        before = self.last_row(start - 1) < self.first_row(start)
+        return before and (end == len(self.body) or self.last_row(end - 1) < self.first_row(end))
+
+
+def _members_alone(text: Text, first: int, last: int, shift: int) -> list[ast.stmt] | None:
+    """The rows (half-open) as statements of a class; None when they are not exactly that."""
+    made = _tried("\n" * (first - shift - 1) + "class _:\n" + text.rows(first, last))
+    if isinstance(made, SyntaxError) or len(made.body) != 1:
+        return None
+    only = made.body[0]
+    return only.body if isinstance(only, ast.ClassDef) else None
+
+
+def _with_body(node: ast.ClassDef, body: list[ast.stmt]) -> ast.ClassDef:
+    """The class, another object, with another body."""
+    made = ast.ClassDef(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)})
+    made.body = body
+    ast.copy_location(made, node)
+    made.end_lineno, made.end_col_offset = body[-1].end_lineno, body[-1].end_col_offset
+    return made
+
+
+def _same_rows(old: Text, new: Text) -> tuple[int, int]:
+    """How many rows at the beginning, and how many at the end, are the same in both."""
+    limit = min(old.row_count, new.row_count)
+    head = _longest(limit, lambda rows: old.rows(0, rows) == new.rows(0, rows))
+    tail = _longest(
+        limit - head,
+        lambda rows: (
+            old.rows(old.row_count - rows, old.row_count) == new.rows(new.row_count - rows, new.row_count)
+        ),
+    )
+    return head, tail
 
 
 def _is_whole(first: int, last: int, broken: Sequence[tuple[int, int]]) -> bool:
