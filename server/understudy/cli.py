@@ -196,8 +196,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> int:
+    import gc
+
+    # Nothing of what is imported now ever goes away.
+    gc.disable()
     from understudy.lsp.server import serve
 
+    gc.freeze()
+    gc.enable()
     return serve(arguments.tcp, arguments.log_level)
 
 

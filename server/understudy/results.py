@@ -30,7 +30,7 @@ from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked
 from understudy.orm.attributes import BACKREFS, backrefs
 from understudy.orm.models import CLASS_NAMES, Models
-from understudy.project.config import MARKERS, SETTINGS_FILES
+from understudy.project.names import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
 
 _COMMON: Final = 4096

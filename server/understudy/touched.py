@@ -19,8 +19,8 @@ from understudy.index.workspace import ValueOf, Workspace
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
 from understudy.project.changes import Changes
-from understudy.project.config import MARKERS, SETTINGS_FILES
 from understudy.project.modules import PACKAGES, Asked
+from understudy.project.names import MARKERS, SETTINGS_FILES
 from understudy.results import VALUES, Results
 from understudy.source.parse import parse
 from understudy.source.text import SourceError, decode

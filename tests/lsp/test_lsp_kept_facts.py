@@ -14,8 +14,8 @@ from understudy.facts.extract import extract
 from understudy.facts.model import ModuleFacts
 from understudy.index import workspace
 from understudy.lsp.documents import Documents
-from understudy.lsp.projects import Settings
-from understudy.lsp.worker import Report, Worker
+from understudy.lsp.exchange import Report, Settings
+from understudy.lsp.worker import Worker
 from understudy.source.parse import Parsed
 
 MODELS = "class Base:\n    pass\n\n\n" + "".join(f"def function_{number}(): ...\n" for number in range(300))

@@ -259,6 +259,19 @@ def test_a_check_does_not_import_the_protocol(tmp_path: Path, options: list[str]
     assert (found.returncode, found.stderr) == (1, "")
 
 
+def test_initialize_waits_for_no_engine() -> None:
+    """What answers it is imported first; the engine, half of all, afterwards."""
+    engine = ("engine", "index", "infer", "doubles", "orm", "binding", "rules", "facts", "project.config")
+    program = (
+        "import sys; from understudy.lsp import server; server.Server(); server.feature.all_features();"
+        f"print(*(name for name in sys.modules if name.startswith({tuple(f'understudy.{e}' for e in engine)})))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (found.returncode, found.stdout.strip(), found.stderr) == (0, "", "")
+
+
 async def test_over_tcp(tmp_path: Path, project: Callable[[dict[str, str]], Path]) -> None:
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "--tcp", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT

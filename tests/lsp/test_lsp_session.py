@@ -12,9 +12,8 @@ import pytest
 from lsprotocol import types
 from understudy.lsp import session as session_module
 from understudy.lsp.documents import Document
-from understudy.lsp.projects import Settings
+from understudy.lsp.exchange import Change, Report, Settings
 from understudy.lsp.session import Session
-from understudy.lsp.worker import Change, Report
 
 URI = "file:///project/test_a.py"
 
@@ -76,7 +75,7 @@ def connection() -> FakeConnection:
 
 @pytest.fixture
 def session(connection: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    monkeypatch.setattr(session_module, "Worker", FakeWorker)
+    monkeypatch.setattr(session_module, "_worker_class", lambda: FakeWorker)
     monkeypatch.delattr(FakeWorker, "made", raising=False)
     made = Session(connection)
     yield made

@@ -16,8 +16,9 @@ from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
 from understudy.lsp import worker as worker_module
 from understudy.lsp.documents import Document, Documents
-from understudy.lsp.projects import OpenProject, Projects, Settings
-from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
+from understudy.lsp.exchange import Change, Question, Report, Settings, Withdrawn
+from understudy.lsp.projects import OpenProject, Projects
+from understudy.lsp.worker import Worker
 from understudy.rules import registry
 from understudy.rules.base import Context
 

@@ -12,19 +12,11 @@ from pathlib import Path
 
 from understudy.engine import Analysis
 from understudy.finding import Finding
+from understudy.lsp.exchange import Progress
 from understudy.lsp.projects import OpenProject
 
 _KEPT_TREES = 400
 """Files whose trees stay in memory from one background analysis to the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the background work of a folder is. ``done == total`` at the end."""
-
-    folder: Path
-    done: int
-    total: int
 
 
 @dataclass(slots=True)

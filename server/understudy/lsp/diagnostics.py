@@ -11,8 +11,7 @@ from lsprotocol import types
 from understudy.finding import Finding
 from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
-from understudy.lsp.worker import Report
-from understudy.rules import registry
+from understudy.lsp.exchange import Report
 
 SOURCE = "understudy"
 
@@ -37,6 +36,8 @@ def result_id(shown: list[types.Diagnostic]) -> str:
 def diagnostic(
     finding: Finding, report: Report, client: Client, uri_of: Callable[[Path], str]
 ) -> types.Diagnostic:
+    from understudy.rules import registry
+
     url = registry.url(finding.code) if client.code_description else None
     return types.Diagnostic(
         range=convert.to_range(report.document.text, finding.span, client.encoding),

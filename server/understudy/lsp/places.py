@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lsprotocol import types
 
 from understudy.lsp import convert
 from understudy.lsp.documents import Document
-from understudy.lsp.projects import OpenProject
-from understudy.rules.base import Context
 from understudy.source.span import Span
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
+    from understudy.rules.base import Context
 
 
 def context_of(opened: OpenProject, document: Document) -> Context | None:
     """What the rules are given about a document; None where there is nothing to be said."""
+    from understudy.rules.base import Context
+
     if document.path is None:
         return None
     project = opened.project

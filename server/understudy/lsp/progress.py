@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from lsprotocol import types
 
-from understudy.lsp.background import Progress
+from understudy.lsp.exchange import Progress
 
 if TYPE_CHECKING:
     from understudy.lsp.server import Server

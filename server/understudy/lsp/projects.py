@@ -6,40 +6,19 @@ Used by the analysis thread only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from understudy.engine import Analysis, Project, forget_settings
 from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
+from understudy.lsp.exchange import Settings
 from understudy.project import config as configuration
 from understudy.project.discover import SKIPPED_FOLDERS
 from understudy.rules import registry
 from understudy.source.text import Text
 
 _LIBRARIES = frozenset({"site-packages", "dist-packages"})
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The workspace folders and what the editor is configured to, per folder and for all else."""
-
-    folders: tuple[Path, ...] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
-    by_folder: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
-    whole_workspace: bool = False
-    """Findings of files that are not open, too."""
-
-    def folder_of(self, path: Path) -> Path | None:
-        """The innermost workspace folder that holds a path."""
-        holding = [folder for folder in self.folders if path.is_relative_to(folder)]
-        return max(holding, key=lambda folder: len(folder.parts), default=None)
-
-    def values_for(self, path: Path) -> Mapping[str, Any]:
-        folder = self.folder_of(path)
-        own = self.by_folder.get(folder) if folder is not None else None
-        return self.values if own is None else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,12 @@ from pygls.protocol.language_server import lsp_method
 
 from understudy import __version__
 from understudy.lsp import feature, transport
-from understudy.lsp.background import Progress
 from understudy.lsp.diagnostics import publication
+from understudy.lsp.exchange import Progress, Report
 from understudy.lsp.feature import Feature
 from understudy.lsp.features.commands import recent
 from understudy.lsp.progress import ProgressBar
 from understudy.lsp.session import Overtaken, Session
-from understudy.lsp.worker import Report
 
 _log = logging.getLogger(__name__)
 ALL_PYTHON = types.FileOperationRegistrationOptions(

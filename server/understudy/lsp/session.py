@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from lsprotocol import types
 
 from understudy.lsp import capabilities
-from understudy.lsp.background import Progress
 from understudy.lsp.capabilities import Client
 from understudy.lsp.diagnostics import diagnostics, result_id
 from understudy.lsp.documents import Document, Documents, path_of
-from understudy.lsp.projects import OpenProject, Settings
-from understudy.lsp.worker import Change, Question, Report, Withdrawn, Worker
-from understudy.project.config import SETTINGS_FILES
+from understudy.lsp.exchange import Change, Progress, Question, Report, Settings, Withdrawn
+from understudy.project.names import SETTINGS_FILES
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
+    from understudy.lsp.worker import Worker
 
 SECTION: Final = "understudy"
 CONFIGURATION_FILES: Final = (*SETTINGS_FILES, "pyvenv.cfg")
@@ -130,6 +132,8 @@ class Session:
         if self.client.configuration:
             asyncio.get_running_loop().call_later(_CONFIGURATION_DEADLINE, self._start)
             self._ask_for_settings()
+            # Meanwhile.
+            _worker_class()
         else:
             self._start()
 
@@ -147,7 +151,7 @@ class Session:
         if self._worker is not None or self._stopped:
             return
         loop = asyncio.get_running_loop()
-        self._worker = Worker(
+        self._worker = _worker_class()(
             self._settings,
             partial(_call_on, loop, self._receive),
             partial(_call_on, loop, self._show_problems),
@@ -432,6 +436,13 @@ class Session:
     def _show_problems(self, problems: list[str]) -> None:
         for problem in problems:
             self._connection.warn(f"Understudy: {problem}")
+
+
+def _worker_class() -> type[Worker]:
+    """Late, as it brings the whole engine: that takes longer than the answer to ``initialize`` may."""
+    from understudy.lsp.worker import Worker
+
+    return Worker
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None], argument: Any) -> None:

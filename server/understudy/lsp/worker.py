@@ -12,9 +12,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -24,11 +23,12 @@ from understudy.engine import Analysis
 from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
 from understudy.index.workspace import Interrupted
-from understudy.lsp.background import Background, Progress
+from understudy.lsp.background import Background
 from understudy.lsp.documents import Document
+from understudy.lsp.exchange import Change, Progress, Question, Report, Settings, Withdrawn
 from understudy.lsp.garbage import QUIET, Garbage
 from understudy.lsp.moving import moved_finding
-from understudy.lsp.projects import Done, OpenProject, Projects, Settings
+from understudy.lsp.projects import Done, OpenProject, Projects
 from understudy.lsp.second_tier import SecondTier
 from understudy.rules import registry
 from understudy.source.text import SourceError, Text
@@ -37,70 +37,6 @@ _log = logging.getLogger(__name__)
 _QUIET = 0.05
 """Seconds without news before files are analysed that only rest on an edited one."""
 _STACK = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What is known about one version of an open document."""
-
-    document: Document
-    findings: tuple[Finding, ...]
-    """In order of place, suppressed ones left out."""
-    texts: Mapping[Path, Text]
-    """The texts that related places and fixes refer to, as far as they can be read."""
-
-
-@dataclass(slots=True)
-class Change:
-    """Everything that happened since the last one was taken."""
-
-    opened: dict[Path, Document] = field(default_factory=dict)
-    """Python files opened or edited, the latest version of each, the latest edit last."""
-    closed: dict[Path, None] = field(default_factory=dict)
-    on_disk: dict[Path, None] = field(default_factory=dict)
-    moved: bool = False
-    """Files were created, deleted or renamed."""
-    recheck: bool = False
-    settings: Settings | None = None
-    """Configuration has to be read anew, with these settings."""
-    answered: dict[Path, None] = field(default_factory=dict)
-    """Files whose questions the second tier can answer now."""
-    clear: bool = False
-    """Nothing that is kept from earlier is to be used, neither in memory nor on disk."""
-    resume: bool = False
-    """Go on with the files that are not open."""
-
-    def __bool__(self) -> bool:
-        happened = self.opened or self.closed or self.on_disk or self.moved or self.recheck
-        return bool(happened) or self.settings is not None or self.resume or bool(self.answered)
-
-    def concerns(self, path: Path) -> bool:
-        """Will an analysis of the file have to be repeated for certain?"""
-        return path in self.opened or path in self.closed or self.settings is not None
-
-    def open(self, path: Path, document: Document) -> None:
-        self.closed.pop(path, None)
-        self.opened.pop(path, None)
-        self.opened[path] = document
-
-    def close(self, path: Path) -> None:
-        self.opened.pop(path, None)
-        self.closed[path] = None
-
-
-class Withdrawn(Exception):
-    """The answer to a question that rests on a version of a document which is no longer current."""
-
-
-@dataclass(eq=False)
-class Question:
-    """Something to be run on the analysis thread, with the project that a document belongs to."""
-
-    document: Document
-    work: Callable[[OpenProject, Document], object]
-    answer: Future[object] = field(default_factory=Future)
-    withdrawn: bool = False
-    """Set by whoever asked when nobody waits for the answer any longer."""
 
 
 @dataclass(eq=False)

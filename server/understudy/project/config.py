@@ -22,6 +22,7 @@ from typing import Any, Final
 import pathspec
 
 from understudy.finding import Severity
+from understudy.project.names import PYTEST_FILES, REPOSITORY_MARKERS, ROOT_MARKERS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,21 +36,6 @@ NEWEST: Final = (3, 14)
 """The first and the last version of Python that Understudy knows the behaviour of."""
 DEFAULT_TEST_PATTERNS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
-_ROOT_MARKERS = ("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini", ".git")
-_REPOSITORY_MARKERS = (".git", ".hg")
-MARKERS = tuple(dict.fromkeys((*_ROOT_MARKERS, *_REPOSITORY_MARKERS)))
-"""Files and folders whose presence decides where a project begins."""
-_PYTEST_FILES = (
-    "pytest.toml",
-    ".pytest.toml",
-    "pytest.ini",
-    ".pytest.ini",
-    "pyproject.toml",
-    "tox.ini",
-    "setup.cfg",
-)
-SETTINGS_FILES = ("understudy.toml", *_PYTEST_FILES)
-"""Whatever configures us or pytest."""
 _VERSION = re.compile(r"(?:py)?3\.?(\d{1,2})")
 _TOML_PLACE = re.compile(r"\s*\((?:at line (\d+), column (\d+)|at end of document)\)$")
 
@@ -222,7 +208,7 @@ def load_pytest(folder: Path) -> PytestConfig:
     folder = folder.absolute()
     problems: list[ConfigProblem] = []
     for candidate in _upwards(folder):
-        for name in _PYTEST_FILES:
+        for name in PYTEST_FILES:
             file = candidate / name
             if not file.is_file():
                 continue
@@ -256,14 +242,14 @@ def _upwards(folder: Path) -> list[Path]:
     found: list[Path] = []
     for candidate in (folder, *folder.parents):
         found.append(candidate)
-        if any((candidate / marker).exists() for marker in _REPOSITORY_MARKERS):
+        if any((candidate / marker).exists() for marker in REPOSITORY_MARKERS):
             break
     return found
 
 
 def _root(folder: Path) -> Path:
     for candidate in _upwards(folder):
-        if any((candidate / marker).exists() for marker in _ROOT_MARKERS):
+        if any((candidate / marker).exists() for marker in ROOT_MARKERS):
             return candidate
     return folder
 

@@ -16,10 +16,10 @@ from understudy.lsp.capabilities import Client
 from understudy.lsp.diagnostics import SOURCE, diagnostic
 from understudy.lsp.documents import Documents
 from understudy.lsp.edits import workspace_edit
+from understudy.lsp.exchange import Report
 from understudy.lsp.feature import Feature
 from understudy.lsp.session import Overtaken, Session
 from understudy.lsp.suppressing import suppression
-from understudy.lsp.worker import Report
 from understudy.source.span import Span
 from understudy.source.text import SourceError, Text
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
-from understudy.rules import registry
 
 _LINES = 500
 
@@ -39,6 +38,8 @@ async def clear_cache(session: Session, arguments: tuple[Any, ...]) -> None:
 
 async def explain(session: Session, arguments: tuple[Any, ...]) -> str | None:
     """The page of a rule, by its code or name, Markdown; None when there is no such rule."""
+    from understudy.rules import registry
+
     wanted = arguments[0] if arguments else None
     rule = registry.find(wanted) if isinstance(wanted, str) else None
     return rule.page if rule is not None else None

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lsprotocol import types
 
 from understudy.lsp import convert
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.lsp.shapes import injected, simulation_of
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
 
 
 async def inlay_hints(session: Session, params: types.InlayHintParams) -> list[types.InlayHint] | None:
     if not session.inlay_hints:
         return None
+    from understudy.lsp.shapes import injected, simulation_of
+
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.InlayHint]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from understudy.doubles.observe import Shape
 from understudy.lsp import convert
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.lsp.shapes import shape_at, simulation_of
+
+if TYPE_CHECKING:
+    from understudy.doubles.observe import Shape
+    from understudy.lsp.projects import OpenProject
 
 _WORDS = {True: "yes", False: "no", None: ""}
 
 
 async def hover(session: Session, params: types.HoverParams) -> types.Hover | None:
+    from understudy.lsp.shapes import shape_at, simulation_of
+
     encoding, position = session.client.encoding, params.position
 
     def look(opened: OpenProject, document: Document) -> types.Hover | None:

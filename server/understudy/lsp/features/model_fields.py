@@ -3,6 +3,8 @@ keywords and as keys of dicts."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lsprotocol import types
 
 from understudy.lsp import convert
@@ -10,12 +12,15 @@ from understudy.lsp.capabilities import Client
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position, context_of
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.rules.model_keywords import offered
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
 
 
 async def completion(session: Session, params: types.CompletionParams) -> list[types.CompletionItem] | None:
+    from understudy.rules.model_keywords import offered
+
     encoding, position = session.client.encoding, params.position
 
     def look(opened: OpenProject, document: Document) -> list[types.CompletionItem] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
@@ -10,12 +11,15 @@ from understudy.lsp import convert
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position, context_of
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.rules.model_keywords import field_at
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
 
 
 async def hover(session: Session, params: types.HoverParams) -> types.Hover | None:
+    from understudy.rules.model_keywords import field_at
+
     encoding, position = session.client.encoding, params.position
 
     def look(opened: OpenProject, document: Document) -> types.Hover | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from understudy.infer.entities import Absent
 from understudy.lsp import convert
 from understudy.lsp.capabilities import Client
 from understudy.lsp.documents import Document
 from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position, context_of
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Session
-from understudy.rules import patch_strings
-from understudy.rules.base import Context
 from understudy.source import unclosed
-from understudy.source.parse import parse
 from understudy.source.span import Span
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
+    from understudy.rules import patch_strings
+    from understudy.rules.base import Context
 
 _KINDS = {
     "module": types.CompletionItemKind.Module,
@@ -29,6 +30,8 @@ _KINDS = {
 
 
 async def completion(session: Session, params: types.CompletionParams) -> list[types.CompletionItem] | None:
+    from understudy.rules import patch_strings
+
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.CompletionItem] | None:
@@ -55,6 +58,10 @@ async def completion(session: Session, params: types.CompletionParams) -> list[t
 
 def _in_open_string(context: Context, at: Span) -> tuple[Context, patch_strings.Part | None]:
     """The same, where the quote that ends the string is not typed yet."""
+    from understudy.rules import patch_strings
+    from understudy.rules.base import Context
+    from understudy.source.parse import parse
+
     for text in unclosed.closed(context.parsed.text, at.row, at.column):
         mended = Context(parse(context.path, text), context.module, context.workspace, context.is_test_path)
         part = patch_strings.part_at(mended, at.row, at.column)
@@ -64,6 +71,8 @@ def _in_open_string(context: Context, at: Span) -> tuple[Context, patch_strings.
 
 
 async def definition(session: Session, params: types.DefinitionParams) -> list[types.Location] | None:
+    from understudy.rules import patch_strings
+
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.Location] | None:
@@ -79,6 +88,9 @@ async def definition(session: Session, params: types.DefinitionParams) -> list[t
 
 
 async def references(session: Session, params: types.ReferenceParams) -> list[types.Location] | None:
+    from understudy.infer.entities import Absent
+    from understudy.rules import patch_strings
+
     encoding = session.client.encoding
 
     def look(opened: OpenProject, document: Document) -> list[types.Location] | None:

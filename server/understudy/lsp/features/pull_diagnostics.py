@@ -9,9 +9,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from understudy.lsp.diagnostics import diagnostics, result_id
+from understudy.lsp.exchange import Report
 from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
-from understudy.lsp.worker import Report
 
 _SERVER_CANCELLED = -32802
 _GATHER = 0.3

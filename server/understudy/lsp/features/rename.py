@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -14,12 +15,14 @@ from understudy.lsp.documents import Document
 from understudy.lsp.edits import workspace_edit
 from understudy.lsp.feature import Feature
 from understudy.lsp.places import at_position, context_of
-from understudy.lsp.projects import OpenProject
 from understudy.lsp.session import Overtaken, Session
-from understudy.rules import renaming, renaming_members
-from understudy.rules.base import Context
 from understudy.source.span import Span
 from understudy.source.text import Text
+
+if TYPE_CHECKING:
+    from understudy.lsp.projects import OpenProject
+    from understudy.rules import renaming, renaming_members
+    from understudy.rules.base import Context
 
 _Found = tuple[dict[Path, list[Edit]], dict[Path, Text]]
 
@@ -37,6 +40,8 @@ async def prepare(session: Session, params: types.PrepareRenameParams) -> types.
 
 
 async def rename(session: Session, params: types.RenameParams) -> types.WorkspaceEdit | None:
+    from understudy.rules import renaming, renaming_members
+
     encoding, new = session.client.encoding, params.new_name
 
     def look(opened: OpenProject, document: Document) -> _Found | None:
@@ -66,6 +71,8 @@ async def rename(session: Session, params: types.RenameParams) -> types.Workspac
 
 def _under(context: Context, at: Span) -> tuple[renaming.Symbol | renaming_members.Member, Span] | None:
     """The name under the cursor: of a module, or of a class."""
+    from understudy.rules import renaming, renaming_members
+
     return renaming.symbol_at(context, at.row, at.column) or renaming_members.member_at(
         context, at.row, at.column
     )

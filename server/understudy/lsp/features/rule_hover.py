@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from understudy.lsp import convert
 from understudy.lsp.feature import Feature
 from understudy.lsp.session import Session
-from understudy.rules import registry
-from understudy.rules.base import Rule
+
+if TYPE_CHECKING:
+    from understudy.rules.base import Rule
 
 _SECTION = "what it finds"
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
@@ -38,6 +40,8 @@ async def hover(session: Session, params: types.HoverParams) -> types.Hover | No
 
 def describe(code: str) -> str | None:
     """The short form of a rule's page, Markdown."""
+    from understudy.rules import registry
+
     rule = registry.all_rules().get(code)
     if rule is None:
         return None
