@@ -176,6 +176,10 @@ def _use(draw: DrawFn, draft: Draft, number: int, expression: str, lazy: str) ->
         "default",
         "table",
         "list",
+        "filled",
+        "updated",
+        "appended",
+        "signal",
         "keep",
         "made",
         "closure",
@@ -205,6 +209,25 @@ def _use(draw: DrawFn, draft: Draft, number: int, expression: str, lazy: str) ->
             f"L{number} = [None, {expression}]",
             f"def {name}():",
             f"    return L{number}[1]()",
+            "",
+        ]
+    elif kind in ("filled", "updated", "appended"):
+        filling = {"filled": '["a"] = {}', "updated": '.update({{"a": {}}})', "appended": ".append({})"}[kind]
+        empty, key = ("[]", "0") if kind == "appended" else ("{}", '"a"')
+        draft.body += [
+            f"T{number} = {empty}",
+            f"T{number}{filling.format(expression)}",
+            f"def {name}():",
+            f"    return T{number}[{key}]()",
+            "",
+        ]
+    elif kind == "signal":
+        draft.head.append("from blinker import Signal")
+        draft.body += [
+            f"s{number} = Signal()",
+            f"s{number}.connect({expression})",
+            f"def {name}():",
+            f"    return next(iter(s{number}.receivers_for(None)))()",
             "",
         ]
     elif kind == "closure":

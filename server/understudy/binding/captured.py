@@ -1,5 +1,5 @@
-"""Functions that something keeps when a module is imported: FastAPI's dependencies and routes, and the registries of
-decorators."""
+"""Functions that something keeps when a module is imported: FastAPI's dependencies, routes, the registries of
+decorators, tables and lists that statements fill, and signals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ from pathlib import Path
 from understudy.doubles.library import web
 from understudy.doubles.state import last_name
 from understudy.facts import model
+from understudy.index.module import Module
 from understudy.infer import objects
-from understudy.infer.entities import External, FunctionEntity, ValueEntity
+from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
-from understudy.infer.scopes import FileScopes, Site
+from understudy.infer.scopes import FileScopes, Scope, Site
 from understudy.source.span import Span
 
+_SIGNALLING = frozenset({"blinker", "celery", "django", "flask"})
+_TABLES = ("dict", "defaultdict", "OrderedDict")
+_FILLING = {
+    "append": ("list", "deque"),
+    "add": ("set",),
+    "setdefault": _TABLES,
+    "update": _TABLES,
+}
+"""Methods that keep what they are given, and of what."""
 _FRAMEWORK = re.compile(rb"\b(?:Depends|Security)\(")
 
 
@@ -95,32 +105,165 @@ def _is_made_by(entity: object, *classes: str) -> bool:
     return isinstance(maker, model.Ref) and maker.parts[-1] in classes
 
 
-def registered(resolver: Resolver, function: FunctionEntity) -> tuple[model.Ref, Path, Span] | None:
-    """A decorator of the workspace that puts the function itself into a table, a list or a set when its module is
-    imported: the decorator, and where it does so."""
+@dataclass(frozen=True)
+class Registration:
+    """What has kept a function since an import."""
+
+    text: str
+    """As it is written: ``@on``, ``saved.connect``, ``HANDLERS['paid']``."""
+    path: Path
+    span: Span
+    importer: Path
+    """The file whose import keeps it."""
+
+
+def registered(resolver: Resolver, function: FunctionEntity) -> Registration | None:
+    """The decorator of a function that keeps the function itself when its module is imported, or the statement of a
+    module that puts it into a table, a list or a set, or connects it to a signal."""
     for term in function.declaration.decorators:
         made = term.func if isinstance(term, model.CallTerm) else term
         if not isinstance(made, model.Ref):
             continue
-        decorator = _decorator(resolver, function, made)
-        if decorator is None:
-            continue
-        for unit in resolver.workspace.parsed(decorator.path).units:
-            for node in ast.walk(unit.node):
-                if isinstance(node, ast.FunctionDef) and unit.name_span(node) == decorator.span:
-                    kept = _keeps(node, decorator.owner is not None, isinstance(term, model.CallTerm))
-                    if kept is not None:
-                        return made, decorator.path, unit.span(kept)
+        text = f"@{'.'.join(made.parts)}"
+        if _connects(resolver, function.module, made.parts):
+            return Registration(text, function.path, function.span, function.path)
+        kept = _kept_by(resolver, function.module, made.parts, is_called=isinstance(term, model.CallTerm))
+        if kept is not None:
+            return Registration(text, *kept, function.path)
+    word = re.compile(rb"\b" + re.escape(function.name.encode()) + rb"\b")
+    for path in resolver.workspace.files_with(word):
+        found = _registered_in(resolver, path, function)
+        if found is not None:
+            return found
     return None
 
 
-def _decorator(resolver: Resolver, function: FunctionEntity, made: model.Ref) -> FunctionEntity | None:
+def _registered_in(resolver: Resolver, path: Path, function: FunctionEntity) -> Registration | None:
+    """The statement of a module that keeps a function."""
+    module = resolver.workspace.module(path)
+    parsed = resolver.workspace.readable(path)
+    if module is None or parsed is None:
+        return None
+    scopes: FileScopes | None = None
+    for unit in parsed.units:
+        if isinstance(unit.node, ast.Assign):
+            holders, given = _subscripted(unit.node), [unit.node.value]
+        elif isinstance(unit.node, ast.Expr) and isinstance(unit.node.value, ast.Call):
+            holders, given = [unit.node.value], _given(unit.node.value)
+        else:
+            continue
+        if not holders or not any(_last(node) == function.name for node in given):
+            continue
+        scopes = scopes or FileScopes(parsed, module, resolver)
+        top = Scope(None, None)
+        if any(_last(node) == function.name and scopes.resolve(node, top) == function for node in given):
+            for holder in holders:
+                if _is_kept_in(scopes, holder, top):
+                    text = ast.unparse(holder.func if isinstance(holder, ast.Call) else holder)
+                    return Registration(text, path, unit.span(holder), path)
+    return None
+
+
+def _subscripted(node: ast.Assign) -> list[ast.expr]:
+    return [target for target in node.targets if isinstance(target, ast.Subscript)]
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    """What a call may keep: its arguments, and the values of a table among them."""
+    found: list[ast.expr] = []
+    for argument in call.args:
+        found.extend(argument.values if isinstance(argument, ast.Dict) else [argument])
+    return found
+
+
+def _last(node: ast.expr) -> str | None:
+    return last_name(node) if isinstance(node, (ast.Name, ast.Attribute)) else None
+
+
+def _is_kept_in(scopes: FileScopes, holder: ast.expr, top: Scope) -> bool:
+    """Does ``TABLE[key] = f``, ``TABLE.update({…})``, ``LIST.append(f)``, ``signal.connect(f)`` or ``register(f)`` keep
+    what it is given?"""
+    resolver, module = scopes.resolver, scopes.module
+    if isinstance(holder, ast.Subscript):
+        return _is_container(resolver, scopes.resolve(holder.value, top), _TABLES)
+    assert isinstance(holder, ast.Call)
+    parts = _parts(holder.func)
+    if parts is None:
+        return False
+    if len(parts) > 1 and isinstance(holder.func, ast.Attribute):
+        kinds = _FILLING.get(parts[-1])
+        if kinds is not None and _is_container(resolver, scopes.resolve(holder.func.value, top), kinds):
+            return True
+        if parts[-1] == "connect" and _connects(resolver, module, parts):
+            return True
+    return len(holder.args) == 1 and _kept_by(resolver, module, parts, is_called=False) is not None
+
+
+def _parts(node: ast.expr) -> tuple[str, ...] | None:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
+
+
+def _is_container(resolver: Resolver, found: object, kinds: tuple[str, ...]) -> bool:
+    """Is this a variable that holds a table, a list or a set of Python's own?"""
+    if not isinstance(found, ValueEntity) or not found.module.workspace:
+        return False
+    value = found.declaration.value
+    if isinstance(value, model.DictTerm):
+        return "dict" in kinds
+    if isinstance(value, model.SequenceTerm):
+        return "list" in kinds
+    return (
+        isinstance(value, model.CallTerm)
+        and isinstance(value.func, model.Ref)
+        and value.func.parts[-1] in kinds
+        and not isinstance(resolver.ref(found.module, value.func.parts), (FunctionEntity, ClassEntity))
+    )
+
+
+def _connects(resolver: Resolver, module: Module, parts: tuple[str, ...]) -> bool:
+    """``signal.connect`` of blinker, Django or Celery; ``receiver(signal)`` of Django."""
+    if len(parts) < 2 or parts[-1] not in ("connect", "connect_via"):
+        found = resolver.ref(module, parts)
+        return isinstance(found, External) and found.root == "django" and found.name == "receiver"
+    found = resolver.ref(module, parts[:-1])
+    if isinstance(found, ValueEntity):
+        value = found.declaration.value
+        if not isinstance(value, model.CallTerm) or not isinstance(value.func, model.Ref):
+            return False
+        found = resolver.ref(found.module, value.func.parts)
+    root = found.root if isinstance(found, External) else ""
+    if isinstance(found, (FunctionEntity, ClassEntity, ValueEntity)) and not found.module.workspace:
+        root = found.module.name.partition(".")[0]
+    return root in _SIGNALLING
+
+
+def _kept_by(
+    resolver: Resolver, module: Module, parts: tuple[str, ...], *, is_called: bool
+) -> tuple[Path, Span] | None:
+    """Where a function of the workspace keeps what it is given."""
+    decorator = _decorator(resolver, module, parts)
+    if decorator is None:
+        return None
+    for unit in resolver.workspace.parsed(decorator.path).units:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.FunctionDef) and unit.name_span(node) == decorator.span:
+                kept = _keeps(node, decorator.owner is not None, is_called)
+                if kept is not None:
+                    return decorator.path, unit.span(kept)
+    return None
+
+
+def _decorator(resolver: Resolver, module: Module, parts: tuple[str, ...]) -> FunctionEntity | None:
     """``register``, or ``registry.register`` where ``registry`` is an object of a class of the workspace."""
-    found = resolver.ref(function.module, made.parts)
-    if not isinstance(found, FunctionEntity) and len(made.parts) > 1:
-        holder = resolver.ref(function.module, made.parts[:-1])
+    found = resolver.ref(module, parts)
+    if not isinstance(found, FunctionEntity) and len(parts) > 1:
+        holder = resolver.ref(module, parts[:-1])
         cls = objects.class_of(resolver, holder) if isinstance(holder, ValueEntity) else None
-        found = resolver.class_attribute(cls, made.parts[-1]) if cls is not None else found
+        found = resolver.class_attribute(cls, parts[-1]) if cls is not None else found
     if not isinstance(found, FunctionEntity) or not found.module.workspace or found.declaration.decorators:
         return None
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from understudy.index.module import Module
@@ -78,7 +78,8 @@ def _from_outside(
         return True
     modules = _modules(resolver, importer)
     for unit in parsed.units:
-        for node in ast.walk(unit.node):
+        # What stands outside functions has run when the module is there.
+        for node in _later(unit.node) if is_loaded else ast.walk(unit.node):
             if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load):
                 tail = node.value.attr if isinstance(node.value, ast.Attribute) else None
                 tail = node.value.id if isinstance(node.value, ast.Name) else tail
@@ -97,6 +98,15 @@ def _from_outside(
                     ):
                         return True
     return False
+
+
+def _later(node: ast.stmt) -> Iterator[ast.AST]:
+    """The functions of a statement, and all that is in their bodies."""
+    for function in ast.walk(node):
+        if isinstance(function, _FUNCTIONS):
+            yield function
+            for statement in [function.body] if isinstance(function, ast.Lambda) else function.body:
+                yield from ast.walk(statement)
 
 
 def _modules(resolver: Resolver, importer: Module) -> frozenset[str]:

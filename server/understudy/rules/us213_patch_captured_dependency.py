@@ -105,7 +105,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
         if route is not None:
             return _Kept(
                 "for this request",
-                f"the route `{route.path}`",
+                f"the route `{route.written}`",
                 "patch what the route calls, or call the function itself",
                 Related(original.path, original.span, "made a route here, when the module is imported"),
                 original.path,
@@ -115,13 +115,12 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
         return None
     found = registered(context.resolver, original)
     if found is not None:
-        decorator, path_of, span = found
         return _Kept(
             "here, for no code looks the name up",
-            f"`@{'.'.join(decorator.parts)}`",
+            f"`{found.text}`",
             "replace what it is kept in",
-            Related(path_of, span, "kept here, when the module is imported"),
-            original.path,
+            Related(found.path, found.span, "kept here, when the module is imported"),
+            found.importer,
         )
     return None
 

@@ -112,6 +112,8 @@ class Route:
     verb: str
     path: str
     """With parameters as Starlette writes them: ``/orders/{number:int}``."""
+    written: str
+    """The same as the code has it."""
     function: FunctionEntity
     is_plain: bool
     """No other decorator may run instead of the function."""
@@ -315,16 +317,12 @@ def _routes(module: Module, row: int, declaration: model.Function) -> Iterator[R
             continue
         if verb in _VERBS or verb in ("websocket", "route"):
             others -= 1
-        if verb in _VERBS or verb == "websocket":
-            written.append((tuple(owner), verb, _CONVERTER.sub(_converted, path.value)))
-        elif verb == "route":
-            written.extend(
-                (tuple(owner), method, _CONVERTER.sub(_converted, path.value))
-                for method in _methods(decorator)
-            )
+            methods = _methods(decorator) if verb == "route" else [verb]
+            written.extend((tuple(owner), method, path.value) for method in methods)
     entity = FunctionEntity(module, declaration, row, declaration.name)
-    for owner_parts, verb, path_text in written:
-        yield Route(module, owner_parts, verb, path_text, entity, is_plain=not others)
+    for parts, verb, text in written:
+        template = _CONVERTER.sub(_converted, text)
+        yield Route(module, parts, verb, template, text, entity, is_plain=not others)
 
 
 def _methods(decorator: model.CallTerm) -> list[str]:
