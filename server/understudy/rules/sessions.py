@@ -1,12 +1,14 @@
-"""Whether what a test calls a session is one, and no double."""
+"""What tests add to sessions, and whether what they call a session is one, and no double."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
-from understudy.infer.scopes import Scope, Site
+from understudy.infer.scopes import FunctionNode, Scope, Site
 from understudy.orm.lineage import made_by
 from understudy.rules.base import Context
 
@@ -19,6 +21,37 @@ _DOUBLE = re.compile(
 )
 _SESSION_CLASSES = frozenset({"Session", "AsyncSession", "scoped_session"})
 _DEPTH = 5
+
+
+@dataclass(frozen=True)
+class Added:
+    """``session.add(item)`` or ``session.add_all([item, …])`` in a function."""
+
+    site: Site
+    call: ast.Call
+    function: FunctionNode
+    session: ast.expr
+    items: tuple[ast.expr, ...]
+
+
+def added(context: Context) -> Iterator[Added]:
+    """Each call in a function of the file that may add objects to a session."""
+    if ".add" not in context.source:
+        return
+    for site in context.scopes.calls:
+        call, function = site.node, site.scope.function
+        assert isinstance(call, ast.Call)
+        if (
+            function is None
+            or not isinstance(call.func, ast.Attribute)
+            or len(call.args) != 1
+            or call.keywords
+        ):
+            continue
+        if call.func.attr in ("add", "add_all"):
+            given = call.args[0]
+            items = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
+            yield Added(site, call, function, call.func.value, tuple(items))
 
 
 def is_real_session(context: Context, site: Site, node: ast.expr) -> bool:

@@ -17,7 +17,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import keywords
 from understudy.rules.patch_calls import replaced_around
-from understudy.rules.sessions import is_real_session
+from understudy.rules.sessions import Added, added, is_real_session
 from understudy.rules.statements import bound_once, model_of
 
 _FILLED = re.compile(
@@ -46,22 +46,16 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     if context.workspace.files_with(_FILLED):
         return
-    for site in context.scopes.calls:
-        call = site.node
-        assert isinstance(call, ast.Call)
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("add", "add_all"):
+    for each in added(context):
+        site, function = each.site, each.function
+        if not is_real_session(context, site, each.session):
             continue
-        function = site.scope.function
-        if function is None or len(call.args) != 1 or not is_real_session(context, site, call.func.value):
-            continue
-        if any(expected(site, name) for name in _ERRORS) or not _stored(function, call):
+        if any(expected(site, name) for name in _ERRORS) or not _stored(function, each):
             continue
         if _expects_failure(function) or excused(context):
             continue
-        added = call.args[0]
-        items = added.elts if isinstance(added, (ast.List, ast.Tuple)) else [added]
-        for item in items:
-            yield from _instance(rule, context, site, function, call, item)
+        for item in each.items:
+            yield from _instance(rule, context, site, function, each.call, item)
 
 
 def _instance(
@@ -125,16 +119,15 @@ def _polymorphic(model: Model, column: Column) -> bool:
     return False
 
 
-def _stored(function: FunctionNode, add: ast.Call) -> bool:
+def _stored(function: FunctionNode, each: Added) -> bool:
     """Is the same session flushed or committed afterwards?"""
-    assert isinstance(add.func, ast.Attribute)
-    session = ast.unparse(add.func.value)
+    session = ast.unparse(each.session)
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("flush", "commit")
         and ast.unparse(node.func.value) == session
-        and node.lineno > add.lineno
+        and node.lineno > each.call.lineno
         for node in ast.walk(function)
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
+from understudy.fixes import imports
 from understudy.infer.entities import ClassEntity, External, ValueEntity
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.orm.factories import Factories, Factory
@@ -16,6 +18,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.instances import made_by_call
 from understudy.rules.patch_calls import replaced_around
+from understudy.rules.sessions import added
 from understudy.rules.statements import bound_once
 
 _ELSEWHERE = re.compile(rb"\b_meta\b|\bsqlalchemy_session\s*\]|\bset_factory_session|\bmake_transient")
@@ -27,42 +30,46 @@ _SESSIONS = frozenset({"sqlalchemy.orm.Session", "sqlalchemy.orm.session.Session
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.is_test or ".add" not in context.source or "actory" not in context.source:
+    if not context.is_test or "actory" not in context.source:
         return
-    for site in context.scopes.calls:
-        call = site.node
-        assert isinstance(call, ast.Call)
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("add", "add_all"):
+    for each in added(context):
+        site, call = each.site, each.call
+        session = made_by_call(context, site, each.session, _new_session, entered=True)
+        if session is None or _releases(each.function):
             continue
-        function = site.scope.function
-        if function is None or len(call.args) != 1 or call.keywords:
+        if expected(site, "InvalidRequestError", "SQLAlchemyError"):
             continue
-        session = made_by_call(context, site, call.func.value, _new_session, entered=True)
-        if session is None or _releases(function) or expected(site, "InvalidRequestError", "SQLAlchemyError"):
-            continue
-        added = call.args[0]
-        for item in added.elts if isinstance(added, (ast.List, ast.Tuple)) else [added]:
+        for item in each.items:
             made = bound_once(site.scope, item.id) if isinstance(item, ast.Name) else item
             found = _stored(context, site, made) if isinstance(made, ast.Call) else None
             if found is None or excused(context) or context.workspace.files_with(_ELSEWHERE):
                 continue
             assert isinstance(made, ast.Call)
             if not replaced_around(context, site, {found[0].entity.name, found[0].target.name}):
-                yield _finding(rule, context, site, call, made, *found)
+                yield _finding(rule, context, site, call, made, session, *found)
                 break
 
 
-def _new_session(context: Context, site: Site, call: ast.Call) -> ast.Call | None:
+class _Made(NamedTuple):
+    """Where a session is made."""
+
+    context: Context
+    site: Site
+    call: ast.Call
+
+
+def _new_session(context: Context, site: Site, call: ast.Call) -> _Made | None:
     """The call, when it makes a session that nothing else has: no registry such as ``scoped_session``."""
+    made = _Made(context, site, call)
     found = context.scopes.resolve(call.func, site.scope)
     if isinstance(found, External) and found.dotted in _SESSIONS:
-        return call
+        return made
     if isinstance(found, ValueEntity) and made_by(found, "sessionmaker"):
-        return call
+        return made
     if isinstance(call.func, ast.Call):
         maker = context.scopes.resolve(call.func.func, site.scope)
         if isinstance(maker, External) and maker.root == "sqlalchemy" and maker.name == "sessionmaker":
-            return call
+            return made
     return None
 
 
@@ -109,12 +116,28 @@ def _releases(function: FunctionNode) -> bool:
     )
 
 
+def _shared(used: _Made, session: ValueEntity) -> Fix | None:
+    """Make no session of one's own: take the one that the factory has."""
+    if not made_by(session, "scoped_session"):
+        return None
+    context, name = used.context, session.declaration.target
+    spelled = imports.Spelling(name, ())
+    if context.path != session.path:
+        found = imports.from_module(context.parsed, session.module.name, name)
+        if found is None:
+            return None
+        spelled = found
+    change = Edit(context.path, used.site.unit.span(used.call), f"{spelled.text}()")
+    return Fix(f"Use the factory's session, `{name}()`", Applicability.UNSAFE, (*spelled.edits, change))
+
+
 def _finding(
     rule: Rule,
     context: Context,
     site: Site,
     add: ast.Call,
     made: ast.Call,
+    used: _Made,
     factory: Factory,
     session: ValueEntity,
 ) -> Finding:
@@ -129,6 +152,11 @@ def _finding(
         method = made.func.attr.replace("create", "build")
         built = Edit(context.path, unit.span(made.func), f"{unit.source(made.func.value)}.{method}")
         fixes = (Fix(f"Make it with `{name}.{method}`", Applicability.UNSAFE, (built,)),)
+    shared = _shared(used, session)
+    if shared is not None:
+        # Nobody but this test has a session that it makes itself; that of a fixture is for others, too.
+        own = used.site.scope.function is site.scope.function
+        fixes = (shared, *fixes) if own else (*fixes, shared)
     return rule.finding(
         context.path,
         unit.span(add.func),
