@@ -8,7 +8,7 @@ from understudy.binding.names import LoadedNames
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.module import Module
-from understudy.infer.entities import ModuleEntity
+from understudy.infer.entities import ClassEntity, ModuleEntity, ValueEntity
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
@@ -49,11 +49,16 @@ def _named(context: Context, call: PatchCall) -> ModuleEntity | None:
 
 
 def _module(context: Context, call: PatchCall) -> ModuleEntity | None:
-    """The module in the path: its longest part that is one."""
+    """The module in the path, its longest part that is one, where what is patched is its own: what it has imported
+    is an object of another module, which may have one name only."""
     for count in range(len(call.names) - 1, 0, -1):
         name = ".".join(call.names[:count])
         file = context.workspace.find(name, context.path)
         if file is not None and file.workspace and file.kind is Kind.SOURCE and file.name == name:
+            if len(call.names) - count > 1:
+                holder = context.resolver.file_attribute(file, call.names[count], context.module)
+                if not isinstance(holder, (ClassEntity, ValueEntity)) or holder.path != file.path:
+                    return None
             return ModuleEntity(file)
     return None
 
