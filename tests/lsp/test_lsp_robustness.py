@@ -80,6 +80,40 @@ async def test_a_loop_of_symbolic_links(
     await client.codes((root / "test_a.py").as_uri(), ["US101"])
 
 
+_WITH_A_DISK_THAT_HANGS = """
+import builtins, io, os, sys, threading
+
+def hanging(function):
+    def asked(path, *arguments, **options):
+        if not isinstance(path, int) and (os.fspath(path) + "/").startswith(FOLDER):
+            threading.Event().wait()
+        return function(path, *arguments, **options)
+    return asked
+
+FOLDER = sys.argv.pop(1)
+os.stat, os.scandir, io.open = hanging(os.stat), hanging(os.scandir), hanging(io.open)
+from understudy.cli import main
+sys.exit(main(["server"]))
+"""
+
+
+@pytest.mark.parametrize("hanging", ["remote", "remote/thing.py"])
+async def test_a_network_path_that_never_answers(
+    project: Make, minimal: types.ClientCapabilities, hanging: str
+) -> None:
+    test = "from remote import thing\n" + BAD
+    root = project({"test_a.py": test, "remote/__init__.py": "", "remote/thing.py": "", "test_b.py": BAD})
+    command = (sys.executable, "-c", _WITH_A_DISK_THAT_HANGS, f"{root / hanging}/")
+    async with started(*command) as client:
+        await client.begin(minimal, root, options={"diagnosticMode": "workspace"})
+        uri = client.open(root / "test_a.py")
+        assert codes(await client.found(uri)) == ["US101"]
+        client.edit(uri, test + "\n")
+        assert codes(await client.found(uri)) == ["US101"]
+        await client.codes((root / "test_b.py").as_uri(), ["US101"])
+    assert said(client) == [f"Understudy: {root / 'remote'} does not answer and is left alone from now on"]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 async def test_what_never_ends_is_not_read(
     client: Client, project: Make, minimal: types.ClientCapabilities

@@ -19,6 +19,7 @@ from understudy.index.literals import needed
 from understudy.index.module import Module
 from understudy.project.environment import Environment
 from understudy.project.modules import Asked, Kind, ModuleFile, ModuleFinder
+from understudy.source.disk import looking
 from understudy.source.parse import Parsed, parse
 from understudy.source.text import SourceError, Text, read
 
@@ -295,7 +296,11 @@ class Workspace:
         if matches is None:
             overlay = self._overlays.get(path)
             try:
-                raw = overlay.content.encode("utf-8", "replace") if overlay is not None else path.read_bytes()
+                if overlay is not None:
+                    raw = overlay.content.encode("utf-8", "replace")
+                else:
+                    with looking(path):
+                        raw = path.read_bytes()
             except OSError:
                 raw = b""
             matches = known[path] = self._may_match(pattern, raw) and pattern.search(raw) is not None

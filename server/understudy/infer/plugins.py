@@ -12,6 +12,7 @@ from pathlib import Path
 
 from understudy.index.workspace import Workspace
 from understudy.project.modules import Kind
+from understudy.source import disk
 
 _DEPENDENCY_FILES = (
     "pyproject.toml",
@@ -174,17 +175,22 @@ def _entry_points(info: Path) -> list[str]:
 
 def settings_files(root: Path) -> list[Path]:
     """Of the root, of the folder above it, and of the folders in it: ``backend/requirements.txt``."""
-    try:
-        inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:
-        inside = []
+    inside = [
+        root / name
+        for name, is_folder in sorted(disk.entries(root).items())
+        if is_folder and not name.startswith(".")
+    ]
     found: list[Path] = []
     for folder in (root, *inside):
         found.extend(folder / name for name in _DEPENDENCY_FILES)
-        found.extend(sorted(folder.glob("*requirements*.txt")))
-    found.extend(sorted((root / "requirements").glob("*.txt")))
+        found.extend(folder / name for name in _texts(folder) if "requirements" in name)
+    found.extend(root / "requirements" / name for name in _texts(root / "requirements"))
     found.extend(folder / name for folder in list(root.parents)[:1] for name in _DEPENDENCY_FILES)
     return list(dict.fromkeys(found))
+
+
+def _texts(folder: Path) -> list[str]:
+    return sorted(name for name in disk.entries(folder) if name.endswith(".txt"))
 
 
 def _files(package: Path) -> list[Path]:
@@ -201,6 +207,7 @@ def _cached(path: Path, stamp: int) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return _cached(path, path.stat().st_mtime_ns)
+        with disk.looking(path):
+            return _cached(path, path.stat().st_mtime_ns)
     except OSError:
         return ""

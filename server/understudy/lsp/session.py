@@ -21,6 +21,7 @@ from understudy.lsp.diagnostics import diagnostics, result_id
 from understudy.lsp.documents import Document, Documents, path_of
 from understudy.lsp.exchange import Change, Progress, Question, Report, Settings, Withdrawn
 from understudy.project.names import SETTINGS_FILES
+from understudy.source import disk
 
 if TYPE_CHECKING:
     from understudy.lsp.projects import OpenProject
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 _CONFIGURATION_DEADLINE = 2.0
 """Seconds to wait for the client's settings before analysing without them."""
 _REPORT_DEADLINE = 10.0
+_HUNG = 5.0
+"""Seconds that a file or folder may take."""
 _REFRESH_AFTER = 0.15
 """Seconds until a client that pulls is told to ask again, if it has not by then."""
 _MODE: Final = "diagnosticMode"
@@ -91,6 +94,7 @@ class Session:
         self._unheard = Change()
         """What happened before the worker was started."""
         self._stopped = False
+        self._is_watched = False
 
     # --- lifecycle
 
@@ -161,12 +165,46 @@ class Session:
         unheard.settings = None
         self._worker.tell(lambda change: _hand_over(unheard, change))
         self._worker.start()
+        self._watch()
 
     def _tell(self, note: Callable[[Change], None]) -> None:
         if self._worker is not None:
             self._worker.tell(note)
+            self._watch()
         else:
             note(self._unheard)
+
+    # --- disks that do not answer
+
+    def _watch(self) -> None:
+        """Look, in a while, whether the worker waits for a disk. Not when there is nothing to do."""
+        if not self._is_watched:
+            self._is_watched = True
+            asyncio.get_running_loop().call_later(1.0, self._look_after)
+
+    def _look_after(self) -> None:
+        self._is_watched = False
+        if self._worker is None or self._stopped:
+            return
+        path = self._worker.hung(_HUNG)
+        if path is not None:
+            self._go_on_without(path)
+        elif self._worker.is_busy:
+            self._watch()
+
+    def _go_on_without(self, path: str) -> None:
+        """With another thread, since nothing can call back the one that waits. Its folder is left alone, too: each of
+        the files there would cost as long again."""
+        parent = Path(path).parent
+        avoided = str(parent) if path.endswith(".py") and parent not in self._folders else path
+        disk.avoid(avoided)
+        if self._worker is not None:
+            self._worker.give_up()
+        self._worker, self._unheard = None, Change()
+        for document in self.documents:
+            self._changed(document)
+        self._start()
+        self._show_problems([f"{avoided} does not answer and is left alone from now on"])
 
     # --- documents
 

@@ -12,7 +12,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import InvalidStateError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -31,6 +32,7 @@ from understudy.lsp.moving import moved_finding
 from understudy.lsp.projects import Done, OpenProject, Projects
 from understudy.lsp.second_tier import SecondTier
 from understudy.rules import registry
+from understudy.source import disk
 from understudy.source.text import SourceError, Text
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ class Worker(threading.Thread):
         self._questions: deque[Question] = deque()
         self._activity: _Activity | None = None
         self._stopped = False
+        self._resting = False
+        """Waiting for news, with nothing else to do."""
 
         # Below: this thread's own.
         self._settings = settings
@@ -133,6 +137,29 @@ class Worker(threading.Thread):
             if self._activity is not None and self._activity.background:
                 self._activity.overtaken = True
 
+    def hung(self, seconds: float) -> str | None:
+        """The path that the thread has been waiting for, for longer than this."""
+        look = disk.waited_for(self.ident) if self.ident is not None else None
+        return look[0] if look is not None and monotonic() - look[1] > seconds else None
+
+    @property
+    def is_busy(self) -> bool:
+        """Is there anything that it works on, or has to?"""
+        with self._news:
+            return not self._resting
+
+    def give_up(self) -> None:
+        """Stop, although the thread may never hear of it. Whoever asked it something is told to ask again."""
+        with self._news:
+            asked = [*self._questions]
+            if self._activity is not None and self._activity.question is not None:
+                asked.append(self._activity.question)
+            self._questions.clear()
+        for question in asked:
+            with suppress(InvalidStateError):
+                question.answer.set_exception(Withdrawn())
+        self.stop()
+
     def stop(self) -> None:
         with self._news:
             self._stopped = True
@@ -187,6 +214,7 @@ class Worker(threading.Thread):
     def _next_change(self) -> Change | None:
         """What happened meanwhile. Waits when there is nothing to do; None to end."""
         with self._news:
+            self._resting = False
             while not self._stopped and not self._change and not self._urgent and not self._questions:
                 if not any(opened.waiting for opened in self._projects):
                     if self._unnamed or self._in_background() is not None:
@@ -217,7 +245,9 @@ class Worker(threading.Thread):
         if self._garbage.waits and not self._news.wait(QUIET):
             self._garbage.collect()
         elif not self._garbage.waits:
+            self._resting = True
             self._news.wait()
+            self._resting = False
 
     def _pick(self) -> Path | None:
         if self._urgent:

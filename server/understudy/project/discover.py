@@ -12,6 +12,7 @@ from typing import Final
 import pathspec
 
 from understudy.project.config import Config
+from understudy.source.disk import looking
 
 SKIPPED_FOLDERS: Final = frozenset(
     {
@@ -160,12 +161,13 @@ class _Walk:
         linked: list[tuple[str, list[_Patterns]]],
     ) -> None:
         try:
-            status = os.stat(folder)
+            with looking(folder):
+                status = os.stat(folder)
             identity = (status.st_dev, status.st_ino)
             if identity in self._visited:
                 return
             self._visited.add(identity)
-            with os.scandir(folder) as iterator:
+            with looking(folder), os.scandir(folder) as iterator:
                 entries = sorted(iterator, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             self.problems.append(f"{folder}: cannot be read: {(error.strerror or str(error)).lower()}")
@@ -176,14 +178,15 @@ class _Walk:
         for entry in entries:
             name = entry.name
             try:
-                is_folder = entry.is_dir()
-                if not is_folder and not (name.endswith(".py") and entry.is_file()):
+                # A link may lead to another disk.
+                with looking(entry.path):
+                    is_folder = entry.is_dir()
+                    is_file = not is_folder and name.endswith(".py") and entry.is_file()
+                if not is_folder and not is_file:
                     continue
             except OSError:
                 continue  # a link that leads in a circle
-            if is_folder and (
-                name in SKIPPED_FOLDERS or os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
-            ):
+            if is_folder and (name in SKIPPED_FOLDERS or _is_environment(entry.path)):
                 continue
             if exclude is not None and exclude.ignores(entry.path, is_folder):
                 continue
@@ -195,6 +198,14 @@ class _Walk:
                 self._linked_files.append(entry.path)
             else:
                 self._files[entry.path] = None
+
+
+def _is_environment(folder: str) -> bool:
+    try:
+        with looking(folder):
+            return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
+    except OSError:
+        return False
 
 
 def _ignored(patterns: list[_Patterns], path: str, is_folder: bool) -> bool:

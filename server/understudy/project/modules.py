@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from understudy.project.environment import Environment
+from understudy.source.disk import looking
 
 _COMPILED = (".so", ".pyd")
 
@@ -87,7 +88,7 @@ class Listing:
         if found is None:
             found = {}
             try:
-                with os.scandir(key) as entries:
+                with looking(key), os.scandir(key) as entries:
                     for entry in entries:
                         # What Python and tools leave behind comes and goes.
                         if entry.name != "__pycache__" and not entry.name.startswith("."):

@@ -16,6 +16,7 @@ from itertools import accumulate, count
 from operator import add
 from pathlib import Path
 
+from understudy.source.disk import looking
 from understudy.source.span import Span
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -209,9 +210,10 @@ def read(path: Path) -> Text:
     :raises SourceError: unreadable or not decodable.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise SourceError("cannot be read: not a regular file")
-        raw = path.read_bytes()
+        with looking(path):
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise SourceError("cannot be read: not a regular file")
+            raw = path.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     return decode(raw)
