@@ -88,6 +88,16 @@ def metadata_of_owner(models: Models, owner: Lookup) -> MetaDataSpec | None:
     return None
 
 
+def mapped_metadata(models: Models) -> frozenset[MetadataKey]:
+    """Every ``MetaData`` that a model is in."""
+
+    def make() -> frozenset[MetadataKey]:
+        mapped = (found for registry in models.registries.values() for found in registry.models)
+        return frozenset(spec.key for found in mapped if (spec := metadata_of(models, found)) is not None)
+
+    return models.workspace.derived("orm.mapped_metadata", make)
+
+
 def _of_flask(models: Models, owner: ValueEntity, bind: model.Term | None) -> MetaDataSpec | None:
     """The ``MetaData`` of a ``db = SQLAlchemy(…)``: that of its ``model_class`` where it has one."""
     key = (owner.path, f"{owner.declaration.target}.Model")

@@ -11,7 +11,7 @@ from understudy.facts.model import Const
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.orm.columns import columns
-from understudy.orm.metadata import MetaDataSpec, metadata_of, metadata_of_table
+from understudy.orm.metadata import MetaDataSpec, mapped_metadata, metadata_of, metadata_of_table
 from understudy.orm.models import Model, Models
 from understudy.orm.rebuild import TableSpec, resolves
 from understudy.orm.schema import Schema
@@ -58,14 +58,10 @@ def _of_table(rule: Rule, context: Context, table: CoreTable) -> Iterator[Findin
 
 def _is_made(context: Context, table: CoreTable) -> bool:
     """Will somebody ask where the foreign keys lead: is a model of the same metadata, or are its tables made?"""
-    models = context.models
-    metadata = metadata_of_table(models, table)
-    if metadata is None:
-        return False
-    mapped = (found for registry in models.registries.values() for found in registry.models)
-    if any((spec := metadata_of(models, found)) is not None and spec.key == metadata.key for found in mapped):
-        return True
-    return metadata.key in created(context)
+    metadata = metadata_of_table(context.models, table)
+    return metadata is not None and (
+        metadata.key in mapped_metadata(context.models) or metadata.key in created(context)
+    )
 
 
 def _checked(

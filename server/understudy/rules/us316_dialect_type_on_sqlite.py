@@ -42,13 +42,16 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "Column" not in context.source and "mapped_column" not in context.source:
         return
     seen: set[Span] = set()
+    made: dict[int, Creation | None] = {}
     for typed in _written(context):
         found = _type(context, typed)
         if found is None or typed.span in seen:
             continue
         if context.workspace.files_with(_TAUGHT):
             return
-        creation = _creation(context, typed)
+        if id(typed.owner) not in made:
+            made[id(typed.owner)] = _creation(context, typed)
+        creation = made[id(typed.owner)]
         if creation is not None:
             seen.add(typed.span)
             yield _finding(rule, context, typed, creation, *found)
@@ -128,15 +131,20 @@ def _creation(context: Context, typed: _Typed) -> Creation | None:
     metadata = metadata_of(models, owner) if isinstance(owner, Model) else metadata_of_table(models, owner)
     if metadata is None:
         return None
-    graph = ImportGraph(context.resolver)
     for creation in creations(context):
         if creation.metadata != metadata.key or not creation.engine.is_sqlite:
             continue
         if expected(creation.site, "CompileError", "SQLAlchemyError") or excused(creation.context):
             continue
-        if typed.path in graph.closure([creation.context.path]):
+        if typed.path in _loaded(context, creation.context.path):
             return creation
     return None
+
+
+def _loaded(context: Context, start: Path) -> frozenset[object]:
+    """What importing a file of tests loads."""
+    graph = ImportGraph(context.resolver)
+    return context.workspace.derived(f"loaded by {start}", lambda: frozenset(graph.closure([start])))
 
 
 def _finding(
