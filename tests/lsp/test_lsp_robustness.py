@@ -14,7 +14,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from lsp_client import BAD, COMMAND, ENVIRONMENT, Client, Wire, codes, make_client
+from lsp_client import (
+    BAD,
+    COMMAND,
+    ENVIRONMENT,
+    SERVICE,
+    TEST,
+    Client,
+    Wire,
+    codes,
+    make_client,
+)
 from lsprotocol import types
 from test_lsp_lifecycle import INITIALIZE
 
@@ -263,22 +273,48 @@ async def test_documents_that_are_no_files(
 async def test_a_thousand_files_change_at_once(
     client: Client, project: Make, minimal: types.ClientCapabilities
 ) -> None:
-    root = project({"test_a.py": BAD, "service.py": "x = 1\n"})
-    await client.begin(minimal, root)
+    """As a checkout of another branch does it: files come, change and go, and what is open rests on some of them."""
+    names = [f"module_{number}.py" for number in range(400)]
+    root = project({"test_a.py": TEST, "service.py": SERVICE, **dict.fromkeys(names, "x = 1\n")})
+    await client.begin(minimal, root, options={"diagnosticMode": "workspace"})
     uri = client.open(root / "test_a.py")
-    await client.found(uri)
-    for number in range(1000):
-        (root / f"module_{number}.py").write_text("x = 1\n")
-    client.workspace_did_change_watched_files(
-        types.DidChangeWatchedFilesParams(
-            [
-                types.FileEvent((root / f"module_{number}.py").as_uri(), types.FileChangeType.Created)
-                for number in range(1000)
-            ]
-        )
-    )
-    client.edit(uri, BAD + "\n")
-    assert codes(await client.found(uri)) == ["US101"]
+    assert codes(await client.found(uri)) == ["US108"]
+    (root / "service.py").write_text(SERVICE.replace("    await session", "    session"))
+    events = [types.FileEvent((root / "service.py").as_uri(), types.FileChangeType.Changed)]
+    for number, name in enumerate(names):
+        if number % 2:
+            (root / name).unlink()
+            events.append(types.FileEvent((root / name).as_uri(), types.FileChangeType.Deleted))
+        else:
+            (root / name).write_text("x = 2\n")
+            events.append(types.FileEvent((root / name).as_uri(), types.FileChangeType.Changed))
+    for number in range(600):
+        content = BAD if number == 300 else "x = 1\n"
+        (root / f"test_new_{number}.py").write_text(content)
+        new = (root / f"test_new_{number}.py").as_uri()
+        events.append(types.FileEvent(new, types.FileChangeType.Created))
+    client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams(events))
+    await client.codes(uri, [])
+    await client.codes((root / "test_new_300.py").as_uri(), ["US101"])
+
+
+async def test_a_file_is_renamed_in_the_editor(
+    client: Client, project: Make, vscode: types.ClientCapabilities
+) -> None:
+    root = project({"test_a.py": TEST, "old.py": SERVICE})
+    assert vscode.workspace is not None
+    assert vscode.text_document is not None
+    vscode.workspace.configuration, vscode.text_document.diagnostic = False, None
+    announced = await client.begin(vscode, root)
+    assert announced.capabilities.workspace is not None
+    assert announced.capabilities.workspace.file_operations is not None
+    assert announced.capabilities.workspace.file_operations.did_rename is not None
+    uri = client.open(root / "test_a.py")
+    assert codes(await client.found(uri)) == []
+    (root / "old.py").rename(root / "service.py")
+    rename = types.FileRename((root / "old.py").as_uri(), (root / "service.py").as_uri())
+    client.workspace_did_rename_files(types.RenameFilesParams([rename]))
+    await client.codes(uri, ["US108"])
 
 
 async def test_the_commands(wire: Wire) -> None:

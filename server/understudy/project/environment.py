@@ -29,13 +29,12 @@ class Environment:
 
 
 def find(root: Path, configured: str | None, virtual_env: str | None) -> Environment:
-    """The project's environment: the configured interpreter, an active or local virtual environment, else
-    the interpreter that runs Understudy."""
+    """The project's environment: that of the configured interpreter (the editor's selected one, where it has no
+    other), the active virtual environment, one in the project, else the interpreter that runs Understudy."""
     if configured:
         return of(root / Path(configured).expanduser()) or own()
-    candidates = [(root / name, name) for name in _VENV_NAMES]
-    if virtual_env:
-        candidates.append((Path(virtual_env), "VIRTUAL_ENV"))
+    candidates = [(Path(virtual_env), "VIRTUAL_ENV")] if virtual_env else []
+    candidates += [(root / name, name) for name in _VENV_NAMES]
     for path, origin in candidates:
         found = of(path, origin)
         if found is not None:
