@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.kept_facts import KeptFacts
@@ -21,9 +22,11 @@ from understudy.project.config import Config, load_pytest
 from understudy.project.discover import discover
 from understudy.project.environment import Environment
 from understudy.rules import registry
-from understudy.rules.base import Context
 from understudy.source.suppress import MARKER, UNUSED_CODE, Suppressions, Unused
 from understudy.source.text import SourceError
+
+if TYPE_CHECKING:
+    from understudy.rules.base import Context
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
 
@@ -119,6 +122,9 @@ class Project:
         )
 
     def _analyse(self, path: Path, on_error: Callable[[str, Exception], None] | None) -> Analysis:
+        # A check of files that did not change gets by without the rules, and all that they are made of.
+        from understudy.rules.base import Context
+
         try:
             parsed = self.workspace.parsed(path)
         except SourceError as error:

@@ -22,6 +22,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from understudy import __version__
+from understudy.rules import registry
 
 _T = TypeVar("_T")
 
@@ -102,7 +103,8 @@ class Processes(Workers):
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
         if method == "forkserver":
-            context.set_forkserver_preload(["understudy.jobs"])
+            # What is imported before they part is in memory once.
+            context.set_forkserver_preload(["understudy.jobs", *registry.modules()])
         if os.name == "posix":
             from multiprocessing import resource_tracker
 

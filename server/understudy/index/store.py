@@ -71,16 +71,13 @@ class Store:
     def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """What is kept under the keys; those that are missing, or damaged, are left out."""
         found: dict[str, bytes] = {}
-        nothing: dict[str, bytes] = {}
         for part in _parts(list(dict.fromkeys(keys))):
-            found.update(self._safely(nothing, self._select, "key", part))
+            found.update(self._found("key", part))
         return found
 
     def latest(self, scope: str) -> bytes | None:
         """What was kept last within a scope."""
-        nothing: dict[str, bytes] = {}
-        found = self._safely(nothing, self._select, "scope", [scope], True)
-        return next(iter(found.values()), None)
+        return next(iter(self._found("scope", [scope], latest=True).values()), None)
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Keep them, in place of what there was under their keys."""
@@ -229,7 +226,43 @@ class Store:
 
     # --- the work
 
-    def _select(self, column: str, values: Sequence[str], latest: bool = False) -> dict[str, bytes]:
+    def _found(self, column: str, values: Sequence[str], latest: bool = False) -> dict[str, bytes]:
+        if self._off:
+            return {}
+        if self._engine is None:
+            rows = self._read_at_once(column, values, latest)
+            if rows is not None:
+                return self._unpacked(rows, latest)
+        nothing: dict[str, bytes] = {}
+        return self._safely(nothing, self._select, column, values, latest)
+
+    def _read_at_once(self, column: str, values: Sequence[str], latest: bool) -> list[Any] | None:
+        """What :meth:`_select` reads, from SQLite without SQLAlchemy: to import that takes longer than all the rest
+        of a check of files that did not change. None: ask as usual, which says what is wrong.
+        """
+        prefix = "sqlite:///"
+        if self._url is not None and (not self._url.startswith(prefix) or "?" in self._url):
+            return None
+        file = Path(self._url.removeprefix(prefix)) if self._url is not None else default_file()
+        if not file.is_file():
+            return None
+        import sqlite3
+
+        statement = f"SELECT key, used, data FROM understudy_entries WHERE {column} IN ({_marks(values)})"
+        if latest:
+            statement += " ORDER BY used DESC, key LIMIT 1"
+        try:
+            connection = sqlite3.connect(file, timeout=_BUSY)
+            try:
+                if connection.execute("SELECT version FROM understudy_schema").fetchall() != [(SCHEMA,)]:
+                    return None
+                return connection.execute(statement, values).fetchall()
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return None
+
+    def _select(self, column: str, values: Sequence[str], latest: bool) -> dict[str, bytes]:
         from sqlalchemy import select
 
         def statement(tables: _Tables) -> Executable:
@@ -237,9 +270,12 @@ class Store:
             found = select(c.key, c.used, c.data).where(c[column].in_(values))
             return found.order_by(c.used.desc(), c.key).limit(1) if latest else found
 
+        return self._unpacked(self._run(statement), latest)
+
+    def _unpacked(self, rows: Iterable[Any], latest: bool) -> dict[str, bytes]:
         now = _now()
         found = {}
-        for key, used, data in self._run(statement):
+        for key, used, data in rows:
             try:
                 found[key] = zlib.decompress(data)
             except zlib.error:
@@ -361,6 +397,10 @@ class _transaction:
 def _parts(whole: Sequence[_T]) -> Iterator[Sequence[_T]]:
     for start in range(0, len(whole), _CHUNK):
         yield whole[start : start + _CHUNK]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _now() -> int:

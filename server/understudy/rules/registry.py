@@ -5,25 +5,35 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from understudy import rules as _package
-from understudy.rules.base import Rule
+
+if TYPE_CHECKING:
+    from understudy.rules.base import Rule
 
 
 @cache
 def all_rules() -> dict[str, Rule]:
     """Code to rule, in order of the codes. A module ``us…`` of this package defines one, as ``RULE``."""
     found: dict[str, Rule] = {}
-    for info in sorted(pkgutil.iter_modules(_package.__path__), key=lambda info: info.name):
-        if info.name.startswith("us"):
-            rule = import_module(f"{_package.__name__}.{info.name}").RULE
-            found[rule.code] = rule
+    for module in modules():
+        rule = import_module(module).RULE
+        found[rule.code] = rule
     return found
 
 
+@cache
+def modules() -> tuple[str, ...]:
+    """The full names of their modules, in order of the codes."""
+    found = sorted(info.name for info in pkgutil.iter_modules(_package.__path__))
+    return tuple(f"{_package.__name__}.{name}" for name in found if name.startswith("us"))
+
+
 def names() -> dict[str, str]:
-    """Code to name."""
-    return {code: rule.name for code, rule in all_rules().items()}
+    """Code to name. They are those of the files: no rule is imported for them."""
+    split = (module.rpartition(".")[2].partition("_") for module in modules())
+    return {code.upper(): name.replace("_", "-") for code, _, name in split}
 
 
 def find(code_or_name: str) -> Rule | None:
