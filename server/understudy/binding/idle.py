@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from understudy.binding.names import spoken
 from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
@@ -188,9 +189,12 @@ def consumers(simulation: Simulation, idle: Idle) -> Iterator[str]:
 
 def _consumer(simulation: Simulation, bypass: Bypass) -> str | None:
     if bypass.way in (Way.NAME, Way.MODULE):
-        return f"{bypass.module.name}.{bypass.name}"
+        return f"{spoken(simulation.resolver, simulation.module, bypass.module)}.{bypass.name}"
     source = _imported(simulation, bypass)
-    return f"{source[0].file.name}.{source[1]}" if source is not None else None
+    found = simulation.workspace.load(source[0].file) if source is not None else None
+    if source is None or found is None:
+        return None
+    return f"{spoken(simulation.resolver, simulation.module, found)}.{source[1]}"
 
 
 def _imported(simulation: Simulation, bypass: Bypass) -> tuple[ModuleEntity, str] | None:

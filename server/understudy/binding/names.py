@@ -11,6 +11,17 @@ from understudy.index.module import Module
 from understudy.infer.resolve import Resolver
 
 
+def spoken(resolver: Resolver, start: Module, module: Module) -> str:
+    """The dotted name under which a module is loaded when ``start`` is. Where a folder and its parent may both be on
+    the path, only the imports say which one that is."""
+    possible = resolver.workspace.finder.names_of(module.path, start.path)
+    if len(possible) < 2:
+        return module.name
+    loaded = LoadedNames(resolver).closure(start)
+    found = [name for name in possible if name in loaded]
+    return found[0] if len(found) == 1 else module.name
+
+
 class LoadedNames:
     """What importing some modules loads, by the names that the imports give it."""
 

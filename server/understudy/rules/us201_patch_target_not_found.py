@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from understudy.binding.names import spoken
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
@@ -229,10 +230,12 @@ def _fixes(context: Context, call: PatchCall, found: _Missing) -> list[tuple[Fix
                 return [(fix, advice)]
         moved = definitions(context.workspace, found.name, context.path, context.is_test_path)
         for definition in [d for d in moved if d.module.path != found.owner.file.path][:3]:
-            edits = aim(context, call, definition.dotted)
+            module = spoken(context.resolver, context.module, definition.module)
+            target = f"{module}.{found.name}"
+            edits = aim(context, call, target)
             if edits:
-                fix = Fix(f"Patch `{definition.dotted}`, where it is now", Applicability.UNSAFE, edits)
-                fixes.append((fix, f"it is defined in `{definition.module.name}`"))
+                fix = Fix(f"Patch `{target}`, where it is now", Applicability.UNSAFE, edits)
+                fixes.append((fix, f"it is defined in `{module}`"))
         if len(fixes) > 1:
             fixes = [(fix, "it is defined in other modules") for fix, _ in fixes]
     name = nearest(found.name, _names(context, found))

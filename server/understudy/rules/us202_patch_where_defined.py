@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from understudy.binding.idle import Idle, Reason, consumers
+from understudy.binding.names import spoken
 from understudy.doubles.trace import Way
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
@@ -28,7 +29,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 "pass the double as that argument",
             )
         elif first.way is Way.TABLE:
-            table = f"{first.module.name}.{first.name}"
+            table = f"{spoken(context.resolver, context.module, first.module)}.{first.name}"
             key = _key(context, idle)
             holder = f"an element of `{table}`"
             advice = f"patch `{table}`" if key is None else f'patch that with patch.dict("{table}", …)'

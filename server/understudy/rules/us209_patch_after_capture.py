@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from understudy.binding.idle import Idle, Reason
+from understudy.binding.names import spoken
 from understudy.doubles.trace import Bypass, Way
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.entities import ClassEntity
@@ -24,7 +25,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         elif bypass.way is Way.CLOSURE:
             holder = f"`{bypass.name}`, which the function has from the one around it,"
         else:
-            holder = f"`{bypass.module.name}.{bypass.name}`"
+            holder = f"`{spoken(context.resolver, context.module, bypass.module)}.{bypass.name}`"
         made, place = ("function", "name") if bypass.way is Way.CLOSURE else ("object", "attribute")
         fixes = (_fix(context, idle, call), _made_later(context, idle, call))
         yield rule.finding(

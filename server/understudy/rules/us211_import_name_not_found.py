@@ -7,6 +7,7 @@ import builtins
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from understudy.facts.model import Guard
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -73,6 +74,8 @@ def _lacks(context: Context, node: ast.ImportFrom, alias: ast.alias) -> ModuleEn
     file = source.file
     if file.kind is not Kind.SOURCE or file.path == context.path:
         return None
+    if not node.level and _may_be_a_library(context, file.path, node.module or ""):
+        return None
     if context.resolver.only_for_type_checkers(source, name, context.module):
         return source
     if context.resolver.file_attribute(file, name, context.module) is not Absent.MISSING:
@@ -80,6 +83,21 @@ def _lacks(context: Context, node: ast.ImportFrom, alias: ast.alias) -> ModuleEn
     if file.is_package and _may_be_built(context, source, name):
         return None
     return source
+
+
+def _may_be_a_library(context: Context, path: Path | None, name: str) -> bool:
+    """Is the file imported by a longer name elsewhere, so that the folder it was found in is not on the path?"""
+    if path is None:
+        return False
+    for other in context.workspace.finder.names_of(path, context.path):
+        if other.endswith(f".{name}"):
+            longer = other[: -len(name)] + name.partition(".")[0]
+            used = re.compile(
+                rb"^[ \t]*(?:from|import)[ \t]+" + re.escape(longer.encode()) + rb"\b", re.MULTILINE
+            )
+            if context.workspace.files_with(used):
+                return True
+    return False
 
 
 def _may_be_built(context: Context, source: ModuleEntity, name: str) -> bool:
