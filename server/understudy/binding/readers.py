@@ -32,12 +32,27 @@ def reads(
         if path == module.path:
             if _own(parsed, name):
                 return True
-        elif _from_outside(resolver, path, parsed, module, name, path in loaded):
+        elif (path in loaded or _may_be_loaded(resolver, path)) and _from_outside(
+            resolver, path, parsed, module, name, path in loaded
+        ):
             return True
     return any(
         path not in loaded and not is_test(path) and _takes_all(resolver, path, module)
         for path in resolver.workspace.files_with(_STAR)
     )
+
+
+def _may_be_loaded(resolver: Resolver, path: Path) -> bool:
+    """Does any other file import a module of this name, or have it in a string? A script that none does runs alone."""
+    stem = path.parent.name if path.stem == "__init__" else path.stem
+    word = re.escape(stem.encode())
+    mention = re.compile(
+        rb"^[ \t]*(?:from|import)\b[^\n]*\b" + word + rb"\b"
+        rb"|^[ \t]*" + word + rb"(?:[ \t]+as[ \t]+\w+)?[ \t]*,?[ \t]*(?:#.*)?$"
+        rb"|[\"'][\w.]*\b" + word + rb"[\"']",
+        re.MULTILINE,
+    )
+    return any(other != path for other in resolver.workspace.files_with(mention))
 
 
 def _takes_all(resolver: Resolver, path: Path, module: Module) -> bool:
