@@ -332,12 +332,14 @@ def _test(draw: DrawFn, drafts: list[Draft], stub: Draft | None) -> str:
     style = draw(st.sampled_from(["return_value", "new", "object", "monkeypatch"]))
     if stub is not None:
         made = f'SimpleNamespace(f=lambda: "{STUB}", g=lambda: "{STUB}")'
-        how = draw(st.sampled_from(["set", "set", "setdefault", "dict", "setitem"]))
+        how = draw(st.sampled_from(["set", "set", "setdefault", "dict", "setitem", "body"]))
         if how == "dict":
             under = [
                 f'with patch.dict(sys.modules, {{"{stub.name}": {made}}}):',
                 *(f"    {line}" for line in under),
             ]
+        elif how == "body":
+            under.insert(0, f'sys.modules["{stub.name}"] = {made}')
         elif how == "setitem" and style == "monkeypatch":
             under.insert(0, f'monkeypatch.setitem(sys.modules, "{stub.name}", {made})')
         else:

@@ -1,5 +1,6 @@
-"""Entries of ``sys.modules`` that are replaced for a while: ``patch.dict(sys.modules, {"m": stub})``,
-``monkeypatch.setitem(sys.modules, "m", stub)``. They reach only imports that run meanwhile and look there."""
+"""Entries of ``sys.modules`` that tests replace: ``patch.dict(sys.modules, {"m": stub})``,
+``monkeypatch.setitem(sys.modules, "m", stub)``, ``sys.modules["m"] = stub`` in a function. They reach only imports that
+run later and look there."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from understudy.infer.imports import Edge, ImportGraph
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
-from understudy.rules.module_stubs import is_sys_modules
+from understudy.rules.module_stubs import is_sys_modules, stubs
 from understudy.rules.patch_calls import spelling_of
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
@@ -31,9 +32,10 @@ class TemporaryStub:
     """One entry that a test or a fixture replaces while it runs."""
 
     site: Site
-    call: ast.Call
+    call: ast.expr
+    """The call, or ``sys.modules["m"]``."""
     spelling: str
-    """``patch.dict``, ``monkeypatch.setitem``, as it is written."""
+    """``patch.dict``, ``monkeypatch.setitem``, ``sys.modules``, as it is written."""
     key: ast.Constant
     value: ast.expr
     is_alone: bool
@@ -45,7 +47,7 @@ class TemporaryStub:
 
     @property
     def span(self) -> Span:
-        return self.site.unit.span(self.key)
+        return self.site.unit.span(self.key if isinstance(self.call, ast.Call) else self.call)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def unseen(context: Context) -> Iterator[Unseen]:
     may reach imports it again."""
     if "sys.modules" not in context.source or context.path.name == "conftest.py" or excused(context):
         return
-    found = list(temporary_stubs(context))
+    found = [*temporary_stubs(context), *_assigned(context)]
     if not found:
         return
     graph = ImportGraph(context.resolver)
@@ -106,6 +108,16 @@ def temporary_stubs(context: Context) -> Iterator[TemporaryStub]:
                 yield TemporaryStub(site, call, spelling, key, value, is_alone)
 
 
+def _assigned(context: Context) -> Iterator[TemporaryStub]:
+    """``sys.modules["m"] = stub`` in a function."""
+    sites = {id(site.node): site for site in context.scopes.statements}
+    for stub in stubs(context.parsed):
+        site = sites.get(id(stub.statement))
+        if stub.function is not None and not stub.only_if_absent and site is not None:
+            if isinstance(stub.key, ast.Constant) and isinstance(stub.target, ast.Subscript):
+                yield TemporaryStub(site, stub.target, "sys.modules", stub.key, stub.value, is_alone=False)
+
+
 def _is_modules(node: ast.expr) -> bool:
     return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
 
@@ -139,15 +151,26 @@ def _may_import_anything(context: Context, path: Path) -> bool:
 
 
 def _other_uses(parsed: Parsed) -> Iterator[str]:
-    """The names in a file, without ``sys.modules`` where it is the first argument of a call that replaces entries."""
-    plain = {
-        id(node.args[0])
+    """The names in a file, without ``sys.modules`` where entries are replaced, and where the same ones are taken out
+    again."""
+    plain: set[int] = set()
+    replaced = {
+        node.slice.value
         for _, node in parsed.walk()
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("dict", "setitem")
-        and node.args
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and is_sys_modules(node.value)
+        if isinstance(node.slice, ast.Constant)
     }
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            if node.func.attr in ("dict", "setitem"):
+                plain.add(id(node.args[0]))
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            if isinstance(node.slice, ast.Constant) and node.slice.value in replaced:
+                plain.add(id(node.value))
+    for unit in parsed.units:
+        for call in _saving(unit.node):
+            if isinstance(call.args[0], ast.Constant) and call.args[0].value in replaced:
+                plain.add(id(call.func.value))  # type: ignore[attr-defined]
     for _, node in parsed.walk():
         if id(node) in plain:
             continue
@@ -167,10 +190,55 @@ def _is_named(stub: TemporaryStub) -> bool:
     functions = [node for node in around if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     classes = [node for node in around if isinstance(node, ast.ClassDef)]
     outermost = [*classes[:1], *functions[-1:]][-1]
+    keys = {id(stub.key), *_replaced_or_removed(outermost)}
     return any(
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and node is not stub.key
+        and id(node) not in keys
         and re.match(rf"{re.escape(stub.name)}(?![\w])", node.value) is not None
         for node in ast.walk(outermost)
+    )
+
+
+def _replaced_or_removed(root: ast.AST) -> Iterator[int]:
+    """The names of entries that are set, saved or taken out: nothing looks them up to use them."""
+    for node in ast.walk(root):
+        if isinstance(node, ast.Subscript) and is_sys_modules(node.value):
+            if not isinstance(node.ctx, ast.Load):
+                yield id(node.slice)
+    for call in _saving(root):
+        yield id(call.args[0])
+
+
+def _saving(root: ast.AST) -> Iterator[ast.Call]:
+    """``saved = sys.modules.get("m")``, where that is only put back, and ``sys.modules.pop("m")``."""
+    for function in ast.walk(root):
+        for statement in getattr(function, "body", ()) if not isinstance(function, ast.Lambda) else ():
+            value = getattr(statement, "value", None)
+            if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute) or not value.args:
+                continue
+            if value.func.attr not in ("pop", "get") or not is_sys_modules(value.func.value):
+                continue
+            if isinstance(statement, ast.Expr) or (
+                isinstance(statement, ast.Assign)
+                and isinstance(statement.targets[0], ast.Name)
+                and _is_put_back(root, statement.targets[0].id)
+            ):
+                yield value
+
+
+def _is_put_back(root: ast.AST, name: str) -> bool:
+    """Is a variable asked only whether there is anything, and given to ``sys.modules`` again?"""
+    fine: set[int] = set()
+    for node in ast.walk(root):
+        if isinstance(node, (ast.If, ast.IfExp)):
+            fine.update(id(child) for child in ast.walk(node.test))
+        elif isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Subscript) and is_sys_modules(target.value) for target in node.targets
+        ):
+            fine.add(id(node.value))
+    return all(
+        id(node) in fine
+        for node in ast.walk(root)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
     )
