@@ -153,7 +153,8 @@ def _may_exist(context: Context, table: str) -> bool:
             if match.group(2).rpartition(".")[2] == table:
                 return True
     models = [m for registry in context.models.registries.values() for m in registry.models]
-    if any(m.table is None and not m.known and context.models.above(m) is None for m in models):
+    if any(m.table is None and context.models.above(m) is None for m in models):
+        # A model whose table nobody names: something that is not seen may do it.
         return True
     return bool(workspace.files_with(_COMPUTED))
 
