@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from understudy.binding.names import spoken
+from understudy.binding.names import is_loaded_twice, spoken
 from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
@@ -118,7 +118,10 @@ def _idle(
 ) -> Idle | None:
     if not patch.bypasses or (patch.lost and _may_be_read(simulation, patch, loaded, is_test)):
         return None
-    if not all(_holders(simulation, bypass) <= loaded for bypass in patch.bypasses):
+    holders = {path for bypass in patch.bypasses for path in _holders(simulation, bypass)}
+    if not holders <= loaded:
+        return None
+    if is_loaded_twice(simulation.resolver, simulation.fixtures.chain(simulation.module), holders):
         return None
     reasons = [(_reason(patch, bypass, is_test), bypass) for bypass in patch.bypasses]
     if any(reason is None for reason, _ in reasons):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from understudy.facts import model
@@ -20,6 +20,20 @@ def spoken(resolver: Resolver, start: Module, module: Module) -> str:
     loaded = LoadedNames(resolver).closure(start)
     found = [name for name in possible if name in loaded]
     return found[0] if len(found) == 1 else module.name
+
+
+def is_loaded_twice(resolver: Resolver, start: Iterable[Module], paths: Iterable[Path]) -> bool:
+    """May one of the files be loaded under more than one name, when ``start`` is and when its tests run? The second
+    time it takes names again."""
+    finder = resolver.workspace.finder
+    modules = list(start)
+    several = [(path, names) for path in paths if len(names := finder.names_of(path, modules[0].path)) > 1]
+    if not several:
+        return False
+    loaded: set[str] = set()
+    for module in modules:
+        loaded.update(LoadedNames(resolver).closure(module))
+    return any(len(names & loaded) > 1 for _, names in several)
 
 
 class LoadedNames:
