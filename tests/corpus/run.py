@@ -28,6 +28,7 @@ from corpus.triage import Found  # noqa: E402
 CACHE = ROOT / ".corpus"
 CORPUS = ROOT / "tests" / "corpus.toml"
 TRIAGE = ROOT / "tests" / "corpus" / "triage.toml"
+WARNINGS = ROOT / "tests" / "corpus" / "warnings.toml"
 RESULTS = ROOT / "tests" / "corpus" / "RESULTS.md"
 
 

@@ -14,6 +14,8 @@ from corpus.run import Checked
 from corpus.sources import Distribution, FetchError
 from corpus.triage import Entry, Found
 
+RULES = Path(__file__).parents[2] / "server" / "understudy" / "rules"
+
 ERROR = Found("pkg", "tests/test_a.py:6:5", "US101", "error", "`await`")
 WARNING = Found("pkg", "tests/test_a.py:9:1", "US205", "warning", "not restored")
 TRIAGED = Entry("pkg", ERROR.place, "US101", "it is caught by the suite's own decorator")
@@ -125,6 +127,30 @@ def test_the_files_in_the_repository_can_be_read() -> None:
     assert len(distributions) >= 15
     assert len({item.name for item in distributions}) == len(distributions)
     assert {entry.package for entry in triage.load(run.TRIAGE)} <= {item.name for item in distributions}
+
+
+def test_of_the_warnings_that_were_read_few_are_false() -> None:
+    read = triage.warnings(run.WARNINGS)
+    assert len(read) >= 30
+    false = [one for one in read if not one.is_true]
+    assert len(false) * 10 < len(read)
+    pages = {page.name[:5].upper(): page.read_text("utf-8") for page in RULES.glob("us2*.md")}
+    assert [one for one in false if f"### {one.near_miss}\n" not in pages[one.code]] == []
+
+
+def test_a_judged_warning_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "warnings.toml"
+    place = 'repository = "a/b"\ncommit = "c"\nplaces = ["t.py:1:1"]\ncode = "US202"\n'
+    entry = f'[[read]]\n{place}verdict = "{{}}"\nwhy = "{{}}"\n'
+    file.write_text(entry.format("true", "it has a copy"))
+    assert [(one.place, one.is_true) for one in triage.warnings(file)] == [("t.py:1:1", True)]
+    for verdict, why in (("true", " "), ("maybe", "x"), ("false", "x")):
+        file.write_text(entry.format(verdict, why))
+        with pytest.raises(ValueError, match="say what it is, and why"):
+            triage.warnings(file)
+    file.write_text(entry.format("true", "x") * 2)
+    with pytest.raises(ValueError, match="twice"):
+        triage.warnings(file)
 
 
 def test_the_table() -> None:

@@ -86,3 +86,49 @@ def complaints(findings: Iterable[Found], entries: Iterable[Entry], packages: It
         if package in checked
     ]
     return said
+
+
+@dataclass(frozen=True, order=True)
+class Read:
+    """A warning in a public repository that a person has read."""
+
+    repository: str
+    commit: str
+    place: str
+    code: str
+    is_true: bool
+    why: str
+    near_miss: str
+    """Of a false one: the heading on the rule's page that keeps it from coming back."""
+
+
+def warnings(file: Path) -> list[Read]:
+    """The entries of a file of judged warnings, one for each place.
+
+    :raises ValueError: one without a reason, twice, or false without a near miss.
+    """
+    found: list[Read] = []
+    for item in tomllib.loads(file.read_text("utf-8"))["read"]:
+        verdict, near_miss = item["verdict"], item.get("near_miss", "")
+        if (
+            verdict not in ("true", "false")
+            or not item["why"].strip()
+            or (verdict == "false") is not bool(near_miss)
+        ):
+            raise ValueError(f"{file.name}: {item['repository']}: {item['code']}: say what it is, and why")
+        found.extend(
+            Read(
+                item["repository"],
+                item["commit"],
+                place,
+                item["code"],
+                verdict == "true",
+                item["why"],
+                near_miss,
+            )
+            for place in item["places"]
+        )
+    keys = [(read.repository, read.place, read.code) for read in found]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"{file.name}: a place is there twice")
+    return found

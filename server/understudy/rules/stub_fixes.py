@@ -164,7 +164,7 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     below = [edge for edge in graph.edges(context.module) if not edge.lazy and edge.span.row > row]
     late = graph.closure([node for edge in below for node in edge.targets])
     spelled = imports.from_module(context.parsed, "pytest", "fixture")
-    if target is None or target in late or spelled is None:
+    if target is None or target in late or spelled is None or _is_asked_for(context, stub.name):
         return None
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
@@ -187,6 +187,18 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
         "Turn it into a fixture that restores it",
         Applicability.UNSAFE,
         (*extra, Edit(context.path, span, content)),
+    )
+
+
+def _is_asked_for(context: Context, name: str) -> bool:
+    """Does the file take the stub out of ``sys.modules``?"""
+    return any(
+        isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Load)
+        and module_stubs.is_sys_modules(node.value)
+        and isinstance(node.slice, ast.Constant)
+        and node.slice.value == name
+        for _, node in context.parsed.walk()
     )
 
 
