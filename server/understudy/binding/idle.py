@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from understudy.binding.names import is_loaded_twice, spoken
+from understudy.binding.names import loaded_twice, spoken
 from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
@@ -72,9 +72,11 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
 
 def loaded_before(resolver: Resolver, chain: Iterable[Module]) -> set[Path]:
     """The modules that are there before any test runs: what the test file and its conftest files load. What a test
-    loads under its patch copies the double."""
+    loads under its patch copies the double, also when that is a module that is there under another name."""
     graph = ImportGraph(resolver)
-    return {node for node in graph.closure(module.path for module in chain) if isinstance(node, Path)}
+    modules = list(chain)
+    found = {node for node in graph.closure(module.path for module in modules) if isinstance(node, Path)}
+    return found - loaded_twice(resolver, modules, found)
 
 
 def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
@@ -100,7 +102,8 @@ def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
     graph = ImportGraph(simulation.resolver)
     edges = [edge for edge in graph.edges(module, possible=True) if edge.span.row in rows]
     start = [target for edge in edges for target in edge.targets]
-    return {found for found in graph.closure(start) if isinstance(found, Path)}
+    found = {node for node in graph.closure(start) if isinstance(node, Path)}
+    return found - loaded_twice(simulation.resolver, simulation.fixtures.chain(simulation.module), found)
 
 
 def _body_around(root: ast.AST, node: ast.AST) -> list[ast.stmt] | None:
@@ -120,8 +123,6 @@ def _idle(
         return None
     holders = {path for bypass in patch.bypasses for path in _holders(simulation, bypass)}
     if not holders <= loaded:
-        return None
-    if is_loaded_twice(simulation.resolver, simulation.fixtures.chain(simulation.module), holders):
         return None
     reasons = [(_reason(patch, bypass, is_test), bypass) for bypass in patch.bypasses]
     if any(reason is None for reason, _ in reasons):

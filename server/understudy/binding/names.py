@@ -22,18 +22,18 @@ def spoken(resolver: Resolver, start: Module, module: Module) -> str:
     return found[0] if len(found) == 1 else module.name
 
 
-def is_loaded_twice(resolver: Resolver, start: Iterable[Module], paths: Iterable[Path]) -> bool:
-    """May one of the files be loaded under more than one name, when ``start`` is and when its tests run? The second
-    time it takes names again."""
+def loaded_twice(resolver: Resolver, start: Iterable[Module], paths: Iterable[Path]) -> set[Path]:
+    """The files that may be loaded under more than one name, when ``start`` is and when its tests run. The second
+    time they take names again."""
     finder = resolver.workspace.finder
     modules = list(start)
     several = [(path, names) for path in paths if len(names := finder.names_of(path, modules[0].path)) > 1]
     if not several:
-        return False
+        return set()
     loaded: set[str] = set()
     for module in modules:
         loaded.update(LoadedNames(resolver).closure(module))
-    return any(len(names & loaded) > 1 for _, names in several)
+    return {path for path, names in several if len(names & loaded) > 1}
 
 
 class LoadedNames:

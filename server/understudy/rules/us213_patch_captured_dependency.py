@@ -9,7 +9,6 @@ from pathlib import Path
 
 from understudy.binding.captured import Dependency, captures, is_app, registered
 from understudy.binding.idle import loaded_before
-from understudy.binding.names import is_loaded_twice
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -37,10 +36,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         kept = _kept(context, call, original)
         if kept is None or excused(context):
             continue
-        chain = context.fixtures.chain(context.module)
-        loaded = loaded_before(context.resolver, chain)
-        if is_loaded_twice(context.resolver, chain, (original.path, kept.path)):
-            continue
+        loaded = loaded_before(context.resolver, context.fixtures.chain(context.module))
         # What is loaded under the patch keeps the double.
         if not {original.path, kept.path} <= loaded or _is_read(context, call, owner, loaded):
             continue
