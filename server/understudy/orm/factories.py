@@ -9,6 +9,7 @@ every keyword that it is called with; its declarations only say how fields get t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,6 +47,12 @@ _POLY_HOOKS = _POLY_BUILDING | {
     "_get_build_context",
 }
 _POLY_FIELDS = frozenset({"Use", "Ignore", "Require", "PostGenerated"})
+
+
+_CHANGED = re.compile(
+    rb"\b_meta\s*\.\s*(?:model|exclude|rename|inline_args|\w+declarations)\s*(?:=[^=]|\+=|\.(?:pop|update))"
+)
+"""What changes the options of a factory after its class is made."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,8 @@ class Factories:
     def _boy(self, entity: ClassEntity) -> Factory | None:
         classes: dict[ClassEntity, None] = {}
         plain = self._walk(entity, classes, 0)
+        if plain and self.models.workspace.files_with(_CHANGED):
+            plain = False
         if plain is None:
             return None
         found = self._model(tuple(classes))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.fixes.names import nearest
 from understudy.infer.scopes import Site
 from understudy.orm import attributes
 from understudy.orm.lineage import Constructor
@@ -16,7 +15,7 @@ from understudy.orm.models import Model
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import Given, keywords
-from understudy.rules.model_advice import advice_for
+from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
 from understudy.source.parse import Unit
@@ -69,7 +68,7 @@ def _finding(rule: Rule, context: Context, model: Model, given: Given, others: s
         candidates = [parameter.name for parameter in initializer.parameters[1:]]
     free = [name for name in candidates if name not in others]
     stored = [c.name for c in model.columns if attributes.column_name(c) == keyword and c.name in free]
-    near = stored[0] if len(stored) == 1 else nearest(keyword, free)
+    near = stored[0] if len(stored) == 1 else nearest_field(context.models, model, keyword, free, given.value)
     related = [Related(entity.path, entity.span, f"`{entity.name}` is declared here")]
     advice = advice_for(model, near)
     if stored:

@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.fixes.names import nearest
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.orm import attributes
 from understudy.orm.models import Model, Models
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import Given, dict_keys, keywords
-from understudy.rules.model_advice import advice_for
+from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.sessions import is_real_session
 from understudy.rules.statements import Kind, Statement, statement
@@ -127,7 +126,9 @@ def _finding(rule: Rule, context: Context, given: Given, found: Statement, raise
         for name, (path, span) in attributes.names(candidate).items():
             listed[name] = Related(path, span, f"`{name}` is declared here")
     stored = {attributes.column_name(c): c.name for c in model.columns if attributes.column_name(c) != c.name}
-    near = stored.get(given.name) or nearest(given.name, listed)
+    # In ``order_by`` the string is the name itself.
+    value = None if getattr(given.value, "value", None) == given.name else given.value
+    near = stored.get(given.name) or nearest_field(context.models, model, given.name, listed, value)
     renamed = {name: db for db, name in stored.items()}
     related = [Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here")]
     fixes: tuple[Fix, ...] = ()

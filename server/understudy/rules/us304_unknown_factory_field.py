@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from understudy.doubles.state import last_name
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.fixes.names import nearest
 from understudy.infer.entities import External
 from understudy.infer.scopes import Site
 from understudy.orm import attributes
@@ -20,7 +19,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.factory_calls import called_factory
 from understudy.rules.keywords import keywords
-from understudy.rules.model_advice import advice_for
+from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
 from understudy.source.span import Span
@@ -63,7 +62,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             *path, _ = given.name.split("__")
             prefix = "__".join(path) + "__" if refused[0] != factory else ""
             edit = Edit(context.path, given.span, given.spelled(prefix + "{}"))
-            yield _finding(rule, context, *refused, given.span, edit)
+            yield _finding(rule, context, *refused, given.span, edit, given.value)
 
 
 def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[Finding]:
@@ -81,7 +80,7 @@ def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[
             continue
         if attributes.accepts(context.models, model, keyword.name) is False:
             edit = Edit(context.path, keyword.span, keyword.spelled("{}"))
-            related, fixes, near = _meant(model, keyword.name, edit)
+            related, fixes, near = _meant(context, model, keyword.name, edit, keyword.value)
             message = f"this factory {_handing(model, keyword.name)}; {advice_for(model, near)}"
             yield rule.finding(context.path, keyword.span, message, related=related, fixes=fixes)
 
@@ -97,7 +96,7 @@ def _poly_declared(rule: Rule, context: Context, factories: Factories, factory: 
         if attributes.has(context.models, model, declared.name) is not False:
             continue
         edit = Edit(context.path, declared.span, "{}")
-        related, fixes, near = _meant(model, declared.name, edit)
+        related, fixes, near = _meant(context, model, declared.name, edit)
         if near in factory.declared:
             fixes = ()
         reason = f"`{name}` never gives `{declared.name}` to `{model.name}`, which has no such field"
@@ -160,9 +159,17 @@ def _refused(
     return factory, keyword
 
 
-def _finding(rule: Rule, context: Context, factory: Factory, keyword: str, span: Span, edit: Edit) -> Finding:
+def _finding(
+    rule: Rule,
+    context: Context,
+    factory: Factory,
+    keyword: str,
+    span: Span,
+    edit: Edit,
+    value: ast.expr | None = None,
+) -> Finding:
     model = factory.target
-    related, fixes, near = _meant(model, keyword, edit)
+    related, fixes, near = _meant(context, model, keyword, edit, value)
     own_declaration = factory.declared.get(keyword)
     if own_declaration is not None and own_declaration.span == span and near in factory.declared:
         fixes = ()
@@ -185,11 +192,13 @@ def _handing(model: Model, keyword: str) -> str:
     )
 
 
-def _meant(model: Model, keyword: str, edit: Edit) -> tuple[tuple[Related, ...], tuple[Fix, ...], str | None]:
+def _meant(
+    context: Context, model: Model, keyword: str, edit: Edit, value: ast.expr | None = None
+) -> tuple[tuple[Related, ...], tuple[Fix, ...], str | None]:
     """Where to look, how to mend it, and the field that was probably meant."""
     names = attributes.names(model)
     stored = [c.name for c in model.columns if attributes.column_name(c) == keyword]
-    near = stored[0] if len(stored) == 1 else nearest(keyword, names)
+    near = stored[0] if len(stored) == 1 else nearest_field(context.models, model, keyword, names, value)
     if near is None:
         return (Related(model.entity.path, model.entity.span, f"`{model.name}` is declared here"),), (), None
     path, where = names.get(near, (model.entity.path, model.entity.span))
