@@ -2,7 +2,7 @@
 
 ``python tests/bench/run.py [--repeats N] [NAME…]``. Each module of ``tests/bench`` with a function
 ``measure(repeats: int) -> list[Table]`` is a benchmark (:class:`bench.table.Benchmark`), named as the file. With names,
-only those are run, and nothing is written. ``profile NAME`` prints where a benchmark spends its time instead.
+only those are run, and their sections are written. ``profile NAME`` prints where a benchmark spends its time instead.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import importlib
-import os
-import platform
 import pstats
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,9 +19,7 @@ from typing import cast
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from bench.table import Benchmark, Table, Unavailable  # noqa: E402
-
-RESULTS = HERE / "RESULTS.md"
+from bench.table import Benchmark, Table, Unavailable, write  # noqa: E402
 
 
 def benchmarks() -> Iterator[tuple[str, Benchmark]]:
@@ -67,15 +63,8 @@ def main(arguments: Sequence[str]) -> int:
             print(sentence, file=sys.stderr)
     if missing:
         return 2
-    if not options.names:
-        RESULTS.write_text(_page(tables, options.repeats), "utf-8")
+    write(tables)
     return 1 if any(table.broken for table in tables) else 0
-
-
-def _page(tables: Sequence[Table], repeats: int) -> str:
-    machine = f"{os.cpu_count()} processors, {platform.python_implementation()} {platform.python_version()}"
-    head = f"Written by `make bench`. {machine}. The median of {repeats}, and the smallest and largest value."
-    return "\n".join(["# What it costs", "", head, "", *(table.markdown() for table in tables)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Language servers under the same client, in the same run: understudy, ruff, ty, pyrefly, basedpyright.
 
-    python tests/bench/servers.py [--files 5000] [--edits 100] [--only understudy ruff] [--no-install] [--json FILE]
+    python tests/bench/servers.py [--files 5000] [--edits 100] [--only understudy ruff] [--no-install] [--write]
 
 Figures, not tests: nothing here fails because a machine is slow. The other servers are installed from the package
 index into a virtual environment of their own, which is thrown away. Linux, for the memory of processes.
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from generate import generate
 
-from bench.table import Series, Table, Unavailable
+from bench.table import Table, Unavailable, write
 
 SERVERS = {
     "understudy": [sys.executable, "-m", "understudy", "server"],
@@ -37,9 +37,10 @@ SERVERS = {
     "pyrefly": ["pyrefly", "lsp"],
     "basedpyright": ["basedpyright-langserver", "--stdio"],
 }
-PATIENCE = 300.0
+PATIENCE = 60.0
 BURST, BURST_GAP = 20, 0.005
 IDLE = 3.0
+STARTS = 5
 
 
 class Gone(Exception):
@@ -50,9 +51,10 @@ class Client:
     """Speaks the protocol on a process's pipes; a thread reads, so that arrivals are timed when they come."""
 
     def __init__(self, command: list[str], root: Path) -> None:
+        """Begin with the process; ``started`` is the time of that (``time.perf_counter``)."""
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None
         )
         self.root = root
         self._identity = 0
@@ -125,6 +127,12 @@ class Client:
             if message.get("method") == "textDocument/publishDiagnostics":
                 told[message["params"]["uri"]] = message["params"]
 
+    def leave(self) -> None:
+        """As an editor does that is closed."""
+        self.request("shutdown", None)
+        self.notify("exit", None)
+        self.process.wait(10)
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -140,10 +148,15 @@ class Figures:
 
 def _measured(command: list[str], root: Path, files: dict[str, Path], edits: int) -> Figures:
     figures = Figures()
+    first = next(iter(files.values()))
+    figures.values["start to first findings, cold"], _ = _start(command, root, first)
+    for _ in range(STARTS):
+        found, answered = _start(command, root, first)
+        figures.series.setdefault("start to first findings, warm", []).append(found)
+        figures.series.setdefault("start to initialize", []).append(answered)
     client = Client(command, root)
     try:
-        when, _ = client.request("initialize", initialize(root))
-        figures.values["start to initialize"] = when - client.started
+        client.request("initialize", initialize(root))
         client.notify("initialized", {})
         for name, path in files.items():
             _edit(client, figures, name, path, edits)
@@ -158,6 +171,27 @@ def _measured(command: list[str], root: Path, files: dict[str, Path], edits: int
     return figures
 
 
+def _start(command: list[str], root: Path, path: Path) -> tuple[float, float]:
+    """Seconds from the start of a process to the first findings of a file, and to the answer to ``initialize``."""
+    client = Client(command, root)
+    try:
+        answered, _ = client.request("initialize", initialize(root))
+        client.notify("initialized", {})
+        _open(client, path, path.read_text("utf-8"))
+        found = client.diagnostics(path.as_uri(), 1)
+        # Whatever it keeps for the next start.
+        time.sleep(1)
+        client.leave()
+    finally:
+        client.end()
+    return found - client.started, answered - client.started
+
+
+def _open(client: Client, path: Path, text: str) -> None:
+    document = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": text}
+    client.notify("textDocument/didOpen", {"textDocument": document})
+
+
 def _edit(client: Client, figures: Figures, name: str, path: Path, edits: int) -> None:
     """Every edit adds or removes a use of an unknown name inside a test, which every one of the servers reports:
     those that publish only what is new have something to publish each time."""
@@ -165,8 +199,7 @@ def _edit(client: Client, figures: Figures, name: str, path: Path, edits: int) -
     lines = text.split("\n")
     row = next(at for at in range(len(lines) // 2, len(lines)) if lines[at].startswith("    session."))
     sent = time.perf_counter()
-    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
-    client.notify("textDocument/didOpen", {"textDocument": document})
+    _open(client, path, text)
     figures.values[f"{name}: open to diagnostics"] = client.diagnostics(uri, 1) - sent
     taken = figures.series.setdefault(f"{name}: keystroke", [])
     version = 1
@@ -249,47 +282,37 @@ def _shown(name: str, value: float) -> str:
     return f"{100 * value:.1f} %" if name == "idle CPU" else f"{1000 * value:.1f} ms"
 
 
-def _print(results: dict[str, Figures]) -> None:
-    ours = results.get("understudy")
+def _table(results: dict[str, Figures], workspace: str) -> Table:
+    """A row for each figure, with the ratios to our own."""
     rows: dict[str, dict[str, float]] = {}
     for server, figures in results.items():
         for name, value in figures.values.items():
             rows.setdefault(name, {})[server] = value
         for name, taken in figures.series.items():
             cuts = quantiles(taken, n=20) if len(taken) > 1 else taken * 19
-            rows.setdefault(f"{name} p50", {})[server] = median(taken)
-            rows.setdefault(f"{name} p95", {})[server] = cuts[18]
-    width = max(map(len, rows)) + 2
-    print(" " * width + "".join(f"{server:>24}" for server in results))
-    for name, by_server in rows.items():
-        cells = ""
+            for label, value in (("min", min(taken)), ("p50", median(taken)), ("p95", cuts[18])):
+                rows.setdefault(f"{name}, {label}", {})[server] = value
+    note = f"{workspace}. Wall time; in brackets, how many times ours."
+    table = Table("Language servers in the same workspace", ["figure", *results], note=note)
+    for name, by_server in sorted(rows.items()):
+        own = by_server.get("understudy")
+        cells = []
         for server in results:
             value = by_server.get(server)
             cell = "-" if value is None else _shown(name, value)
-            own = by_server.get("understudy")
-            if value is not None and own and ours is not None and server != "understudy":
+            if value is not None and own and server != "understudy":
                 cell += f" ({value / own:.1f}x)"
-            cells += f"{cell:>24}"
-        print(f"{name:<{width}}{cells}")
+            cells.append(cell)
+        table.rows.append([name, *cells])
+    return table
 
 
 def measure(repeats: int) -> list[Table]:
     """All servers in one run; twenty times as many keystrokes as repeats, and a burst for each."""
     try:
-        results, workspace = _run(list(SERVERS), 5000, 20 * repeats, install=True)
+        return [_table(*_run(list(SERVERS), 5000, 20 * repeats, install=True))]
     except subprocess.CalledProcessError:
         raise Unavailable("the other servers cannot be installed") from None
-    table = Table(
-        "Language servers in the same workspace", ["figure", *results], note=f"{workspace}. Wall time."
-    )
-    for name in dict.fromkeys(name for figures in results.values() for name in figures.values):
-        shown = [figures.values.get(name) for figures in results.values()]
-        table.rows.append([name, *("-" if value is None else _shown(name, value) for value in shown)])
-    for name in dict.fromkeys(name for figures in results.values() for name in figures.series):
-        taken = [figures.series.get(name, []) for figures in results.values()]
-        in_ms = [Series(tuple(1000 * value for value in each)) if each else "-" for each in taken]
-        table.rows.append([f"{name}, ms", *in_ms])
-    return [table]
 
 
 def _run(names: list[str], count: int, edits: int, *, install: bool) -> tuple[dict[str, Figures], str]:
@@ -302,14 +325,17 @@ def _run(names: list[str], count: int, edits: int, *, install: bool) -> tuple[di
             path = root / "tests" / f"test_{lines}_lines.py"
             path.write_text(made.test_file(made.services - 1, lines * 10 // 76), "utf-8")
             files[f"{path.read_text('utf-8').count(chr(10))} lines"] = path
-        workspace = f"{made.written} files, {made.lines:,} lines; load {os.getloadavg()[0]:.1f}"
+        load = os.getloadavg()[0]
+        workspace = f"{made.written} files, {made.lines:,} lines; {edits} edits; load before {load:.1f}"
         others = [name for name in names if name != "understudy"]
         search = os.environ["PATH"]
         if others and install:
             search = f"{_installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
         results: dict[str, Figures] = {}
         for name in names:
-            command = ["/usr/bin/env", f"PATH={search}", *SERVERS[name]]
+            # A cache of its own: the first start is a cold one.
+            cache = Path(folder) / f"cache-{name}"
+            command = ["/usr/bin/env", f"PATH={search}", f"XDG_CACHE_HOME={cache}", *SERVERS[name]]
             try:
                 results[name] = _measured(command, root, files, edits)
             except Gone as error:
@@ -323,15 +349,12 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=100)
     parser.add_argument("--only", nargs="*", choices=list(SERVERS), default=list(SERVERS))
     parser.add_argument("--no-install", action="store_true", help="take the other servers from the PATH")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--write", action="store_true", help="into the page of results")
     options = parser.parse_args()
-    results, workspace = _run(options.only, options.files, options.edits, install=not options.no_install)
-    print(workspace)
-    _print(results)
-    if options.json is not None:
-        options.json.write_text(
-            json.dumps({name: vars(figures) for name, figures in results.items()}, indent=2)
-        )
+    table = _table(*_run(options.only, options.files, options.edits, install=not options.no_install))
+    print(table.markdown())
+    if options.write:
+        write([table])
 
 
 if __name__ == "__main__":

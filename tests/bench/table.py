@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+_SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,20 @@ class Table:
             "",
         ]
         return "\n".join(lines)
+
+
+def write(tables: Iterable[Table], results: Path = RESULTS) -> None:
+    """Put tables into the page of results, each in place of the section with its title, or at the end."""
+    head = "# What it costs\n\nWritten by `make bench`. Each section says what it was measured on.\n\n"
+    machine = f"{os.cpu_count()} processors, {platform.python_implementation()} {platform.python_version()}"
+    sections: dict[str, str] = {}
+    if results.exists():
+        for section in _SECTION.split(results.read_text("utf-8"))[1:]:
+            sections[section.partition("\n")[0]] = section.rstrip("\n") + "\n"
+    for table in tables:
+        title, _, rest = table.markdown().partition("\n")
+        sections[title] = f"{title}\n\nOn {machine}.{rest}"
+    results.write_text(head + "\n".join(sections.values()), "utf-8")
 
 
 class Benchmark(Protocol):

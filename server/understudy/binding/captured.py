@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,9 +117,12 @@ class Registration:
     """The file whose import keeps it."""
 
 
-def registered(resolver: Resolver, function: FunctionEntity) -> Registration | None:
+def registered(resolver: Resolver, function: FunctionEntity, loaded: Iterable[Path]) -> Registration | None:
     """The decorator of a function that keeps the function itself when its module is imported, or the statement of a
-    module that puts it into a table, a list or a set, or connects it to a signal."""
+    module that puts it into a table, a list or a set, or connects it to a signal.
+
+    :param loaded: the files whose statements count: those that are imported before.
+    """
     for term in function.declaration.decorators:
         made = term.func if isinstance(term, model.CallTerm) else term
         if not isinstance(made, model.Ref):
@@ -131,10 +134,13 @@ def registered(resolver: Resolver, function: FunctionEntity) -> Registration | N
         if kept is not None:
             return Registration(text, *kept, function.path)
     word = re.compile(rb"\b" + re.escape(function.name.encode()) + rb"\b")
-    for path in resolver.workspace.files_with(word):
-        found = _registered_in(resolver, path, function)
-        if found is not None:
-            return found
+    workspace = resolver.workspace
+    workspace.depend_on((word,))
+    for path in sorted(loaded):
+        if path.is_relative_to(workspace.root) and workspace.matches(word, path):
+            found = _registered_in(resolver, path, function)
+            if found is not None:
+                return found
     return None
 
 

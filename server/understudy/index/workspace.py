@@ -244,27 +244,27 @@ class Workspace:
             self._stale[path] = earlier
         self._texts.pop(path, None)
         self._modules.pop(path, None)
-        if self._matches_differently(path):
-            self._derived.clear()
-        else:
-            either = {path, FactsOf(path)}
-            self._derived = {
-                key: item
-                for key, item in self._derived.items()
-                if either.isdisjoint(item[1]) and either.isdisjoint(self.behind(key))
-            }
+        changed: set[Dependency] = {path, FactsOf(path), *self._patterns_of(path)}
+        self._derived = {
+            key: item
+            for key, item in self._derived.items()
+            if changed.isdisjoint(item[1]) and changed.isdisjoint(self.behind(key))
+        }
         self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
 
-    def _matches_differently(self, path: Path) -> bool:
-        """Is the file, before or after the change, among those that :meth:`files_with` gives?"""
+    def _patterns_of(self, path: Path) -> list[re.Pattern[bytes]]:
+        """The patterns for which the file, before or after the change, is among those that :meth:`files_with` gives."""
         asked = [(pattern, known) for pattern, known in self._matching.items() if path in known]
         before = [known.pop(path) for _, known in asked]
         after = [self.matches(pattern, path) for pattern, _ in asked]
+        found = []
         for (pattern, _), matched, matches in zip(asked, before, after, strict=True):
             if matched is not matches:
                 self._listed.pop(pattern, None)
-        return any(before) or any(after)
+            if matched or matches:
+                found.append(pattern)
+        return found
 
     # --- the whole workspace
 

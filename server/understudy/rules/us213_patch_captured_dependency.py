@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.binding.captured import Dependency, captures, is_app, registered
+from understudy.binding.captured import Dependency, Registration, captures, is_app, registered
 from understudy.binding.idle import loaded_before
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
@@ -26,17 +26,20 @@ _REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
-    patches = certain_patches(
+    asking = {id(call.call) for call in certain_patches(context, question="US213 requests", wanted=_asks)}
+    for call in certain_patches(
         context, question="US213", wanted=lambda call: _may_be_kept(context, call, _original(context, call))
-    )
-    for call in patches:
-        owner, original = _owner(context, call), _original(context, call)
-        if owner is None or original is None:
+    ):
+        original = _original(context, call)
+        if original is None or (id(call.call) not in asking and _registration(context, original) is None):
+            continue
+        owner = _owner(context, call)
+        if owner is None:
             continue
         kept = _kept(context, call, original)
         if kept is None or excused(context):
             continue
-        loaded = loaded_before(context.resolver, context.fixtures.chain(context.module))
+        loaded = _loaded(context)
         # What is loaded under the patch keeps the double.
         if not {original.path, kept.path} <= loaded or _is_read(context, call, owner, loaded):
             continue
@@ -52,25 +55,31 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _original(context: Context, call: PatchCall) -> FunctionEntity | None:
     """The function of a module that is patched."""
-    owner = _owner(context, call) if call.form in ("patch", "object", "setattr") else None
-    if owner is None:
+    if call.form not in ("patch", "object", "setattr"):
         return None
-    found = context.resolver.file_attribute(owner.file, call.name, context.module)
-    return found if isinstance(found, FunctionEntity) and found.owner is None else None
+
+    def look() -> FunctionEntity | None:
+        owner = _owner(context, call)
+        found = context.resolver.file_attribute(owner.file, call.name, context.module) if owner else None
+        return found if isinstance(found, FunctionEntity) and found.owner is None else None
+
+    # Many tests of a file patch the same.
+    return look() if call.target is None else context.once(("US213", call.path), look)
 
 
 def _may_be_kept(context: Context, call: PatchCall, original: FunctionEntity | None) -> bool:
     """Is there anything that keeps a function, whatever the tests of the file do?"""
     if original is None:
         return False
-    if registered(context.resolver, original) is not None:
-        return True
-    routes = captures(context.resolver)
-    return any(
-        routes.of_request(method, path, original) is not None
-        or routes.route_of(context.resolver, method, path, original) is not None
-        for method, path in _requests(_under(call) or [])
+    under = _under(call)
+    return _asks(call) or (
+        under is not None and not any(_reads_name(statement, call.name) for statement in under)
     )
+
+
+def _asks(call: PatchCall) -> bool:
+    """Does the test make a request under the patch?"""
+    return any(True for _ in _requests(_under(call) or []))
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
     if any(idle.patch.place.node is call.call for idle in context.idle_patches):
         # What the test runs is known, and said by another rule.
         return None
-    found = registered(context.resolver, original)
+    found = _registration(context, original)
     if found is not None:
         return _Kept(
             "here, for no code looks the name up",
@@ -123,6 +132,20 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
             found.importer,
         )
     return None
+
+
+def _registration(context: Context, original: FunctionEntity) -> Registration | None:
+    return context.once(
+        ("registered", original.path, original.span),
+        lambda: registered(context.resolver, original, _loaded(context)),
+    )
+
+
+def _loaded(context: Context) -> set[Path]:
+    """What is imported before any test runs."""
+    return context.once(
+        "loaded before", lambda: loaded_before(context.resolver, context.fixtures.chain(context.module))
+    )
 
 
 def _reads_name(statement: ast.stmt, name: str) -> bool:
