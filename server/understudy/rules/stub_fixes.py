@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Fix
 from understudy.fixes import blocks, imports
 from understudy.index.module import Module
@@ -19,6 +20,9 @@ from understudy.rules.module_stubs import Stub
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
+_LOADERS = frozenset(
+    {"import_module", "__import__", "reload", "exec_module", "run_module", "run_path", "exec"}
+)
 _SET_UPS = {"setUp": "addCleanup", "asyncSetUp": "addCleanup", "setUpClass": "addClassCleanup"}
 
 
@@ -57,7 +61,7 @@ def _with_monkeypatch(
 ) -> Fix | None:
     unit, arguments = stub.unit, function.args
     names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    call = f"monkeypatch.setitem(sys.modules, {_entry(stub, ', ')})"
+    call = f"monkeypatch.setitem({_modules_of(stub)}, {_entry(stub, ', ')})"
     edits = [Edit(context.path, unit.span(stub.statement), call)]
     if "monkeypatch" not in names:
         if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
@@ -79,7 +83,7 @@ def _in_with(context: Context, stub: Stub, function: ast.FunctionDef | ast.Async
     spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
     if not rest or spelled is None:
         return None
-    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", [_entry(stub, ": ")])
+    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", [_entry(stub, ": ")])
     edit = blocks.put_under(header, stub.unit.span(stub.statement), [(stub.unit, s) for s in rest])
     return _dict_fix(edit, spelled.edits)
 
@@ -94,7 +98,7 @@ def _in_fixture(context: Context, stub: Stub, function: ast.FunctionDef | ast.As
         return None
     unit = stub.unit
     span = unit.span(stub.statement)
-    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", [_entry(stub, ": ")])
+    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", [_entry(stub, ": ")])
     if rest:
         edit = blocks.put_under(header, span, [(unit, s) for s in rest])
         if edit is not None and not yields:
@@ -120,7 +124,7 @@ def _in_set_up(context: Context, stub: Stub, function: ast.FunctionDef | ast.Asy
         return None
     owner = function.args.args[0].arg
     lines = (
-        f"modules = {spelled.text}.dict(sys.modules, {{{_entry(stub, ': ')}}})",
+        f"modules = {spelled.text}.dict({_modules_of(stub)}, {{{_entry(stub, ': ')}}})",
         "modules.start()",
         f"{owner}.{_SET_UPS[function.name]}(modules.stop)",
     )
@@ -141,6 +145,12 @@ def _rest(function: ast.FunctionDef | ast.AsyncFunctionDef, stub: Stub) -> list[
     if stub.statement not in function.body:
         return None
     return function.body[function.body.index(stub.statement) + 1 :]
+
+
+def _modules_of(stub: Stub) -> str:
+    """``sys.modules``, as it is written."""
+    assert isinstance(stub.target, ast.Subscript)
+    return stub.unit.source(stub.target.value)
 
 
 def _entry(stub: Stub, between: str) -> str:
@@ -166,6 +176,8 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     spelled = imports.from_module(context.parsed, "pytest", "fixture")
     if target is None or target in late or spelled is None or _is_asked_for(context, stub.name):
         return None
+    if any(_loads_by_name(other.node) for other in context.parsed.units if other.row > row):
+        return None
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
         decorator, extra = "pytest.fixture", (imports.statement(context.parsed, "import pytest"),)
@@ -175,7 +187,7 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     lines = (
         f"@{decorator}(autouse=True)",
         f"def {name}(monkeypatch):",
-        f"    monkeypatch.setitem(sys.modules, {_entry(stub, ', ')})",
+        f"    monkeypatch.setitem({_modules_of(stub)}, {_entry(stub, ', ')})",
     )
     content = newline.join(lines)
     span = unit.span(stub.statement)
@@ -188,6 +200,13 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
         Applicability.UNSAFE,
         (*extra, Edit(context.path, span, content)),
     )
+
+
+def _loads_by_name(statement: ast.stmt) -> bool:
+    """Does a statement at the top of a file load modules by computed names or paths when the file is imported?"""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    return any(isinstance(node, ast.Call) and last_name(node) in _LOADERS for node in ast.walk(statement))
 
 
 def _is_asked_for(context: Context, name: str) -> bool:
@@ -230,18 +249,20 @@ def around_imports(context: Context, stub: Stub) -> Fix | None:
     first, last = units[0].span(units[0].node), units[-1].span(units[-1].node)
     replaced = Span(first.row, first.column, last.end_row, last.end_column)
     entries = list({id(one.unit): _top_entry(one, len(units) == 1) for one in stubs}.values())
-    header = blocks.with_header(f"{spelled.text}.dict(sys.modules", entries)
+    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", entries)
     edit = blocks.put_under(header, replaced, [(unit, unit.node) for unit in wrapped])
     return _dict_fix(edit, spelled.edits)
 
 
 def _run(context: Context, stub: Stub) -> tuple[list[Stub], list[Unit]] | None:
     """The plain stubs that stand together with this one, and the imports right below them; None where the file does
-    anything else with ``sys.modules``."""
-    found = [other for other in module_stubs.stubs(context.parsed) if _is_plain(other)]
-    holders = {id(other.unit) for other in found}
+    anything else with ``sys.modules`` than to replace entries."""
+    at_top = [other for other in module_stubs.stubs(context.parsed) if other.function is None]
+    holders = {id(other.unit) for other in at_top if _is_plain(other)}
+    known = {id(other.unit): other.unit for other in at_top}
     units = context.parsed.units
-    if id(stub.unit) not in holders or context.source.count("sys.modules") != len(holders):
+    mentioned = sum(unit.source(unit.node).count("sys.modules") for unit in known.values())
+    if id(stub.unit) not in holders or context.source.count("sys.modules") != mentioned:
         return None
     start = end = units.index(stub.unit)
     while start and id(units[start - 1]) in holders:
@@ -251,8 +272,9 @@ def _run(context: Context, stub: Stub) -> tuple[list[Stub], list[Unit]] | None:
     block = end
     while block < len(units) and isinstance(units[block].node, (ast.Import, ast.ImportFrom)):
         block += 1
-    together = end - start == len(holders) and end < block
-    return (found, list(units[end:block])) if together else None
+    run = {id(unit) for unit in units[start:end]}
+    found = [other for other in at_top if id(other.unit) in run]
+    return (found, list(units[end:block])) if end < block else None
 
 
 def _is_plain(stub: Stub) -> bool:
