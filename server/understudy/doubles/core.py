@@ -124,6 +124,8 @@ class Core(State):
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
+        self.spent: dict[int, bool] = {}
+        """Coroutines that were awaited."""
         """By ``id`` of a mock: under which doubts it was called, each time."""
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
@@ -135,7 +137,7 @@ class Core(State):
         self.given: dict[int, Place] = {}
         """Where the test gave a function of its own to code under test, by ``id`` of its node."""
         self.globals: dict[tuple[str, str], Value] = {}
-        self.alive: list[Mock] = []
+        self.alive: list[Value] = []
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
         self.plain_limit: int | None = None

@@ -463,6 +463,12 @@ class Mocks(Functions):
         if isinstance(value, Coroutine):
             self._note_hidden(value, node, env)
             self._note_awaited(value, node, env)
+            if value.mock is not None or value.function is not None:
+                # A task can be awaited again, a coroutine cannot.
+                if self.spent.get(id(value)) is True:
+                    raise Raised("RuntimeError")
+                self.write(self.spent, id(value), True)
+                self.alive.append(value)
             value.awaited = True
             return value.run()
         if isinstance(value, Mock):

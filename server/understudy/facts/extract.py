@@ -197,10 +197,22 @@ class _Reader:
             tuple(self.term(base) for base in node.bases),
             tuple(self.keyword(keyword) for keyword in node.keywords),
             tuple(self.term(decorator) for decorator in node.decorator_list),
-            tuple(self.block(node.body, ())),
+            tuple(self.block(node.body, ())) if node is not self.unit.node else tuple(self.members()),
             guards,
             self.unit.name_span(node).shifted(-self.row),
         )
+
+    def members(self) -> Iterator[model.Declaration]:
+        """What the body of the class says. Methods that an edit leaves where they are keep their facts."""
+        for part in self.unit.parts[1:]:
+            if not isinstance(part.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield from self.statement(part.node, ())
+                continue
+            place = self.unit.distance(part)
+            known: tuple[int, model.Function] | None = part.memo.get("facts")
+            if known is None or known[0] != place:
+                known = part.memo["facts"] = (place, self.function(part.node, (), part.node.name))
+            yield known[1]
 
     def function(self, node: _FunctionNode, guards: tuple[Guard, ...], qualname: str) -> model.Function:
         imports: list[model.Import] = []

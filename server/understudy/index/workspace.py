@@ -7,7 +7,7 @@ looked at, so that a change of one leads to the findings that rest on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar, cast
@@ -93,6 +93,8 @@ class Workspace:
         """What the name of each module rests on."""
         self._recorders: list[set[Dependency]] = []
         self._derived: dict[str, tuple[object, set[Dependency]]] = {}
+        self._before: dict[Path, model.ModuleFacts | None] = {}
+        """The facts of files as they were before edits whose effect on what was made from facts is not known yet."""
         self._kept: dict[tuple[Path, type], object] = {}
         self.generation = 0
         """Grows with every change of any file."""
@@ -235,6 +237,7 @@ class Workspace:
         self._files = None
         self._listed.clear()
         self._derived.clear()
+        self._before.clear()
         self._kept.clear()
         self.generation += 1
 
@@ -243,28 +246,38 @@ class Workspace:
         if isinstance(earlier, Parsed):
             self._stale[path] = earlier
         self._texts.pop(path, None)
-        self._modules.pop(path, None)
-        changed: set[Dependency] = {path, FactsOf(path), *self._patterns_of(path)}
+        known = self._modules.pop(path, None)
+        self._before.setdefault(path, known.facts if known is not None else None)
+        self._drop({path, *self._matched_differently(path)})
+        self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
+        self.generation += 1
+
+    def _drop(self, changed: Set[Dependency]) -> None:
+        """Forget the values that were made from any of these."""
         self._derived = {
             key: item
             for key, item in self._derived.items()
             if changed.isdisjoint(item[1]) and changed.isdisjoint(self.behind(key))
         }
-        self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
-        self.generation += 1
 
-    def _patterns_of(self, path: Path) -> list[re.Pattern[bytes]]:
-        """The patterns for which the file, before or after the change, is among those that :meth:`files_with` gives."""
-        asked = [(pattern, known) for pattern, known in self._matching.items() if path in known]
-        before = [known.pop(path) for _, known in asked]
-        after = [self.matches(pattern, path) for pattern, _ in asked]
-        found = []
-        for (pattern, _), matched, matches in zip(asked, before, after, strict=True):
-            if matched is not matches:
-                self._listed.pop(pattern, None)
-            if matched or matches:
-                found.append(pattern)
-        return found
+    def _settle(self) -> None:
+        """Forget the values that were made from facts that edits changed since: most edits change none."""
+        while self._before:
+            path, facts = next(iter(self._before.items()))
+            if any(FactsOf(path) in seen for _, seen in self._derived.values()):
+                with self._unrecorded():
+                    module = self.module(path)
+                if module is None or module.facts != facts:
+                    self._drop({FactsOf(path)})
+            del self._before[path]
+
+    def _matched_differently(self, path: Path) -> list[re.Pattern[bytes]]:
+        """The patterns given to :meth:`files_with` of which the change makes the file match, or match no longer."""
+        asked = [(pattern, known.pop(path)) for pattern, known in self._matching.items() if path in known]
+        different = [pattern for pattern, before in asked if self.matches(pattern, path) is not before]
+        for pattern in different:
+            self._listed.pop(pattern, None)
+        return different
 
     # --- the whole workspace
 
@@ -315,6 +328,7 @@ class Workspace:
     def derived(self, key: str, make: Callable[[], _T]) -> _T:
         """A value computed from the workspace, kept until a file changes that it was made from, or that a
         pattern given to :meth:`files_with` matches. Whoever asks for it depends on those files."""
+        self._settle()
         known = self._derived.get(key)
         if known is None:
             with self.recording() as seen:
@@ -328,15 +342,22 @@ class Workspace:
         """As :meth:`derived`, for plain data: strings, numbers, tuples and frozen sets. Whoever asks depends on the
         value: other files can change as long as it stays what it is."""
         self._touch(ValueOf(key))
+        with self._unrecorded():
+            return self.derived(key, make)
+
+    @contextmanager
+    def _unrecorded(self) -> Iterator[None]:
+        """Nobody who asks rests on what is asked for in the block."""
         recorders, self._recorders = self._recorders, []
         try:
             with self.finder.listing.unnoticed():
-                return self.derived(key, make)
+                yield
         finally:
             self._recorders = recorders
 
     def known_value(self, key: str) -> object:
         """What :meth:`value` gave last; None when it does not hold any longer."""
+        self._settle()
         return self._derived.get(key, (None,))[0]
 
     def behind(self, key: str) -> frozenset[Dependency]:

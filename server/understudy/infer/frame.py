@@ -26,7 +26,7 @@ def frame(parsed: Parsed, tests: Collection[ast.AST]) -> Frame:
 
 
 def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
-    mentioned = [_mentioned(unit) for unit in parsed.units]
+    mentioned = [each for unit in parsed.units for each in _mentioned(unit)]
     called = frozenset[str]().union(*(names for names, _ in mentioned))
     yield frozenset[str]().union(*(names for _, names in mentioned))
     for unit in parsed.units:
@@ -43,14 +43,15 @@ def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
                 yield child
 
 
-def _mentioned(unit: Unit) -> tuple[frozenset[str], frozenset[str]]:
-    """What may be a test that the statement calls, and what it sets on classes."""
-    known: tuple[frozenset[str], frozenset[str]] | None = unit.memo.get("frame")
-    if known is None:
-        text = unit.text.rows(unit.row, unit.end_row + 1)
-        set_here = frozenset(name or builtin for name, builtin in _SET_ON_CLASS.findall(text))
-        known = unit.memo["frame"] = (frozenset(_CALLED.findall(text)), set_here)
-    return known
+def _mentioned(unit: Unit) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """What may be a test that a part of the statement calls, and what it sets on classes."""
+    for part in unit.parts:
+        known: tuple[frozenset[str], frozenset[str]] | None = part.memo.get("frame")
+        if known is None:
+            text = unit.text_of(part)
+            set_here = frozenset(name or builtin for name, builtin in _SET_ON_CLASS.findall(text))
+            known = part.memo["frame"] = (frozenset(_CALLED.findall(text)), set_here)
+        yield known
 
 
 def _is_fixture(test: ast.AST) -> bool:

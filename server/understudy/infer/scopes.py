@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
-from understudy.source.parse import Parsed, Unit, children
+from understudy.source.parse import Parsed, Part, Unit, children
 from understudy.source.span import Span
 
 _NAMED = (
@@ -64,18 +63,20 @@ class Scope:
             scope = scope.parent
         return None
 
-    @cached_property
+    @property
     def names(self) -> dict[str, list[ast.AST]]:
         """Names the scope binds, each with the nodes that bind it; those declared ``global`` or ``nonlocal`` are
         not among them."""
         node = self.node
         if node is None:
             return {}
-        # Every test that calls a function asks for its names: they go with the node.
-        known: dict[str, list[ast.AST]] | None = node.__dict__.get(_NAMES)
-        if known is None:
-            known = node.__dict__[_NAMES] = _names(node)
-        return known
+        # Every test that calls a function asks for its names: they go with the node, and with its body, which a class
+        # gets another of by an edit.
+        body = getattr(node, "body", None)
+        known: tuple[object, dict[str, list[ast.AST]]] | None = node.__dict__.get(_NAMES)
+        if known is None or known[0] is not body:
+            known = node.__dict__[_NAMES] = (body, _names(node))
+        return known[1]
 
 
 _NAMES = "understudy_names"
@@ -146,24 +147,48 @@ class FileScopes:
     reads: list[Site] = field(default_factory=list)
     """Attributes that are read: ``value.name``."""
 
-    def of(self, unit: Unit, kind: Kind) -> list[Site]:
-        """Those of one statement."""
-        found: list[Site] = unit.memo["sites"][_KINDS.index(kind)]
+    def of(self, part: Part, kind: Kind) -> list[Site]:
+        """Those of one part of the file."""
+        found: list[Site] = part.memo["sites"][1][_KINDS.index(kind)]
         return found
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        for unit in self.parsed.units:
+            yield from unit.parts
 
     def __post_init__(self) -> None:
         top = Scope(None, None)
         lists = [getattr(self, kind) for kind in _KINDS]
         for unit in self.parsed.units:
-            # A statement that an edit leaves alone keeps its sites, and they the names of their scopes.
-            known = unit.memo.get("sites")
-            if known is None:
-                before = [len(each) for each in lists]
-                self._visit(unit, unit.node, top, Chain(unit.node, None))
-                unit.memo["sites"] = [each[start:] for each, start in zip(lists, before, strict=True)]
-            else:
-                for each, sites in zip(lists, known, strict=True):
-                    each.extend(sites)
+            scope, around = top, None
+            for part in unit.parts:
+                # What an edit leaves alone keeps its sites, and they the names of their scopes.
+                known = part.memo.get("sites")
+                if known is None or (around is not None and known[0] is not scope):
+                    before = [len(each) for each in lists]
+                    own = self._visit_part(unit, part, scope, around)
+                    found = [each[start:] for each, start in zip(lists, before, strict=True)]
+                    known = part.memo["sites"] = (own, found)
+                else:
+                    for each, sites in zip(lists, known[1], strict=True):
+                        each.extend(sites)
+                if around is None:
+                    scope, around = known[0], Chain(unit.node, None)
+
+    def _visit_part(self, unit: Unit, part: Part, scope: Scope, around: Chain | None) -> Scope:
+        """Visit a part; the scope of what it stands in, or of the body of the class that it begins."""
+        node = part.node
+        chain = Chain(node, around)
+        if around is not None or not isinstance(node, ast.ClassDef):
+            self._visit(unit, node, scope, chain)
+            return scope
+        self._visit_header(unit, node, scope, chain)
+        return Scope(node, scope)
+
+    def _visit_header(self, unit: Unit, node: ast.ClassDef, scope: Scope, chain: Chain) -> None:
+        self.classes.append(Site(unit, node, scope, chain))
+        self._visit_all(unit, [*node.decorator_list, *node.bases, *node.keywords], scope, chain)
 
     def _visit(self, unit: Unit, node: ast.AST, scope: Scope, chain: Chain) -> None:
         inner = scope
@@ -180,8 +205,7 @@ class FileScopes:
                 self._visit_all(unit, node.body, Scope(node, scope), chain)
                 return
             if isinstance(node, ast.ClassDef):
-                self.classes.append(site)
-                self._visit_all(unit, [*node.decorator_list, *node.bases, *node.keywords], scope, chain)
+                self._visit_header(unit, node, scope, chain)
                 self._visit_all(unit, node.body, Scope(node, scope), chain)
                 return
             self.statements.append(site)

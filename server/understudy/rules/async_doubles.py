@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import Shapes
@@ -50,24 +50,22 @@ def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Ou
     """The failures of the file's tests of some kinds, in test code or in code under test."""
     if not context.is_test:
         return []
-    return [
-        (outcome, failure)
-        for outcome in context.simulation.outcomes
-        for failure in outcome.failures
-        if failure.misuse in misuses and failure.in_test is in_test
-    ]
+    everything = context.once("failures", lambda: _everything(context, lambda outcome: outcome.failures))
+    return [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
 
 
 def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
     """What the file's tests do that raises nothing, and is not meant."""
     if not context.is_test:
         return []
-    return [
-        (outcome, note)
-        for outcome in context.simulation.outcomes
-        for note in outcome.notes
-        if note.misuse in misuses and note.in_test is in_test
-    ]
+    everything = context.once("notes", lambda: _everything(context, lambda outcome: outcome.notes))
+    return [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
+
+
+def _everything(
+    context: Context, of: Callable[[Outcome], Sequence[Failure]]
+) -> list[tuple[Outcome, Failure]]:
+    return [(outcome, failure) for outcome in context.simulation.outcomes for failure in of(outcome)]
 
 
 def is_about_coroutines(outcome: Outcome) -> bool:

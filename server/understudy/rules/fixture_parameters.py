@@ -7,6 +7,7 @@ import ast
 from understudy.doubles.run import Test
 from understudy.doubles.state import last_name
 from understudy.rules.base import Context
+from understudy.rules.patch_calls import dotted_name
 
 _HARMLESS_MARKS = frozenset({"settings", "example", "seed", "reproduce_failure", "note"})
 
@@ -90,7 +91,7 @@ def _module_marks(context: Context) -> list[ast.expr]:
 
 def _fills(context: Context, decorator: ast.expr) -> tuple[set[str], int] | None:
     """The parameters that a decorator fills, by name and by position; None when that is not known."""
-    text = ast.unparse(decorator)
+    text = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator) or ""
     name = last_name(decorator)
     if text.startswith(("pytest.mark.", "mark.")):
         if name != "parametrize":

@@ -13,7 +13,7 @@ from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, External
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import PatchCall, patch_call
+from understudy.rules.patch_calls import PatchCall, dotted_name, patch_call
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_]+")
 _OF_DOUBLES = frozenset(
@@ -77,27 +77,39 @@ def decorated(context: Context) -> list[Decorated]:
 def _decorated(context: Context) -> Iterator[Decorated]:
     if not context.is_test or "patch" not in context.source:
         return
-    for site in context.scopes.functions:
-        node = site.node
-        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        around = getattr(site.scope.node, "decorator_list", [])
-        if not node.name.startswith("test") or not (node.decorator_list or around):
-            continue
-        parent = site.chain.parent.node if site.chain.parent is not None else None
-        owner: ClassEntity | None = None
-        cls: ast.ClassDef | None = None
-        if isinstance(site.scope.node, ast.ClassDef):
-            cls = site.scope.node
-            found = context.resolver.name(context.module, cls.name)
-            if not isinstance(found, ClassEntity) or site.scope.parent is None or site.scope.parent.node:
-                continue
-            owner = found
-        elif parent is not None or site.scope.node is not None:
-            continue
-        calls = context.scopes.of(site.unit, "calls")
-        test = _read(context, site, node, owner, cls, {id(call.node): call for call in calls})
-        if test is not None:
-            yield test
+    for unit in context.parsed.units:
+        of_class = context.scopes.of(unit.parts[0], "calls")
+        for part in unit.parts:
+            calls = {id(call.node): call for call in (*of_class, *context.scopes.of(part, "calls"))}
+            for site in context.scopes.of(part, "functions"):
+                yield from _decorated_function(context, site, calls)
+
+
+def _decorated_function(context: Context, site: Site, calls: dict[int, Site]) -> Iterator[Decorated]:
+    node = site.node
+    assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    around = getattr(site.scope.node, "decorator_list", [])
+    if not node.name.startswith("test") or not any(map(_may_be_patch, (*node.decorator_list, *around))):
+        return
+    parent = site.chain.parent.node if site.chain.parent is not None else None
+    owner: ClassEntity | None = None
+    cls: ast.ClassDef | None = None
+    if isinstance(site.scope.node, ast.ClassDef):
+        cls = site.scope.node
+        found = context.resolver.name(context.module, cls.name)
+        if not isinstance(found, ClassEntity) or site.scope.parent is None or site.scope.parent.node:
+            return
+        owner = found
+    elif parent is not None or site.scope.node is not None:
+        return
+    test = _read(context, site, node, owner, cls, calls)
+    if test is not None:
+        yield test
+
+
+def _may_be_patch(decorator: ast.expr) -> bool:
+    """Is it written as a patch is?"""
+    return isinstance(decorator, ast.Call) and "patch" in (dotted_name(decorator.func) or "")
 
 
 def _read(

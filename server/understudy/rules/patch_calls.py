@@ -140,9 +140,9 @@ def certain_patches(
     """
 
     def is_wanted(site: Site) -> bool:
-        if expected(site, *exceptions) or _on_condition(site):
+        if not any(map(wanted, _patches_at(context, site))):
             return False
-        return any(map(wanted, _patches_at(context, site)))
+        return not expected(site, *exceptions) and not _on_condition(site)
 
     started = cache(lambda: _started(context))
     for call in _picked(context, f"certain patches, {exceptions} {question}", is_wanted):

@@ -7,7 +7,6 @@ rest on stays the same (:mod:`understudy.infer.frame`), and every other file.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from understudy.index.workspace import Dependency, ValueOf, Workspace
 from understudy.infer.frame import Frame
 from understudy.infer.scopes import FileScopes, Kind, Site
+from understudy.source.parse import Part
 
 _Picked = tuple[Site, ...]
 
@@ -25,8 +25,8 @@ class _Version:
     """What was picked out of each statement while the file stayed what it is."""
 
     frame: Frame = ()
-    found: dict[str, dict[ast.stmt, _Picked]] = field(default_factory=dict)
-    """By question, then by statement."""
+    found: dict[str, dict[Part, _Picked]] = field(default_factory=dict)
+    """By question, then by part of the file."""
     files: set[Dependency] = field(default_factory=set)
     """What the answers rest on."""
     matches: dict[re.Pattern[bytes], bool] = field(default_factory=dict)
@@ -53,10 +53,10 @@ class Picks:
         version = self.versions.get(is_broken)
         if version is None or not version.holds(frame, path, workspace):
             return Picks({**self.versions, is_broken: _Version(frame)})
-        nodes = {unit.node for unit in scopes.parsed.units}
-        for of_statement in version.found.values():
-            for node in of_statement.keys() - nodes:
-                del of_statement[node]
+        parts = set(scopes.parts)
+        for of_part in version.found.values():
+            for part in of_part.keys() - parts:
+                del of_part[part]
         return self
 
     def picked(
@@ -72,14 +72,14 @@ class Picks:
         known = version.found.setdefault(question, {})
         workspace.depend_on(version.files)
         found: list[Site] = []
-        for unit in scopes.parsed.units:
-            picked = known.get(unit.node)
+        for part in scopes.parts:
+            picked = known.get(part)
             if picked is None:
                 with workspace.recording() as seen:
-                    picked = tuple(site for site in scopes.of(unit, kind) if wanted(site))
+                    picked = tuple(site for site in scopes.of(part, kind) if wanted(site))
                 version.files |= seen
                 if not _rests_on_text(seen, scopes.parsed.path, version, workspace):
-                    known[unit.node] = picked
+                    known[part] = picked
             found.extend(picked)
         return found
 

@@ -42,13 +42,13 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             yield _finding(rule, context, model, given, listed.names)
 
 
-def _called(unit: Unit) -> frozenset[str]:
+def _called(unit: Unit) -> Iterator[str]:
     """What looks like the name of something that the statement calls."""
-    known: frozenset[str] | None = unit.memo.get("called")
-    if known is None:
-        text = unit.text.rows(unit.row, unit.end_row + 1)
-        known = unit.memo["called"] = frozenset(_CALLED.findall(text))
-    return known
+    for part in unit.parts:
+        known: frozenset[str] | None = part.memo.get("called")
+        if known is None:
+            known = part.memo["called"] = frozenset(_CALLED.findall(unit.text_of(part)))
+        yield from known
 
 
 def _made(context: Context, site: Site) -> Model | None:

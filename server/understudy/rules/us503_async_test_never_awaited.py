@@ -11,6 +11,7 @@ from understudy.fixes import imports
 from understudy.infer.plugins import plugins
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
+from understudy.rules.patch_calls import dotted_name
 from understudy.source.span import Span
 
 _HOOKS = (
@@ -32,9 +33,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for test in tests(context.parsed, context.module, context.resolver):
         if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context):
             continue
-        if test.node.decorator_list and not all(
-            test.unit.spelled(decorator).startswith("pytest.mark.") for decorator in test.node.decorator_list
-        ):
+        if not all(map(_is_mark, test.node.decorator_list)):
             # A decorator may run the coroutine.
             continue
         base = _plain_test_case(context, test)
@@ -43,6 +42,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         elif test.owner is None or not context.resolver.ancestry(test.owner).externals:
             if test.owner is None or context.resolver.ancestry(test.owner).complete:
                 yield from _without_plugin(rule, context, test)
+
+
+def _is_mark(decorator: ast.expr) -> bool:
+    name = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
+    return name is not None and name.startswith("pytest.mark.")
 
 
 def _plain_test_case(context: Context, test: Test) -> ast.expr | None:

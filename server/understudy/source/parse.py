@@ -71,6 +71,19 @@ class SyntaxProblem:
     column: int
 
 
+class Part:
+    """What edits elsewhere leave alone as a whole: a top-level statement or, of a class, what stands before its body,
+    and each statement of the body."""
+
+    __slots__ = ("memo", "node")
+
+    def __init__(self, node: ast.stmt) -> None:
+        self.memo: dict[str, Any] = {}
+        """As :attr:`Unit.memo`; rows in it go with :meth:`Unit.distance`."""
+        self.node = node
+        """The class itself for what stands before its body."""
+
+
 class Unit:
     """A top-level statement: its tree, and where it is in this version of the file.
 
@@ -78,7 +91,7 @@ class Unit:
     Only :meth:`span` and its kin turn nodes into places.
     """
 
-    __slots__ = ("_first", "memo", "node", "path", "shift", "text")
+    __slots__ = ("_first", "_parts", "memo", "node", "path", "shift", "text")
 
     def __init__(self, node: ast.stmt, shift: int, text: Text, path: Path) -> None:
         self.memo: dict[str, Any] = {}
@@ -86,9 +99,33 @@ class Unit:
         have to count from :attr:`row`."""
         self.node = node
         self._first = first_line(node) - 1
+        self._parts: tuple[Part, ...] = ()
         self.shift = shift
         self.text = text
         self.path = path
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The statement, or what it consists of."""
+        if not self._parts:
+            self._parts = (Part(self.node), *map(Part, self._members))
+        return self._parts
+
+    @property
+    def _members(self) -> list[ast.stmt]:
+        return self.node.body if isinstance(self.node, ast.ClassDef) else []
+
+    def distance(self, part: Part) -> int:
+        """How many rows below the first one of the statement a part begins."""
+        return part.node.lineno - 1 - self._first
+
+    def text_of(self, part: Part) -> str:
+        """The rows of a part; those before the first statement of a class go to the class."""
+        node = part.node
+        last = (node.end_lineno or node.lineno) + self.shift
+        if node is self.node and self._members:
+            last = max(first_line(self._members[0]) - 1 + self.shift, self.row + 1)
+        return self.text.rows(first_line(node) - 1 + self.shift, last)
 
     @property
     def row(self) -> int:
@@ -150,11 +187,22 @@ class Unit:
             found = known[node] = ast.unparse(node)
         return found
 
-    def replace(self, other: Unit) -> None:
-        """Be that statement from now on."""
-        self.node, self._first = other.node, other._first
-        self.shift, self.text = other.shift, other.text
+    def become(self, other: Unit, *, same_header: bool) -> None:
+        """Be that version of the class from now on; node and unit stay the same objects.
+
+        :param same_header: what stands before the body is the same, too.
+        """
+        earlier = {part.node: part for part in self._parts}
+        header = Part(self.node)
+        if same_header and earlier:
+            # Another object: whoever looks at a class may look at its body.
+            header.memo = earlier[self.node].memo
+        self.node.__dict__.update(other.node.__dict__)
+        self._first, self.shift, self.text = other._first, other.shift, other.text
         self.memo = {}
+        if earlier:
+            members = [earlier.get(child) or Part(child) for child in self._members]
+            self._parts = (header, *members)
 
     def move(self, text: Text, rows: int) -> Unit:
         """The same statement, ``rows`` further down in another version of the file."""
@@ -197,7 +245,7 @@ class Parsed:
         if text.content == self.text.content:
             return self
         before = self.text
-        same_head, same_tail = _same_rows(before, text)
+        same_head, same_tail = self._same_rows(text)
         in_class = self._class_edited(text, same_head, same_tail)
         if in_class is not None:
             return in_class
@@ -225,6 +273,23 @@ class Parsed:
             unit.move(text, text.row_count - before.row_count)
         return Parsed(self.path, text, (*head, *middle, *tail), problems, broken)
 
+    def _same_rows(self, text: Text) -> tuple[int, int]:
+        """How many rows at the beginning, and how many at the end, are the same in both, and were not broken."""
+        old, new = self.text, text
+        limit = min(old.row_count, new.row_count)
+        head = _longest(limit, lambda rows: old.rows(0, rows) == new.rows(0, rows))
+        tail = _longest(
+            limit - head,
+            lambda rows: (
+                old.rows(old.row_count - rows, old.row_count) == new.rows(new.row_count - rows, new.row_count)
+            ),
+        )
+        for broken_first, broken_last in self.broken:
+            # What was broken may be whole by this edit.
+            head = min(head, broken_first)
+            tail = min(tail, old.row_count - 1 - broken_last)
+        return head, tail
+
     def _class_edited(self, text: Text, same_head: int, same_tail: int) -> Parsed | None:
         """:meth:`edited` for an edit in the body of a class: only the touched statements of the body are parsed
         again, and one beside them on each side. None where more has to be."""
@@ -232,36 +297,36 @@ class Parsed:
         touched_end = before.row_count - same_tail
         index = bisect_left(self.units, same_head, key=lambda unit: unit.row) - 1
         unit = self.units[index] if index >= 0 else None
-        if self.broken or unit is None or not isinstance(unit.node, ast.ClassDef):
+        if unit is None or not isinstance(unit.node, ast.ClassDef) or touched_end > unit.end_row + 1:
             return None
-        if touched_end > unit.end_row + 1:
+        if index + 1 < len(self.units) and self.units[index + 1].row <= unit.end_row:
             return None
         members = _Members(unit.node.body, unit.shift)
         start, end = members.around(same_head, touched_end)
         if start < 1 or not members.apart(start, end):
             return None
-        if index + 1 < len(self.units) and self.units[index + 1].row <= unit.end_row:
-            return None
         grown = text.row_count - before.row_count
         first = members.last_row(start - 1) + 1
         last = (members.first_row(end) if end < len(members.body) else unit.end_row + 1) + grown
         made = _members_alone(text, first, last, unit.shift)
-        indentation = before.raw_line(members.first_row(0))[: unit.node.body[0].col_offset]
-        if made is None or any(
-            child.col_offset != len(indentation)
-            or not text.raw_line(first_line(child) - 1 + unit.shift).startswith(indentation)
-            for child in made
-        ):
+        if made is None:
             return None
-        made = _same_statements(members.body[start:end], unit.shift, before, made, unit.shift, text, ())
-        for child in members.body[end:]:
-            if grown:
+        indentation = before.raw_line(members.first_row(0))[: unit.node.body[0].col_offset]
+        for child in made.body:
+            line = text.raw_line(first_line(child) - 1 + unit.shift)
+            if child.col_offset != len(indentation) or not line.startswith(indentation):
+                return None
+        same = _same_statements(
+            members.body[start:end], unit.shift, before, made.body, unit.shift, text, self.broken
+        )
+        if grown:
+            for child in members.body[end:]:
                 ast.increment_lineno(child, grown)
-        body = [*members.body[:start], *made, *members.body[end:]]
-        unit.replace(Unit(_with_body(unit.node, body), unit.shift, text, self.path))
+        body = [*members.body[:start], *same, *members.body[end:]]
+        unit.become(Unit(_with_body(unit.node, body), unit.shift, text, self.path), same_header=True)
         for number, each in enumerate(self.units):
             each.move(text, grown if number > index else 0)
-        return Parsed(self.path, text, self.units, ())
+        return Parsed(self.path, text, self.units, made.problems, made.broken)
 
     def _kept(self, text: Text, same_head: int, same_tail: int) -> tuple[int, int, int, int]:
         """How many units stay before the changed rows, from which on they stay behind them, and the rows
@@ -270,10 +335,6 @@ class Parsed:
         A unit beside the change is parsed again with it: an edit just below may continue it.
         """
         old, new = self.text, text
-        for broken_first, broken_last in self.broken:
-            # What was broken may be whole by this edit.
-            same_head = min(same_head, broken_first)
-            same_tail = min(same_tail, old.row_count - 1 - broken_last)
         grown = new.row_count - old.row_count
         tail_from = old.row_count - same_tail
         count = len(self.units)
@@ -356,7 +417,7 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
     new.node.body = _same_statements(
         old.node.body, old.shift, before, new.node.body, new.shift, new.text, broken
     )
-    old.replace(new)
+    old.become(new, same_header=False)
     return old
 
 
@@ -416,13 +477,31 @@ class _Members:
         return before and (end == len(self.body) or self.last_row(end - 1) < self.first_row(end))
 
 
-def _members_alone(text: Text, first: int, last: int, shift: int) -> list[ast.stmt] | None:
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """Some statements of a class's body, parsed alone."""
+
+    body: list[ast.stmt]
+    problems: tuple[SyntaxProblem, ...] = ()
+    broken: tuple[tuple[int, int], ...] = ()
+
+
+def _members_alone(text: Text, first: int, last: int, shift: int) -> _Body | None:
     """The rows (half-open) as statements of a class; None when they are not exactly that."""
-    made = _tried("\n" * (first - shift - 1) + "class _:\n" + text.rows(first, last))
-    if isinstance(made, SyntaxError) or len(made.body) != 1:
-        return None
-    only = made.body[0]
-    return only.body if isinstance(only, ast.ClassDef) else None
+    content = "class _:\n" + text.rows(first, last)
+    made = _tried("\n" * (first - shift - 1) + content)
+    problems: tuple[SyntaxProblem, ...] = ()
+    broken: tuple[tuple[int, int], ...] = ()
+    if isinstance(made, SyntaxError):
+        if not isinstance(_tried(text.content), SyntaxError):
+            return None
+        error = _tried(content)
+        assert isinstance(error, SyntaxError)
+        made, found, broken = _recover(content, error, first - 1)
+        problems = tuple(found)
+        ast.increment_lineno(made, first - shift - 1)
+    only = made.body[0] if len(made.body) == 1 else None
+    return _Body(only.body, problems, broken) if isinstance(only, ast.ClassDef) else None
 
 
 def _with_body(node: ast.ClassDef, body: list[ast.stmt]) -> ast.ClassDef:
@@ -432,19 +511,6 @@ def _with_body(node: ast.ClassDef, body: list[ast.stmt]) -> ast.ClassDef:
     ast.copy_location(made, node)
     made.end_lineno, made.end_col_offset = body[-1].end_lineno, body[-1].end_col_offset
     return made
-
-
-def _same_rows(old: Text, new: Text) -> tuple[int, int]:
-    """How many rows at the beginning, and how many at the end, are the same in both."""
-    limit = min(old.row_count, new.row_count)
-    head = _longest(limit, lambda rows: old.rows(0, rows) == new.rows(0, rows))
-    tail = _longest(
-        limit - head,
-        lambda rows: (
-            old.rows(old.row_count - rows, old.row_count) == new.rows(new.row_count - rows, new.row_count)
-        ),
-    )
-    return head, tail
 
 
 def _is_whole(first: int, last: int, broken: Sequence[tuple[int, int]]) -> bool:
