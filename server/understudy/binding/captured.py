@@ -133,15 +133,23 @@ def registered(resolver: Resolver, function: FunctionEntity, loaded: Iterable[Pa
         kept = _kept_by(resolver, function.module, made.parts, is_called=isinstance(term, model.CallTerm))
         if kept is not None:
             return Registration(text, *kept, function.path)
-    word = re.compile(rb"\b" + re.escape(function.name.encode()) + rb"\b")
+    handed_on = _handed_on(function.name)
     workspace = resolver.workspace
-    workspace.depend_on((word,))
+    workspace.depend_on((handed_on,))
     for path in sorted(loaded):
-        if path.is_relative_to(workspace.root) and workspace.matches(word, path):
+        if path.is_relative_to(workspace.root) and workspace.matches(handed_on, path):
             found = _registered_in(resolver, path, function)
             if found is not None:
                 return found
     return None
+
+
+def _handed_on(name: str) -> re.Pattern[bytes]:
+    """What is in every file whose statements could keep a function: its name at the end of an argument or of a value in
+    a table, or at the end of an assignment. Its calls, definition and imports, which most files have, are not it."""
+    word = re.escape(name.encode())
+    inside = rb"\b" + word + rb"(?:[\s\\]|#[^\n]*)*[,)}]"
+    return re.compile(inside + rb"|[=.][\s\\]*" + word + rb"[ \t\f]*(?:[#;\\\r\n]|\Z)")
 
 
 def _registered_in(resolver: Resolver, path: Path, function: FunctionEntity) -> Registration | None:
