@@ -37,10 +37,10 @@ SERVERS = {
     "pyrefly": ["pyrefly", "lsp"],
     "basedpyright": ["basedpyright-langserver", "--stdio"],
 }
-PATIENCE = 60.0
+PATIENCE = 120.0
 BURST, BURST_GAP = 20, 0.005
 IDLE = 3.0
-STARTS = 5
+STARTS = 3
 
 
 class Gone(Exception):
@@ -54,7 +54,7 @@ class Client:
         """Begin with the process; ``started`` is the time of that (``time.perf_counter``)."""
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.root = root
         self._identity = 0
