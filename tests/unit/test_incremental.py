@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -341,3 +342,30 @@ def test_what_another_part_of_the_file_says_counts_after_an_edit_of_it(tmp_path:
     # Another import of the class.
     found = after(("from models import User", "User = MagicMock"))
     assert {code for code, _ in found}.isdisjoint({"US302", "US309"})
+
+
+def test_an_edit_drops_what_rests_on_a_pattern_that_the_file_matches_and_no_more(tmp_path: Path) -> None:
+    for name in ("with.py", "without.py"):
+        (tmp_path / name).write_text("needle = 1\n" if name == "with.py" else "x = 1\n")
+    workspace = open_project(tmp_path).workspace
+    needle = re.compile(rb"\bneedle\b")
+
+    def made() -> tuple[object, object, list[str]]:
+        found = workspace.derived("found", lambda: [path.name for path in workspace.files_with(needle)])
+        texts = workspace.derived(
+            "texts", lambda: [workspace.text(path).content for path in workspace.files_with(needle)]
+        )
+        return found, workspace.derived("other", object), texts
+
+    first = made()
+    assert first[0] == ["with.py"]
+    workspace.open(tmp_path / "without.py", Text("x = 2\n"))
+    assert all(now is before for now, before in zip(made(), first, strict=True))
+    workspace.open(tmp_path / "with.py", Text("needle = 2\n"))
+    second = made()
+    assert second[1] is first[1]
+    assert second[2] == ["needle = 2\n"]
+    workspace.open(tmp_path / "without.py", Text("needle = 3\n"))
+    assert made()[0] == ["with.py", "without.py"]
+    workspace.open(tmp_path / "with.py", Text("y = 1\n"))
+    assert made()[0] == ["without.py"]
