@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import venv
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -131,7 +132,9 @@ class Client:
         """As an editor does that is closed."""
         self.request("shutdown", None)
         self.notify("exit", None)
-        self.process.wait(10)
+        # Some take their time, or never end by themselves.
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
 
     def end(self) -> None:
         self.process.kill()

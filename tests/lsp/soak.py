@@ -135,6 +135,10 @@ def soak(edits: int, seed: int) -> list[str]:
             taken = []
             warm = max(edits // 4, WARM_UP)
             for number in range(edits):
+                if number == warm:
+                    # What is done when nobody types has to have happened once, too: jedi is asked, garbage collected.
+                    editor.wait()
+                    client.settle({})
                 editor.step()
                 if number % 20 == 19:
                     # As much as a person waits for: the server keeps up, or memory would be that of a server
