@@ -24,7 +24,7 @@ pytestmark = [
     ),
     pytest.mark.xdist_group("postgresql"),
 ]
-_CODES = ("US308", "US310", "US311")
+_CODES = ("US307", "US308", "US310", "US311")
 _OF_SQLITE = ("# Only on SQLite", "ATTACH", "sqlite_master", "PRAGMA", "poolclass=", "aiosqlite")
 """What an example says that is about SQLite itself."""
 _SAME = {"OperationalError": {"OperationalError", "ProgrammingError"}}
