@@ -124,6 +124,8 @@ class Core(State):
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
+        self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
+        """Of fixtures and context managers, which are left again and again."""
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
         """By ``id`` of a mock: under which doubts it was called, each time."""

@@ -45,7 +45,7 @@ from understudy.infer.entities import (
     FunctionEntity,
     ValueEntity,
 )
-from understudy.source.parse import Unit
+from understudy.source.parse import Unit, children
 from understudy.source.text import SourceError
 
 _PLAIN_STEPS = 600
@@ -349,7 +349,9 @@ class Functions(Core):
     def after_yield(self, function: FunctionValue, env: Environment, place: Place) -> None:
         """Run what stands behind the one ``yield`` of a fixture or context manager, when nothing was raised."""
         node = function.node
-        yields = [child for child in _own_nodes(node) if isinstance(child, (ast.Yield, ast.YieldFrom))]
+        yields = self.yields.get(node)
+        if yields is None:
+            yields = self.yields[node] = _yields(node)
         rest = _behind_yield(node.body, yields[0]) if isinstance(node.body, list) and len(yields) == 1 else []
         if not rest:
             return
@@ -499,16 +501,17 @@ def _is_patch(value: Value) -> bool:
 def _is_generator(function: FunctionValue) -> bool:
     if function.entity is not None:
         return function.entity.declaration.is_generator
-    return any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(function.node))
+    return bool(_yields(function.node))
 
 
-def _own_nodes(function: ast.AST) -> list[ast.AST]:
-    """The nodes of a function, without those of functions inside it."""
-    found: list[ast.AST] = []
-    stack = list(ast.iter_child_nodes(function))
+def _yields(function: ast.AST) -> list[ast.Yield | ast.YieldFrom]:
+    """Those of a function itself, not of functions inside it."""
+    found: list[ast.Yield | ast.YieldFrom] = []
+    stack = children(function)
     while stack:
         node = stack.pop()
-        found.append(node)
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            found.append(node)
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
     return found

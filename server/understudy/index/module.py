@@ -61,6 +61,27 @@ class Module:
                 yield row, declaration
 
     @cached_property
+    def set_on_classes(self) -> dict[str, set[str | None]]:
+        """What statements at the top level set on a class, by the name of the class; None for a name that is not
+        written there."""
+        found: dict[str, set[str | None]] = {}
+        for _, declaration in self.declarations():
+            if isinstance(declaration, model.AttributeAssign):
+                found.setdefault(declaration.owner.parts[-1], set()).add(declaration.name)
+            elif isinstance(declaration, model.Expression) and isinstance(declaration.value, model.CallTerm):
+                call = declaration.value
+                if (
+                    isinstance(call.func, model.Ref)
+                    and call.func.parts == ("setattr",)
+                    and len(call.args) > 1
+                ):
+                    owner, key = call.args[0], call.args[1]
+                    name = key.value if isinstance(key, model.Const) and isinstance(key.value, str) else None
+                    if isinstance(owner, model.Ref):
+                        found.setdefault(".".join(owner.parts), set()).add(name)
+        return found
+
+    @cached_property
     def bindings(self) -> dict[str, list[Binding]]:
         """Name to the statements that bind it at import time, in order of the text."""
         names: dict[str, list[Binding]] = {}

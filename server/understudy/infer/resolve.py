@@ -360,24 +360,7 @@ class Resolver:
                 decorators = [_term_name(decorator) for decorator in declaration.decorators]
                 if "classmethod" in decorators or declaration.name == "__init_subclass__":
                     return True
-        for _, top in cls.module.declarations():
-            if (
-                isinstance(top, model.AttributeAssign)
-                and top.name == name
-                and top.owner.parts[-1] == cls.name
-            ):
-                return True
-            if isinstance(top, model.Expression) and isinstance(top.value, model.CallTerm):
-                call = top.value
-                if (
-                    _term_name(call) == "setattr"
-                    and len(call.args) > 1
-                    and _term_name(call.args[0]) == cls.name
-                ):
-                    key = call.args[1]
-                    if not isinstance(key, model.Const) or key.value == name:
-                        return True
-        return False
+        return not {name, None}.isdisjoint(cls.module.set_on_classes.get(cls.name, ()))
 
     def is_test_case(self, entity: ClassEntity) -> bool:
         """Does the class derive from :class:`unittest.TestCase`, or a library's class named like it?"""

@@ -15,6 +15,13 @@ _WORTH_IT = 20
 """Analyses that leave enough behind."""
 _AT_MOST = 100
 """Analyses without a look at what came since the last time."""
+_THRESHOLD = 20_000
+"""An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
+
+
+def set_up() -> None:
+    """For the whole process, once."""
+    gc.set_threshold(_THRESHOLD, 20, 20)
 
 
 class Garbage:

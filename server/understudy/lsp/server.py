@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -25,7 +24,7 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
 
 from understudy import __version__
-from understudy.lsp import feature, transport
+from understudy.lsp import feature, garbage, transport
 from understudy.lsp.diagnostics import publication
 from understudy.lsp.exchange import Progress, Report
 from understudy.lsp.feature import Feature
@@ -41,8 +40,6 @@ _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     [types.NotebookDocumentFilterWithCells([types.NotebookCellLanguage("python")], "*")]
 )
 _SWITCH_INTERVAL = 0.001
-_GARBAGE_THRESHOLD = 20_000
-"""An analysis makes many short-lived objects: look for garbage less often than Python's 700."""
 
 
 def serve(tcp: tuple[str, int] | None, log_level: str = "warning") -> int:
@@ -56,7 +53,7 @@ def serve(tcp: tuple[str, int] | None, log_level: str = "warning") -> int:
     logging.getLogger("pygls").setLevel(logging.ERROR)
     # An edit must not wait the usual 5 ms, at each of several turns, behind a running analysis.
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 20)
+    garbage.set_up()
     source, target = transport.standard_streams() if tcp is None else transport.accepted(*tcp)
     try:
         return asyncio.run(_serve(source, target))
