@@ -104,11 +104,11 @@ def _after(root: Path, model: Path, returned: str | None, number: int = 0) -> Ru
 
 
 def _run(root: Path, *options: str) -> Run:
-    cache = {"XDG_CACHE_HOME": str(root.parent / "cache")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(root.parent / "cache")}
+    # What is installed has its bytecode.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [*CHECK, *options], cwd=root, env={**os.environ, **cache}, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([*CHECK, *options], cwd=root, env=environment, stdout=subprocess.DEVNULL)
     seen = _Seen()
     sampler = threading.Thread(target=seen.watch, args=(process,), daemon=True)
     sampler.start()

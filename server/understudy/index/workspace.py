@@ -434,7 +434,7 @@ def _forget_oldest(
     """Keep those that were asked for last, which stand at the end; give the others."""
     if len(known) <= most // 2:
         return []
-    for path in asked_for & known.keys():
+    for path in [path for path in known if path in asked_for]:
         known[path] = known.pop(path)
     if len(known) <= most:
         return []
@@ -445,7 +445,7 @@ def _taken_apart(tree: Parsed | SourceError | None) -> None:
     """What was worked out about its statements leads back to them: a tree would wait for the garbage collector."""
     if isinstance(tree, Parsed):
         for unit in tree.units:
-            unit.memo.clear()
+            unit.forget()
 
 
 def _go_on() -> None:

@@ -204,6 +204,12 @@ class Unit:
             members = [earlier.get(child) or Part(child) for child in self._members]
             self._parts = (header, *members)
 
+    def forget(self) -> None:
+        """Let go of all that was read out of it; it can be read again."""
+        self.memo.clear()
+        for part in self._parts:
+            part.memo.clear()
+
     def move(self, text: Text, rows: int) -> Unit:
         """The same statement, ``rows`` further down in another version of the file."""
         self.text = text
