@@ -26,15 +26,16 @@ _REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test:
         return
-    asking = {id(call.call) for call in certain_patches(context, question="US213 requests", wanted=_asks)}
-    for call in certain_patches(
-        context, question="US213", wanted=lambda call: _may_be_kept(context, call, _original(context, call))
-    ):
-        original = _original(context, call)
-        if original is None or (id(call.call) not in asking and _registration(context, original) is None):
-            continue
-        owner = _owner(context, call)
-        if owner is None:
+    # What the file registers itself is not looked for at each of its statements.
+    registers = any(isinstance(unit.node, (ast.Assign, ast.Expr)) for unit in context.parsed.units)
+    patches = certain_patches(
+        context,
+        question=f"US213 {registers}",
+        wanted=lambda call: _may_be_kept(context, call, _original(context, call), registers=registers),
+    )
+    for call in patches:
+        owner, original = _owner(context, call), _original(context, call)
+        if owner is None or original is None:
             continue
         kept = _kept(context, call, original)
         if kept is None or excused(context):
@@ -67,19 +68,19 @@ def _original(context: Context, call: PatchCall) -> FunctionEntity | None:
     return look() if call.target is None else context.once(("US213", call.path), look)
 
 
-def _may_be_kept(context: Context, call: PatchCall, original: FunctionEntity | None) -> bool:
+def _may_be_kept(
+    context: Context, call: PatchCall, original: FunctionEntity | None, *, registers: bool
+) -> bool:
     """Is there anything that keeps a function, whatever the tests of the file do?"""
-    if original is None:
-        return False
     under = _under(call)
-    return _asks(call) or (
-        under is not None and not any(_reads_name(statement, call.name) for statement in under)
-    )
-
-
-def _asks(call: PatchCall) -> bool:
-    """Does the test make a request under the patch?"""
-    return any(True for _ in _requests(_under(call) or []))
+    if original is None or under is None:
+        return False
+    if any(True for _ in _requests(under)):
+        return True
+    if any(_reads_name(statement, call.name) for statement in under):
+        return False
+    elsewhere = _loaded(context) - {context.path}
+    return registers or registered(context.resolver, original, elsewhere) is not None
 
 
 @dataclass(frozen=True)
