@@ -66,7 +66,7 @@ def write(tables: Iterable[Table], results: Path = RESULTS) -> None:
             sections[section.partition("\n")[0]] = section.rstrip("\n") + "\n"
     for table in tables:
         title, _, rest = table.markdown().partition("\n")
-        sections[title] = f"{title}\n\nOn {machine}.{rest}"
+        sections[title] = f"{title}\n\nOn {machine}.\n{rest}"
     results.write_text(head + "\n".join(sections.values()), "utf-8")
 
 
