@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from understudy.doubles.state import last_name
 from understudy.infer.scopes import FunctionNode
@@ -13,6 +13,11 @@ from understudy.rules.base import Context
 from understudy.source.parse import Parsed, Unit
 
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})
+_LOADERS = frozenset({"import_module", "__import__", "exec_module", "run_module", "run_path", "exec"})
+# Context managers that let every exception out: all of their block runs, or else the file is not imported.
+_PLAIN_MANAGERS = frozenset(
+    {"catch_warnings", "redirect_stdout", "redirect_stderr", "nullcontext", "open", "chdir", "TemporaryDirectory"}
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,11 @@ class Stub:
     function: FunctionNode | None
     """The innermost function it stands in; None at import time."""
     top_level: bool
-    """True when it is a statement of the module itself, or of a loop over written names there."""
+    """True when it runs for certain as the module is imported, and stays: a statement of the module itself, of a loop
+    over written names, of a ``with`` that swallows nothing, of a ``try`` without ``except``."""
     only_if_absent: bool
+    doubtful: bool
+    """True when a condition decides whether it runs: that of an ``if``, a ``while`` or a ``case``, or an exception."""
 
 
 def is_sys_modules(node: ast.expr) -> bool:
@@ -45,13 +53,13 @@ def is_sys_modules(node: ast.expr) -> bool:
 
 def stubs(parsed: Parsed) -> Iterator[Stub]:
     """Every entry that the file replaces, with a name that is written in the file: a constant, parts of one, or the
-    names that a loop goes through. Putting a real module there is no stub."""
+    names that a loop goes through. Putting a real module there is no stub, nor is anything in a ``finally``."""
     if "sys.modules" not in parsed.text.content:
         return
     real: frozenset[str] | None = None
     written = _written(parsed)
     for unit in parsed.units:
-        for stub in _in(unit, unit.node, None, True, written):
+        for stub in _in(unit, unit.node, _Around(), written):
             if real is None:
                 real = _real_modules(parsed)
             if not _is_real(stub.value, real):
@@ -160,34 +168,99 @@ def _computed(node: ast.AST) -> bool:
     return False
 
 
-def _in(
-    unit: Unit,
-    node: ast.stmt,
-    function: FunctionNode | None,
-    top: bool,
-    written: Mapping[str, tuple[str, ...]],
-    absent: bool = False,
-) -> Iterator[Stub]:
+@dataclass(frozen=True)
+class _Around:
+    """What stands around a statement; see :class:`Stub`."""
+
+    function: FunctionNode | None = None
+    top: bool = True
+    absent: bool = False
+    doubtful: bool = False
+
+
+def _in(unit: Unit, node: ast.stmt, around: _Around, written: Mapping[str, tuple[str, ...]]) -> Iterator[Stub]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Subscript) and is_sys_modules(target.value):
                 for name in _values(target.slice, written):
-                    yield Stub(unit, node, target, target.slice, name, node.value, function, top, absent)
+                    yield _stub(unit, node, target, target.slice, name, node.value, around)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
         if isinstance(call.func, ast.Attribute) and is_sys_modules(call.func.value):
             if call.func.attr == "setdefault" and len(call.args) == 2:
+                absent = replace(around, absent=True)
                 for name in _values(call.args[0], written):
-                    yield Stub(unit, node, call, call.args[0], name, call.args[1], function, top, True)
+                    yield _stub(unit, node, call, call.args[0], name, call.args[1], absent)
             for key, value in updated(call):
                 for name in _values(key, written):
-                    yield Stub(unit, node, key, key, name, value, function, top, absent)
-    inner = node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+                    yield _stub(unit, node, key, key, name, value, around)
     looped = _looped(node, written)
+    inner = _Around(
+        node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else around.function,
+        around.top and (looped is not None or _runs_whole(node)),
+        around.absent or _if_absent(node),
+        around.doubtful or isinstance(node, (ast.If, ast.While, ast.Match)),
+    )
     for child in _children(node):
-        yield from _in(
-            unit, child, inner, top and looped is not None, looped or written, absent or _if_absent(node)
+        yield from _in(unit, child, inner, looped or written)
+    for handler in getattr(node, "handlers", ()):
+        for child in handler.body:
+            yield from _in(unit, child, replace(inner, doubtful=True), written)
+
+
+def _stub(
+    unit: Unit,
+    statement: ast.stmt,
+    target: ast.expr,
+    key: ast.expr,
+    name: str,
+    value: ast.expr,
+    around: _Around,
+) -> Stub:
+    return Stub(
+        unit,
+        statement,
+        target,
+        key,
+        name,
+        value,
+        around.function,
+        around.top,
+        around.absent,
+        around.doubtful,
+    )
+
+
+def _runs_whole(node: ast.stmt) -> bool:
+    """Does the block of a statement run to its end wherever the file is imported, and leave ``sys.modules`` as it
+    is then?"""
+    if isinstance(node, ast.With):
+        return all(_lets_through(item.context_expr) for item in node.items)
+    if isinstance(node, ast.Try):
+        return not node.handlers and not any(
+            isinstance(child, ast.expr) and is_sys_modules(child)
+            for statement in node.finalbody
+            for child in ast.walk(statement)
         )
+    return False
+
+
+def _lets_through(manager: ast.expr) -> bool:
+    if not isinstance(manager, ast.Call) or any(
+        is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
+        for arg in manager.args
+    ):
+        return False
+    return last_name(manager) in _PLAIN_MANAGERS or "patch" in ast.unparse(manager.func).split(".")
+
+
+def loads_by_name(statement: ast.stmt, *, again: bool) -> bool:
+    """Does a statement at the top of a file load modules by computed names or paths when the file is imported, or
+    ``again`` (``reload``)?"""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    loaders = _LOADERS | {"reload"} if again else _LOADERS
+    return any(isinstance(node, ast.Call) and last_name(node) in loaders for node in ast.walk(statement))
 
 
 def updated(call: ast.Call) -> list[tuple[ast.expr, ast.expr]]:
@@ -283,12 +356,11 @@ def _if_absent(node: ast.stmt) -> bool:
 
 
 def _children(node: ast.stmt) -> Iterator[ast.stmt]:
-    for name in ("body", "orelse", "finalbody"):
+    """The statements in the blocks of one. What a ``finally`` sets is put back."""
+    for name in ("body", "orelse"):
         for child in getattr(node, name, ()):
             if isinstance(child, ast.stmt):
                 yield child
-    for handler in getattr(node, "handlers", ()):
-        yield from handler.body
     for case in getattr(node, "cases", ()):
         yield from case.body
 

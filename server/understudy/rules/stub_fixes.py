@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Fix
 from understudy.fixes import blocks, imports
 from understudy.index.module import Module
@@ -20,9 +19,6 @@ from understudy.rules.module_stubs import Stub
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
-_LOADERS = frozenset(
-    {"import_module", "__import__", "reload", "exec_module", "run_module", "run_path", "exec"}
-)
 _SET_UPS = {"setUp": "addCleanup", "asyncSetUp": "addCleanup", "setUpClass": "addClassCleanup"}
 
 
@@ -176,7 +172,7 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     spelled = imports.from_module(context.parsed, "pytest", "fixture")
     if target is None or target in late or spelled is None or _is_asked_for(context, stub.name):
         return None
-    if any(_loads_by_name(other.node) for other in context.parsed.units if other.row > row):
+    if any(module_stubs.loads_by_name(other.node, again=True) for other in context.parsed.units if other.row > row):
         return None
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
@@ -200,13 +196,6 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
         Applicability.UNSAFE,
         (*extra, Edit(context.path, span, content)),
     )
-
-
-def _loads_by_name(statement: ast.stmt) -> bool:
-    """Does a statement at the top of a file load modules by computed names or paths when the file is imported?"""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return False
-    return any(isinstance(node, ast.Call) and last_name(node) in _LOADERS for node in ast.walk(statement))
 
 
 def _is_asked_for(context: Context, name: str) -> bool:

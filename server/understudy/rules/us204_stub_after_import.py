@@ -16,6 +16,7 @@ from understudy.rules import module_stubs, temporary_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.module_stubs import Stub
 from understudy.rules.temporary_stubs import TemporaryStub, Unseen
+from understudy.source.parse import Unit
 from understudy.source.span import Span
 
 
@@ -40,6 +41,9 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
     graph = ImportGraph(context.resolver)
     target = graph.node(stub.name, context.path)
     if target is None:
+        return
+    if any(module_stubs.loads_by_name(unit.node, again=False) for unit in _below(context, stub)):
+        # What is loaded there may import the stub.
         return
     before, after = _around(context, graph, stub)
     start = [node for edge in before for node in edge.targets]
@@ -191,6 +195,12 @@ def _around(context: Context, graph: ImportGraph, stub: Stub) -> tuple[list[Edge
     before = [e for e in graph.edges(context.module) if not e.lazy and e.span.row < row]
     after = [e for e in graph.edges(context.module, possible=True) if not e.lazy and e.span.row > row]
     return before, after
+
+
+def _below(context: Context, stub: Stub) -> Iterator[Unit]:
+    """The statements at the top of the file below the stub, and the one that it stands in."""
+    row = stub.unit.span(stub.statement).row
+    return (unit for unit in context.parsed.units if unit.span(unit.node).end_row >= row)
 
 
 def _loading_edge(before: list[Edge], graph: ImportGraph, target: Node) -> Edge | None:

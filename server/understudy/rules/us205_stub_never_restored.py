@@ -23,6 +23,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if stub.function is None and context.path.name == "conftest.py":
             # A conftest sets up every test below it: the stub is meant to stay.
             continue
+        if stub.function is None and stub.doubtful:
+            # Whether it is set at all is not known; it may be for want of the module.
+            continue
         if stub.only_if_absent or context.workspace.find(stub.name, context.path) is None:
             continue
         if any(
