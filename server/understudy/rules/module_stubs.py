@@ -16,7 +16,15 @@ _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_sp
 _LOADERS = frozenset({"import_module", "__import__", "exec_module", "run_module", "run_path", "exec"})
 # Context managers that let every exception out: all of their block runs, or else the file is not imported.
 _PLAIN_MANAGERS = frozenset(
-    {"catch_warnings", "redirect_stdout", "redirect_stderr", "nullcontext", "open", "chdir", "TemporaryDirectory"}
+    {
+        "catch_warnings",
+        "redirect_stdout",
+        "redirect_stderr",
+        "nullcontext",
+        "open",
+        "chdir",
+        "TemporaryDirectory",
+    }
 )
 
 
@@ -178,7 +186,9 @@ class _Around:
     doubtful: bool = False
 
 
-def _in(unit: Unit, node: ast.stmt, around: _Around, written: Mapping[str, tuple[str, ...]]) -> Iterator[Stub]:
+def _in(
+    unit: Unit, node: ast.stmt, around: _Around, written: Mapping[str, tuple[str, ...]]
+) -> Iterator[Stub]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Subscript) and is_sys_modules(target.value):

@@ -172,7 +172,11 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     spelled = imports.from_module(context.parsed, "pytest", "fixture")
     if target is None or target in late or spelled is None or _is_asked_for(context, stub.name):
         return None
-    if any(module_stubs.loads_by_name(other.node, again=True) for other in context.parsed.units if other.row > row):
+    if any(
+        module_stubs.loads_by_name(other.node, again=True)
+        for other in context.parsed.units
+        if other.row > row
+    ):
         return None
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
