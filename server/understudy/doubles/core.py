@@ -40,6 +40,7 @@ from understudy.doubles.values import (
     MockKind,
     ModuleValue,
     Node,
+    Partial,
     Place,
     Sentinel,
     Sequence_,
@@ -126,6 +127,8 @@ class Core(State):
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
         self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
         """Of fixtures and context managers, which are left again and again."""
+        self._read: dict[ast.AST, tuple[str, ...]] = {}
+        """The names that functions use, by their nodes."""
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
         """By ``id`` of a mock: under which doubts it was called, each time."""
@@ -410,6 +413,37 @@ class Core(State):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
                 if isinstance(value, Mapping_):
                     self.write(value.slots, "open", True)
+            elif isinstance(value, FunctionValue):
+                self.escape(self._captured(value), depth + 1)
+            elif isinstance(value, Partial):
+                self.escape([value.function, *value.args, *value.keywords.values()], depth + 1)
+
+    def escape_patched(self) -> None:
+        """Code runs that is not followed: it may call the functions that stand in the place of others, and they may
+        configure doubles that they see."""
+        for value in (*self.overrides.values(), *self.class_overrides.values()):
+            effect = value.slots.get("side_effect") if isinstance(value, Mock) else value
+            if isinstance(effect, FunctionValue):
+                self.escape([effect])
+
+    def _captured(self, function: FunctionValue) -> list[Value]:
+        """What a function inside another one uses of it, and what a method belongs to."""
+        found = [function.bound] if function.bound is not None else []
+        if function.closure is None:
+            return found
+        names = self._read.get(function.node)
+        if names is None:
+            read = (node.id for node in ast.walk(function.node) if isinstance(node, ast.Name))
+            names = self._read[function.node] = tuple(dict.fromkeys(read))
+        own = self.local_names(function.node)
+        for name in names:
+            current = function.closure if name not in own else None
+            while current is not None and name not in current.names and name not in current.local:
+                current = current.parent
+            value = current.names.get(name) if current is not None else None
+            if isinstance(value, Value):
+                found.append(value)
+        return found
 
     # --- names -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from understudy.doubles.values import (
     Coroutine,
     Environment,
     ExceptionValue,
+    FunctionValue,
     Generator,
     Instance,
     LibraryName,
@@ -23,6 +24,7 @@ from understudy.doubles.values import (
     Mapping_,
     Mock,
     Node,
+    Partial,
     Place,
     Sequence_,
     Unknown,
@@ -42,6 +44,8 @@ _PURE_BUILTINS = frozenset(
         "aiter", "anext",
     }
 )  # fmt: skip
+_CALLING = frozenset({"filter", "map", "max", "min", "sorted"})
+"""What calls the functions that it gets."""
 _ITERATING = frozenset(
     {
         "list",
@@ -75,6 +79,10 @@ def _range(bounds: list[Any]) -> Value:
 
 def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     values = arguments.values
+    if name in _CALLING:
+        machine.escape(
+            [value for value in arguments.everything() if isinstance(value, (FunctionValue, Partial))]
+        )
     if name in ("getattr", "setattr", "delattr") and len(values) >= 2:
         key = values[1].value if isinstance(values[1], Literal) else None
         if name == "getattr":
