@@ -57,6 +57,7 @@ def _warm(subject: Subject, repeats: int, on_error: Callable[[str, Exception], N
     """One figure for each edit; the first, which reads what every later one has, is not counted."""
     project = subject.project()
     original = project.workspace.text(subject.path).content
+    project.workspace.open(subject.path, Text(original))
     project.analyse(subject.path, on_error)
     garbage.Garbage().settle()
     figures: list[float] = []

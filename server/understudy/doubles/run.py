@@ -139,6 +139,8 @@ class Simulation:
 
     def _memory(self) -> Memory[Outcome]:
         """The outcomes that are known from an earlier version of the file."""
+        if not self.workspace.is_open(self.module.path):
+            return Memory()
         earlier = self.workspace.kept(self.module.path, Memory)
         made = earlier.renewed(self.parsed, self.frame, [test.node for test in self.tests])
         self.workspace.keep(self.module.path, made)

@@ -221,6 +221,10 @@ class Workspace:
         self._overlays[path] = text
         self._changed(path)
 
+    def is_open(self, path: Path) -> bool:
+        """Does an editor's text stand for the file?"""
+        return path in self._overlays
+
     def close(self, path: Path) -> None:
         """The file on disk counts again."""
         if self._overlays.pop(path, None) is not None:

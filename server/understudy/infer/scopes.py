@@ -147,6 +147,10 @@ class FileScopes:
     reads: list[Site] = field(default_factory=list)
     """Attributes that are read: ``value.name``."""
 
+    def all(self, kind: Kind) -> list[Site]:
+        found: list[Site] = getattr(self, kind)
+        return found
+
     def of(self, part: Part, kind: Kind) -> list[Site]:
         """Those of one part of the file."""
         found: list[Site] = part.memo["sites"][1][_KINDS.index(kind)]
@@ -159,7 +163,7 @@ class FileScopes:
 
     def __post_init__(self) -> None:
         top = Scope(None, None)
-        lists = [getattr(self, kind) for kind in _KINDS]
+        lists = [self.all(kind) for kind in _KINDS]
         for unit in self.parsed.units:
             scope, around = top, None
             for part in unit.parts:

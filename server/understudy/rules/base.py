@@ -86,6 +86,9 @@ class Context:
 
         :param question: names what is asked: the same for the same ``wanted``.
         """
+        if not self.workspace.is_open(self.path):
+            # No edit follows that anything has to be kept for.
+            return [site for site in self.scopes.all(kind) if wanted(site)]
         return self._picks.picked(question, kind, wanted, self.scopes, self.workspace)
 
     @cached_property
