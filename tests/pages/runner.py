@@ -27,6 +27,10 @@ HEAVY = {
     "fastapi": ("fastapi.testclient",),
     "httpx": ("httpx",),
     "factory": ("factory.alchemy",),
+    "flask_sqlalchemy": ("flask_sqlalchemy",),
+    "flask": ("flask",),
+    "polyfactory": ("polyfactory.factories.sqlalchemy_factory",),
+    "sqlmodel": ("sqlmodel",),
 }
 """Libraries that take long to import, by the word that stands for them in an example."""
 SECONDS = 60

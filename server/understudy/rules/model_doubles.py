@@ -12,7 +12,6 @@ from understudy.doubles.state import Failure
 from understudy.doubles.values import Mock
 from understudy.finding import Edit
 from understudy.fixes import mocks
-from understudy.fixes.names import nearest
 from understudy.infer.entities import External
 from understudy.infer.scopes import Site
 from understudy.orm import attributes
@@ -21,6 +20,7 @@ from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
 from understudy.rules.instances import made_by_call
 from understudy.rules.keywords import keywords
+from understudy.rules.model_advice import nearest_field
 from understudy.rules.statements import model_of
 from understudy.source.parse import Unit
 from understudy.source.span import Span
@@ -65,13 +65,8 @@ class WrongField:
     """Writes another name there, in place of ``{}``."""
     read: bool
     """The double is asked for it; else it is given it."""
-
-    @property
-    def meant(self) -> str | None:
-        """The field that was probably meant."""
-        model = self.double.model
-        stored = [c.name for c in model.columns if attributes.column_name(c) == self.name]
-        return stored[0] if len(stored) == 1 else nearest(self.name, attributes.names(model))
+    meant: str | None
+    """The field that was probably meant."""
 
 
 def wrong_fields(context: Context) -> list[WrongField]:
@@ -93,11 +88,18 @@ def _wrong_fields(context: Context) -> Iterator[WrongField]:
             name = given.name.partition(".")[0]
             if _unknown(context, double, name) and not _excused(context, site):
                 edit = Edit(context.path, given.span, given.spelled("{}"))
-                yield WrongField(double, name, given.span, edit, False)
+                value = given.value if name == given.name else None
+                yield WrongField(double, name, given.span, edit, False, _meant(context, double, name, value))
     for site in context.sites("US309 set", "statements", lambda site: any(_set(context, site))):
         for double, outer in _set(context, site):
             if _unknown(context, double, outer.attr) and not _excused(context, site):
-                yield WrongField(double, outer.attr, *_name_of(context, site, outer), False)
+                value = (
+                    site.node.value
+                    if isinstance(site.node, ast.Assign) and outer in site.node.targets
+                    else None
+                )
+                meant = _meant(context, double, outer.attr, value)
+                yield WrongField(double, outer.attr, *_name_of(context, site, outer), False, meant)
     for site in context.sites("US309 reads", "reads", lambda site: _read_of(context, site) is not None):
         node = site.node
         assert isinstance(node, ast.Attribute)
@@ -105,7 +107,16 @@ def _wrong_fields(context: Context) -> Iterator[WrongField]:
         if double is None or not _unknown(context, double, node.attr) or _excused(context, site):
             continue
         if not _given_before(context, double, node.attr):
-            yield WrongField(double, node.attr, *_name_of(context, site, node), True)
+            meant = _meant(context, double, node.attr, None)
+            yield WrongField(double, node.attr, *_name_of(context, site, node), True, meant)
+
+
+def _meant(context: Context, double: Double, name: str, value: ast.expr | None) -> str | None:
+    model = double.model
+    stored = [c.name for c in model.columns if attributes.column_name(c) == name]
+    if len(stored) == 1:
+        return stored[0]
+    return nearest_field(context.models, model, name, attributes.names(model), value)
 
 
 def misnamed(context: Context, outcome: Outcome, failure: Failure) -> WrongField | None:
