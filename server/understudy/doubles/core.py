@@ -25,6 +25,7 @@ from understudy.doubles.state import (
     Sight,
     State,
     Status,
+    roll_back,
 )
 from understudy.doubles.values import (
     UNKNOWN,
@@ -135,6 +136,8 @@ class Core(State):
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
         self.class_overrides: dict[tuple[str, str, str], Value] = {}
+        self.replaced: dict[tuple[int, str], object] = {}
+        """What patches have replaced in objects, as the journal notes it, by ``id`` of the slots and key."""
         self.watched: dict[trace.Spot, trace.Watched] = {}
         """The patches that are in place, by what they replace."""
         self.patches: list[trace.Watched] = []
@@ -529,9 +532,13 @@ class Core(State):
         """What happens in the block happened at import time, before any patch was entered."""
         patched = self.overrides, self.class_overrides, self.watched
         self.overrides, self.class_overrides, self.watched = {}, {}, {}
+        originals = [noted for noted in self.replaced.values() if isinstance(noted, tuple)]
+        doubles = [(slots, key, slots[key]) for slots, key, _ in originals if key in slots]
+        roll_back(originals)
         try:
             yield
         finally:
+            roll_back(doubles)
             self.overrides, self.class_overrides, self.watched = patched
 
     def assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:

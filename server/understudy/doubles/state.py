@@ -164,7 +164,8 @@ def _is_subclass(name: str, bases: tuple[str, ...], caught: str) -> bool | None:
     return False if bases else None
 
 
-_MISSING: Any = object()
+MISSING: Any = object()
+"""A slot that is not there, in a journal."""
 
 
 @dataclass
@@ -199,7 +200,7 @@ class State:
 
     def write(self, slots: dict[Any, Any], key: Hashable, value: object) -> None:
         if self.journal is not None:
-            self.journal.append((slots, key, slots.get(key, _MISSING)))
+            self.journal.append((slots, key, slots.get(key, MISSING)))
         slots[key] = value
 
     def delete(self, slots: dict[Any, Any], key: Hashable) -> None:
@@ -245,7 +246,7 @@ class State:
             finally:
                 self.settle((number,))
                 self.journal = outer
-            final = {(id(slots), key): (slots, key, slots.get(key, _MISSING)) for slots, key, _ in log}
+            final = {(id(slots), key): (slots, key, slots.get(key, MISSING)) for slots, key, _ in log}
             roll_back(log)
             outcomes.append((status, final))
         going = [final for status, final in outcomes if status is Status.NEXT]
@@ -274,10 +275,10 @@ class State:
     def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
         keys = {entry: pair for final in finals for entry, pair in final.items()}
         for entry, (slots, key, _) in keys.items():
-            current = slots.get(key, _MISSING)
+            current = slots.get(key, MISSING)
             values = [final[entry][2] if entry in final else current for final in finals]
             joined = _join_slot(key, values)
-            if joined is _MISSING:
+            if joined is MISSING:
                 self.delete(slots, key)
             elif joined is not current:
                 self.write(slots, key, joined)
@@ -286,16 +287,16 @@ class State:
         """Changes of a branch that left the function are seen by others, if it was taken."""
         for final in finals:
             for slots, key, value in final.values():
-                current = slots.get(key, _MISSING)
+                current = slots.get(key, MISSING)
                 if current is not value:
                     joined = _join_slot(key, [current, value])
-                    self.write(slots, key, UNKNOWN if joined is _MISSING else joined)
+                    self.write(slots, key, UNKNOWN if joined is MISSING else joined)
 
 
 def roll_back(journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
     """Take noted changes back, the last one first."""
     for slots, key, before in reversed(journal):
-        if before is _MISSING:
+        if before is MISSING:
             slots.pop(key, None)
         else:
             slots[key] = before
@@ -304,9 +305,9 @@ def roll_back(journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
 def _join_slot(key: Hashable, values: list[Any]) -> Any:
     """Like :func:`join`, for what mocks keep about themselves: a child that a look alone creates is there on
     every path, and a mock that was handed over on one path is remembered there."""
-    present = [value for value in values if value is not _MISSING]
+    present = [value for value in values if value is not MISSING]
     if not present:
-        return _MISSING
+        return MISSING
     if key == "handed":
         return present[-1]
     if isinstance(present[-1], Watched):

@@ -12,7 +12,7 @@ from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import exceptions, mock
 from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
-from understudy.doubles.state import Sight
+from understudy.doubles.state import MISSING, Sight
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -432,15 +432,30 @@ def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callab
     elif isinstance(owner, ClassValue):
         slots = machine.class_overrides
         key = (str(owner.entity.path), owner.entity.qualname, attribute)
-    elif isinstance(owner, Instance):
-        slots, key = owner.slots, attribute
-    elif isinstance(owner, Mock):
-        slots, key = owner.slots, f".{attribute}"
+    elif isinstance(owner, (Instance, Mock)):
+        return _set_in_object(
+            machine, owner.slots, attribute if isinstance(owner, Instance) else f".{attribute}", value
+        )
     elif isinstance(owner, LibraryName):
         slots, key = machine.overrides, ("", f"{owner.entity.dotted}.{attribute}")
     else:
         return _nothing
     return _write(machine, slots, key, value)
+
+
+def _set_in_object(machine: Machine, slots: dict[Any, Any], key: str, value: Value) -> Callable[[], None]:
+    """Write a slot of an object, and note what was there before any patch."""
+    noted = (id(slots), key)
+    if noted in machine.replaced:
+        return _write(machine, slots, key, value)
+    machine.write(machine.replaced, noted, (slots, key, slots.get(key, MISSING)))
+    restore = _write(machine, slots, key, value)
+
+    def leave() -> None:
+        restore()
+        machine.delete(machine.replaced, noted)
+
+    return leave
 
 
 def _write(machine: Machine, slots: dict[Any, Any], key: Any, value: Value) -> Callable[[], None]:
