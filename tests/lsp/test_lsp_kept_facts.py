@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lsprotocol import types
 from understudy.facts.extract import extract
 from understudy.facts.model import ModuleFacts
 from understudy.index import workspace
+from understudy.index.store import Entry, Store
 from understudy.lsp.documents import Documents
 from understudy.lsp.exchange import Report, Settings
 from understudy.lsp.worker import Worker
@@ -45,9 +46,17 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @contextmanager
-def session(root: Path) -> Iterator[tuple[Worker, queue.Queue[Report]]]:
+def session(
+    root: Path, seen: Callable[[Report], object] = lambda report: None
+) -> Iterator[tuple[Worker, queue.Queue[Report]]]:
+    """``seen`` is called with each report on the thread that made it."""
     reports: queue.Queue[Report] = queue.Queue()
-    worker = Worker(Settings((root,)), reports.put, lambda problems: pytest.fail(str(problems)))
+
+    def note(report: Report) -> None:
+        seen(report)
+        reports.put(report)
+
+    worker = Worker(Settings((root,)), note, lambda problems: pytest.fail(str(problems)))
     path = root / "test_a.py"
     document = Documents().open(types.TextDocumentItem(path.as_uri(), "python", 1, TEST))
     worker.tell(lambda change: change.open(path, document))
@@ -90,3 +99,24 @@ def test_a_file_that_changed_meanwhile_is_read(tmp_path: Path, extracted: list[s
     (tmp_path / "models.py").write_text(MODELS.replace("function_7()", "functoin_7()"))
     with session(tmp_path) as (_, reports):
         assert codes(reports) == []
+
+
+def test_nothing_is_written_before_the_first_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when many files were read for them."""
+    for number in range(250):
+        (tmp_path / f"module_{number}.py").write_text(f"class Model{number}(Base): ...\n")
+    (tmp_path / "models.py").write_text(MODELS)
+    events: list[str] = []
+    written = Store.put
+
+    def noting(store: Store, entries: Sequence[Entry]) -> None:
+        events.append("written")
+        written(store, entries)
+
+    monkeypatch.setattr(Store, "put", noting)
+    with session(tmp_path, lambda report: events.append("found")) as (_, reports):
+        assert codes(reports) == ["US201"]
+    assert events[0] == "found"
+    assert "written" in events

@@ -22,8 +22,12 @@ _BATCH: Final = 200
 class KeptFacts:
     """Asked before a file is parsed, told afterwards."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, later: bool = False) -> None:
+        """
+        :param later: write nothing before :meth:`flush`: somebody waits for what is made from the facts.
+        """
         self.store = store
+        self._later = later
         self._new: dict[str, model.ModuleFacts] = {}
 
     def get(self, text: Text) -> model.ModuleFacts | None:
@@ -49,13 +53,18 @@ class KeptFacts:
     def keep(self, text: Text, facts: model.ModuleFacts) -> None:
         if not self.store.off:
             self._new[_key(text)] = facts
-            if len(self._new) >= _BATCH:
+            if self.has_many and not self._later:
                 self.flush()
 
     @property
     def pending(self) -> bool:
         """Is there anything new to write?"""
         return bool(self._new)
+
+    @property
+    def has_many(self) -> bool:
+        """Is there so much that it should be written soon?"""
+        return len(self._new) >= _BATCH
 
     def clear(self) -> None:
         """Forget everything, on disk too."""
@@ -72,13 +81,15 @@ class KeptFacts:
 class Caches:
     """The stores of some projects, one for each URL. Leave its ``with`` block to close them."""
 
-    def __init__(self, say: Callable[[str], None], *, used: bool = True) -> None:
+    def __init__(self, say: Callable[[str], None], *, used: bool = True, later: bool = False) -> None:
         """
         :param say: told what is wrong with a cache, a sentence each.
         :param used: False: there are none, nothing is read and nothing is kept.
+        :param later: write nothing before :meth:`flush`.
         """
         self._say = say
         self._are_used = used
+        self._later = later
         self._facts: dict[str | None, KeptFacts] = {}
 
     def __enter__(self) -> Caches:
@@ -93,13 +104,21 @@ class Caches:
             return None
         known = self._facts.get(config.cache_url)
         if known is None:
-            known = self._facts[config.cache_url] = KeptFacts(Store(config.cache_url, self._say))
+            known = self._facts[config.cache_url] = KeptFacts(
+                Store(config.cache_url, self._say), later=self._later
+            )
         return known
 
     @property
     def pending(self) -> bool:
         """Is there anything new to write?"""
         return any(facts.pending for facts in self._facts.values())
+
+    def make_room(self) -> None:
+        """Write what is new where that is a lot."""
+        for facts in self._facts.values():
+            if facts.has_many:
+                facts.flush()
 
     def flush(self) -> None:
         """Write what is new."""

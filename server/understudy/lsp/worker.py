@@ -88,7 +88,7 @@ class Worker(threading.Thread):
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
         self._garbage = Garbage()
-        self._caches = Caches(lambda sentence: problems([sentence]))
+        self._caches = Caches(lambda sentence: problems([sentence]), later=True)
         self._unnamed: dict[Path, None] = {}
         """Open files with questions for the second tier."""
         self._second_tier = SecondTier(self._is_answered, lambda sentence: problems([sentence]))
@@ -531,6 +531,7 @@ class Worker(threading.Thread):
                 self._publish_closed(background, each, done.texts)
         self._report_progress(background.progress)
         background.make_room(self._documents)
+        self._caches.make_room()
 
     def _publish_closed(self, background: Background, path: Path, texts: Mapping[Path, Text]) -> None:
         opened = background.opened
