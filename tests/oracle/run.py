@@ -1,8 +1,8 @@
 """``make oracle``: rule pages and differential programs, run for real on every known CPython that is installed, and
 analysed for its version; both have to agree.
 
-``python tests/oracle/run.py [--others] [ARGUMENTS OF PYTEST]``; ``--others`` leaves out the version that runs this, for
-which ``make test`` does the same. Each interpreter gets a virtual environment in ``.oracle/``,
+``python tests/oracle/run.py [--others] [--ends] [ARGUMENTS OF PYTEST]``; ``--others`` leaves out the version that runs
+this, for which ``make test`` does the same, ``--ends`` all but the oldest and the newest that are left. Each interpreter gets a virtual environment in ``.oracle/``,
 with what examples import (the dependency group ``oracle`` of ``pyproject.toml``).
 """
 
@@ -75,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
     others = "--others" in arguments
     if others:
         found = [interpreter for interpreter in found if interpreter.version != RUNNING.version]
-    arguments = [argument for argument in arguments if argument != "--others"]
+    if "--ends" in arguments and len(found) > 2:
+        found = [found[0], found[-1]]
+    arguments = [argument for argument in arguments if argument not in ("--others", "--ends")]
     versions = ", ".join(interpreter.name for interpreter in found)
     beside = f" beside {RUNNING.name}" if others else ""
     print(f"Found{beside}: {versions or 'none'}.", flush=True)

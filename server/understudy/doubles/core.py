@@ -16,6 +16,7 @@ from understudy.doubles.shapes import (
     Shapes,
 )
 from understudy.doubles.state import (
+    Configured,
     Exhausted,
     Failure,
     Guard,
@@ -108,8 +109,7 @@ class Core(State):
         """Failures on paths that may not be taken, with the doubts."""
         self.strayed = False
         """Did the test run code that was not followed?"""
-        self.configured: list[tuple[Mock, Place]] = []
-        """What the body of the test told doubles to return or do, each with the target of the assignment."""
+        self.configured: list[Configured] = []
         self.used: list[tuple[Mock, Place]] = []
         """The calls of doubles by code under test, those that certainly happen."""
         self.stand_ins: list[Mock] = []

@@ -23,7 +23,7 @@ from understudy.doubles.shapes import (
     is_magic,
 )
 from understudy.doubles.signature import refusal, written
-from understudy.doubles.state import Failure, Misuse, Raised, Sight, last_name
+from understudy.doubles.state import Configured, Failure, Misuse, Raised, Sight, last_name
 from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
@@ -514,14 +514,23 @@ class Mocks(Functions):
         code under test called on the same double instead. A rule decides which of them are near."""
         if self.strayed or not self.certain:
             return
-        for mock, place in self.configured:
-            if ("called", id(mock)) in self.called or not mock.certain or not _is_reachable(mock):
+        for configured in self.configured:
+            mock, owner = configured.mock, configured.owner or configured.mock
+            if ("called", id(mock)) in self.called or not mock.certain or not owner.certain:
                 continue
+            if not _is_reachable(owner) or (
+                owner is not mock and owner.slots.get(f".{configured.name}") is not mock
+            ):
+                continue
+            path = steps(owner) if owner is mock else f"{steps(owner)}.{configured.name}"
             for other, instead in self.used:
-                related = other in mock.lineage() or mock in other.lineage()
-                if other.root is mock.root and not related and not self._is_configured(other):
+                related = other in owner.lineage() or owner in other.lineage()
+                if owner is not mock:
+                    related = mock in other.lineage()
+                if other.root is owner.root and not related and not self._is_configured(other):
+                    place = configured.place
                     note = Failure(
-                        Misuse.UNTAKEN, "", mock, place, (), True, steps(mock), steps(other), place, instead
+                        Misuse.UNTAKEN, "", owner, place, (), True, path, steps(other), place, instead
                     )
                     self.notes.append(note)
 
@@ -577,7 +586,7 @@ class Mocks(Functions):
 
         ``attached``: by ``attach_mock``, which takes the value from the mock that it belonged to."""
         if name in ("return_value", "side_effect") and place is not None and not self.calls:
-            self.configured.append((mock, place))
+            self.configured.append(Configured(mock, place))
         handed = handed_place(mock)
         if handed is not None and isinstance(value, Mock) and "handed" not in value.slots:
             self.handed(value, handed)
@@ -596,6 +605,9 @@ class Mocks(Functions):
         if place is not None and env is not None and self._is_locked(mock, name, value, attached):
             self._missing_attribute(env, mock, place.node, name, f"Cannot set {mock.label}.{name}")
             return
+        if isinstance(value, Mock) and value.parent is None and place is not None and not self.calls:
+            if value is not mock and self._is_configured(value):
+                self.configured.append(Configured(value, place, mock, name))
         self.write(mock.slots, f".{name}", value)
         self.delete(mock.slots, f"deleted.{name}")
 

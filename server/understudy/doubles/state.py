@@ -111,6 +111,18 @@ class Look:
     """The message of what it raises; empty when it raises nothing."""
 
 
+@dataclass(frozen=True)
+class Configured:
+    """What the body of a test told a double to return or do."""
+
+    mock: Mock
+    place: Place
+    """The target of the assignment, or the call with the keyword."""
+    owner: Mock | None = None
+    name: str = ""
+    """The double that got a configured one as an attribute, and its name there."""
+
+
 class Raised(Exception):
     """An exception of the simulated program."""
 
