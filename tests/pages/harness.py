@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oracle.interpreters import RUNNING, Interpreter
 from understudy.engine import Project
-from understudy.finding import Finding, Severity
+from understudy.finding import Finding, Fix, Severity
 from understudy.fixes import apply
 from understudy.project import config as configuration
 from understudy.project.discover import discover
@@ -67,8 +67,25 @@ class Outcome:
 
 
 @dataclass
+class Mended:
+    """A copy of an example with all fixes applied. A finding may have several: ``rank`` 0 takes the first of each,
+    1 the second where there is one, and so on."""
+
+    rank: int
+    folder: Path
+    remaining: list[Finding]
+    """What the fixes left."""
+    refused: list[str]
+    outcomes: list[Outcome] | None = None
+
+    @property
+    def when(self) -> str:
+        return " after the fixes" if not self.rank else f" after the fixes of rank {self.rank + 1}"
+
+
+@dataclass
 class Case:
-    """An example on disk: as it is written, and a copy for the fixes."""
+    """An example on disk: as it is written, and copies for the fixes."""
 
     page: str
     example: Example
@@ -76,11 +93,8 @@ class Case:
     interpreter: Interpreter = RUNNING
     """Runs it, and is what the analysis takes for the project's."""
     outcomes: list[Outcome] | None = None
-    fixed_outcomes: list[Outcome] | None = None
+    mended: list[Mended] = field(default_factory=list)
     log: str = ""
-    remaining: list[Finding] = field(default_factory=list)
-    """What the fixes left."""
-    _refused: list[str] = field(default_factory=list)
 
     @cached_property
     def files(self) -> dict[str, MarkedFile]:
@@ -95,10 +109,6 @@ class Case:
     @property
     def original(self) -> Path:
         return self.folder / "original"
-
-    @property
-    def fixed(self) -> Path:
-        return self.folder / "fixed"
 
     @property
     def where(self) -> str:
@@ -259,21 +269,25 @@ class Case:
     # --- fixing
 
     def apply_fixes(self) -> None:
-        """Write a copy and apply all fixes to it, unsafe ones included, until none is left."""
-        self._write(self.fixed)
+        """Write copies and apply all fixes to them, unsafe ones included, until none is left."""
+        ranks = max(len(_fixes(finding)) for finding in self.findings)
+        self.mended = [self._mend(rank) for rank in range(ranks)]
+
+    def _mend(self, rank: int) -> Mended:
+        mended = Mended(rank, self.folder / f"fixed{rank or ''}", [], [])
+        self._write(mended.folder)
         for _ in range(_ROUNDS):
-            project, files = project_in(self.fixed, self.interpreter)
-            findings = project.finish([project.analyse(path) for path in files])
-            plan = apply.plan(findings, unsafe=True)
+            project, files = project_in(mended.folder, self.interpreter)
+            mended.remaining = project.finish([project.analyse(path) for path in files])
+            plan = apply.plan((_with_one_fix(finding, rank) for finding in mended.remaining), unsafe=True)
             if not plan.chosen:
-                self.remaining = findings
-                return
+                return mended
             result = apply.write_fixed(plan, project.workspace.text)
-            self._refused.extend(f"{refusal.path.name} {refusal.reason}" for refusal in result.refused)
+            mended.refused.extend(f"{refusal.path.name} {refusal.reason}" for refusal in result.refused)
             if not result.changed:
                 break
-        self.remaining = findings
-        self._refused.append(f"fixes are still left after {_ROUNDS} rounds")
+        mended.refused.append(f"fixes are still left after {_ROUNDS} rounds")
+        return mended
 
     @property
     def has_fixes(self) -> bool:
@@ -285,45 +299,51 @@ class Case:
             if self.example.fixed:
                 return [f"{self.where}: a file after the fixes is shown, but there are no fixes"]
             return []
-        assert self.fixed_outcomes is not None, "run() comes first"
-        complaints = [f"{self.where}: after the fixes: {reason}" for reason in self._refused]
+        assert self.mended, "run() comes first"
+        complaints = self._shown_complaints(self.mended[0])
+        for mended in self.mended:
+            complaints += self._mended_complaints(mended)
+        return complaints
+
+    def _mended_complaints(self, mended: Mended) -> list[str]:
+        assert mended.outcomes is not None, "run() comes first"
+        complaints = [f"{self.where}:{mended.when}: {reason}" for reason in mended.refused]
         allowed = Counter(
             (finding.path.relative_to(self.original).as_posix(), finding.code)
             for finding in self.findings
             if not finding.fixes
         )
-        for finding in self.remaining:
-            key = (finding.path.relative_to(self.fixed).as_posix(), finding.code)
+        for finding in mended.remaining:
+            key = (finding.path.relative_to(mended.folder).as_posix(), finding.code)
             allowed[key] -= 1
             if allowed[key] < 0:
                 complaints.append(
-                    f"{self.where}: after the fixes, {key[0]}:{finding.span.row + 1} still has, or now has, "
+                    f"{self.where}:{mended.when}, {key[0]}:{finding.span.row + 1} still has, or now has, "
                     f"{finding.code}: {finding.message}"
                 )
-        complaints += self._shown_complaints()
         for name in self.files:
             if name.endswith(".py"):
                 try:
-                    ast.parse((self.fixed / name).read_text("utf-8"))
+                    ast.parse((mended.folder / name).read_text("utf-8"))
                 except SyntaxError as error:
-                    complaints.append(f"{self.where}: {name} does not parse after the fixes: {error}")
-        complaints += self._compare(self.fixed_outcomes, self._expected_after(), " after the fixes")
+                    complaints.append(f"{self.where}: {name} does not parse{mended.when}: {error}")
+        complaints += self._compare(mended.outcomes, self._expected_after(mended), mended.when)
         return complaints
 
-    def _shown_complaints(self) -> list[str]:
+    def _shown_complaints(self, mended: Mended) -> list[str]:
         complaints: list[str] = []
         for name, block in self.example.fixed.items():
-            actual = _tidy(marks.bare((self.fixed / name).read_text("utf-8")))
+            actual = _tidy(marks.bare((mended.folder / name).read_text("utf-8")))
             if actual != _tidy(marks.bare(block.content)):
                 complaints.append(
                     f"{self.page}:{block.line}: the fixes make {name} something else:\n{actual}"
                 )
         return complaints
 
-    def _expected_after(self) -> dict[tuple[str, str | None], Runtime]:
+    def _expected_after(self, mended: Mended) -> dict[tuple[str, str | None], Runtime]:
         """Tests pass now, but for those that still have a finding, and those that no finding explains."""
         expected = self._expected_outcomes()
-        remaining = {(f.path.relative_to(self.fixed).as_posix(), f.code) for f in self.remaining}
+        remaining = {(f.path.relative_to(mended.folder).as_posix(), f.code) for f in mended.remaining}
         outside = any(finding.fixes and not self._in_test(finding) for finding in self.findings)
         for file in self.files.values():
             for test in file.tests:
@@ -340,6 +360,16 @@ class Case:
     def _in_test(self, finding: Finding) -> bool:
         file = self.files[finding.path.relative_to(self.original).as_posix()]
         return any(finding.span.row in test.rows for test in file.tests)
+
+
+def _fixes(finding: Finding) -> list[Fix]:
+    return [fix for fix in finding.fixes if fix.edits]
+
+
+def _with_one_fix(finding: Finding, rank: int) -> Finding:
+    """The fix of that rank alone; the last one where there are fewer."""
+    fixes = _fixes(finding)
+    return replace(finding, fixes=tuple(fixes[min(rank, len(fixes) - 1) :][:1]) if fixes else ())
 
 
 def _raises_always(finding: Finding) -> bool:
@@ -399,7 +429,8 @@ def run(
         jobs.append({"folder": str(case.original), "plugins": case.plugins, "postgresql": postgresql})
         if with_fixes and case.has_fixes:
             case.apply_fixes()
-            jobs.append({"folder": str(case.fixed), "plugins": case.plugins, "postgresql": postgresql})
+            for mended in case.mended:
+                jobs.append({"folder": str(mended.folder), "plugins": case.plugins, "postgresql": postgresql})
     folder.mkdir(parents=True, exist_ok=True)
     request = folder / "jobs.json"
     request.write_text(json.dumps({"jobs": jobs, "parallel": min(2, os.cpu_count() or 1)}), "utf-8")
@@ -415,7 +446,8 @@ def run(
     for case in prepared:
         case.outcomes = _outcomes(case, case.original)
         if with_fixes and case.has_fixes:
-            case.fixed_outcomes = _outcomes(case, case.fixed)
+            for mended in case.mended:
+                mended.outcomes = _outcomes(case, mended.folder)
 
 
 def _outcomes(case: Case, folder: Path) -> list[Outcome]:

@@ -136,6 +136,43 @@ def test_a_fix_that_does_not_help_is_noticed(tmp_path: Path) -> None:
     assert found.count("\n") == 0
 
 
+def test_a_second_fix_that_does_not_help_is_noticed(tmp_path: Path) -> None:
+    """The first fix of US206 changes the order of the parameters, the second that of the decorators."""
+    text = """\
+# A page
+
+```python {file="mail.py"}
+def load():
+    return 0
+
+
+def send():
+    return 0
+```
+
+```python
+from pathlib import Path
+from unittest.mock import patch
+
+import mail
+
+SOURCE = Path(__file__).read_text()
+
+
+# runtime: AssertionError
+@patch("mail.load")
+@patch("mail.send")
+def test_both(mock_load, mock_send):  # error: [US206]
+    mock_load.return_value, mock_send.return_value = 1, 2
+    assert (mail.load(), mail.send()) == (1, 2)
+    assert SOURCE.index("mail.load") < SOURCE.index("mail.send")
+```
+"""
+    found = complaints(text, tmp_path)
+    assert "test_both after the fixes of rank 2: AssertionError" in found
+    assert "after the fixes:" not in found
+
+
 def test_what_the_fixes_leave_is_compared(tmp_path: Path) -> None:
     fixed = """\
 ```python {fixed="test_example.py"}
