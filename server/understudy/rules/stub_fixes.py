@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Fix
-from understudy.fixes import blocks, imports
+from understudy.fixes import blocks, imports, parameters
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity
 from understudy.infer.fixtures import Fixtures
@@ -55,22 +55,13 @@ def _class_around(context: Context, unit: Unit, function: ast.AST) -> ast.ClassD
 def _with_monkeypatch(
     context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef
 ) -> Fix | None:
-    unit, arguments = stub.unit, function.args
-    names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    unit = stub.unit
+    added = parameters.add(unit, function, "monkeypatch")
+    if added is None:
+        return None
     call = f"monkeypatch.setitem({_modules_of(stub)}, {_entry(stub, ', ')})"
-    edits = [Edit(context.path, unit.span(stub.statement), call)]
-    if "monkeypatch" not in names:
-        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
-            return None
-        if arguments.args:
-            last = unit.span(arguments.args[-1])
-            edits.append(Edit(context.path, Span.at(last.end_row, last.end_column), ", monkeypatch"))
-        else:
-            name = unit.name_span(function)
-            if not unit.text.line(name.row)[name.end_column :].startswith("("):
-                return None
-            edits.append(Edit(context.path, Span.at(name.end_row, name.end_column + 1), "monkeypatch"))
-    return Fix("Replace it with `monkeypatch.setitem`", Applicability.UNSAFE, tuple(edits))
+    edits = (Edit(context.path, unit.span(stub.statement), call), *added)
+    return Fix("Replace it with `monkeypatch.setitem`", Applicability.UNSAFE, edits)
 
 
 def _in_with(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
+from understudy.fixes import parameters
 from understudy.infer.entities import ClassEntity, External
 from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import FunctionNode, Site
@@ -160,34 +161,34 @@ def _finding(rule: Rule, context: Context, site: Site, func: ast.Attribute) -> F
         span = Span(value.end_row, value.end_column + 1, whole.end_row, whole.end_column)
     function = site.scope.function
     what = f"`{ast.unparse(func.value)}`" if not isinstance(func.value, ast.Call) else "this patch"
-    fix = _fix(context, site, func, function) if function is not None else None
+    fixes = _fixes(context, site, func, function) if function is not None else []
     return rule.finding(
         context.path,
         span,
         f"{what} is started and never stopped, so it stays in place for every later test; stop it with "
         "`addCleanup`, use it in a `with`, or use `mocker`",
-        fixes=(fix,) if fix is not None else (),
+        fixes=tuple(fix for fix in fixes if fix is not None),
     )
 
 
-def _fix(context: Context, site: Site, func: ast.Attribute, function: FunctionNode) -> Fix | None:
+def _fixes(context: Context, site: Site, func: ast.Attribute, function: FunctionNode) -> list[Fix | None]:
     chain = site.chain.parent
     statement = chain.node if chain is not None else None
     target: ast.expr | None = None
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and statement.value is site.node:
         target = statement.targets[0]
     elif not isinstance(statement, ast.Expr):
-        return None
+        return []
     assert isinstance(statement, ast.stmt)
     unit = site.unit
     span = unit.span(statement)
     line = context.parsed.text.line(span.row)
     if line[: span.column].strip() or context.parsed.text.line(span.end_row)[span.end_column :].strip():
-        return None
+        return []
     cls = next((node for node in site.chain if isinstance(node, ast.ClassDef)), None)
-    if cls is not None and function.name != "setUpClass" and _is_unittest(context, cls):
-        return _clean_up(context, site, func, statement)
-    return _with(context, site, func, function, statement, target)
+    if cls is not None and _is_unittest(context, cls):
+        return [_clean_up(context, site, func, function, statement)]
+    return [_with(context, site, func, function, statement, target), _mocker(context, site, func, function)]
 
 
 def _is_unittest(context: Context, cls: ast.ClassDef) -> bool:
@@ -195,8 +196,14 @@ def _is_unittest(context: Context, cls: ast.ClassDef) -> bool:
     return isinstance(found, ClassEntity) and context.resolver.is_test_case(found)
 
 
-def _clean_up(context: Context, site: Site, func: ast.Attribute, statement: ast.stmt) -> Fix:
+def _clean_up(
+    context: Context, site: Site, func: ast.Attribute, function: FunctionNode, statement: ast.stmt
+) -> Fix | None:
     """``self.addCleanup(patcher.stop)`` below; a patch without a name is stopped with all others."""
+    if not function.args.args:
+        return None
+    method = "addClassCleanup" if function.name == "setUpClass" else "addCleanup"
+    added = f"{function.args.args[0].arg}.{method}"
     unit, newline = site.unit, context.parsed.text.newline
     span = unit.span(statement)
     if isinstance(func.value, ast.Call):
@@ -206,12 +213,43 @@ def _clean_up(context: Context, site: Site, func: ast.Attribute, statement: ast.
         stop = f"{unit.source(maker)}.stopall"
     else:
         stop = f"{unit.source(func.value)}.stop"
-    added = f"{newline}{' ' * span.column}self.addCleanup({stop})"
+    text = f"{newline}{' ' * span.column}{added}({stop})"
     return Fix(
-        f"Add `self.addCleanup({stop})`",
+        f"Add `{added}({stop})`",
         Applicability.SAFE,
-        (Edit(context.path, Span.at(span.end_row, span.end_column), added),),
+        (Edit(context.path, Span.at(span.end_row, span.end_column), text),),
     )
+
+
+def _mocker(context: Context, site: Site, func: ast.Attribute, function: FunctionNode) -> Fix | None:
+    """``mocker.patch(…)`` instead of ``patch(…).start()``, in a test or a fixture of tests, where pytest-mock is
+    installed."""
+    unit, made = site.unit, func.value
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    if not isinstance(made, ast.Call) or context.workspace.find("pytest_mock", context.path) is None:
+        return None
+    if not function.name.startswith("test") and not _is_fixture(function):
+        return None
+    if any(
+        word in decorator for word in ("scope", "patch", "given", "staticmethod") for decorator in decorators
+    ):
+        return None
+    maker: ast.expr = made.func
+    forms = ""
+    while isinstance(maker, ast.Attribute) and maker.attr in ("object", "dict", "multiple"):
+        maker, forms = maker.value, f".{maker.attr}{forms}"
+    added = parameters.add(unit, function, "mocker")
+    if added is None:
+        return None
+    start, end = unit.span(made.func), unit.span(made)
+    whole = unit.span(func)
+    edits = (
+        Edit(context.path, start, f"mocker.patch{forms}"),
+        Edit(
+            context.path, Span(end.end_row, end.end_column, whole.end_row, whole.end_column + len("()")), ""
+        ),
+    )
+    return Fix("Use `mocker`", Applicability.UNSAFE, (*added, *edits))
 
 
 def _with(
