@@ -2,8 +2,9 @@
 analysed for its version; both have to agree.
 
 ``python tests/oracle/run.py [--others] [--ends] [ARGUMENTS OF PYTEST]``; ``--others`` leaves out the version that runs
-this, for which ``make test`` does the same, ``--ends`` all but the oldest and the newest that are left. Each interpreter gets a virtual environment in ``.oracle/``,
-with what examples import (the dependency group ``oracle`` of ``pyproject.toml``).
+this, for which ``make test`` does the same, ``--ends`` all but the oldest and the newest that are left. Each
+interpreter gets a virtual environment in ``.oracle/``, with what examples import (the dependency group ``oracle`` of
+``pyproject.toml``).
 """
 
 from __future__ import annotations

@@ -237,7 +237,8 @@ def _mocker(context: Context, site: Site, func: ast.Attribute, function: Functio
     maker: ast.expr = made.func
     forms = ""
     while isinstance(maker, ast.Attribute) and maker.attr in ("object", "dict", "multiple"):
-        maker, forms = maker.value, f".{maker.attr}{forms}"
+        forms = f".{maker.attr}{forms}"
+        maker = maker.value
     added = parameters.add(unit, function, "mocker")
     if added is None:
         return None
