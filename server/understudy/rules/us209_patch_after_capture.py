@@ -9,7 +9,7 @@ from understudy.binding.idle import Idle, Reason
 from understudy.binding.names import spoken
 from understudy.doubles.trace import Bypass, Way
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.infer.entities import ClassEntity
+from understudy.infer.entities import ClassEntity, ValueEntity
 from understudy.rules import idle_patches
 from understudy.rules.base import Context, Rule
 from understudy.rules.patch_calls import PatchCall
@@ -63,20 +63,27 @@ def _captures(context: Context, cls: ClassEntity, name: str) -> Iterator[Related
 
 
 def _fix(context: Context, idle: Idle, call: PatchCall) -> Fix | None:
-    """Patch the attribute of the object that the test calls, where that is the one that holds the original
-    itself (and not an object that the original has made)."""
+    """Patch the attribute of the object that the code calls, where that is the one that holds the original
+    itself (and not an object that the original has made): a variable of the test, or of a module."""
     bypass = idle.bypasses[0]
     if bypass.way is not Way.ATTRIBUTE:
         return None
-    name = _entry(context, bypass)
-    if name is None or any((b.holder, b.name) != (bypass.holder, bypass.name) for b in idle.bypasses):
+    if any((b.holder, b.name) != (bypass.holder, bypass.name) for b in idle.bypasses):
         return None
     if isinstance(idle.patch.original, ClassEntity) or call.form == "setattr":
         return None
-    row = _bound_row(context, call, name)
-    if row is None or row >= call.site.unit.span(call.call).row:
+    if idle.patch.spot[0] == "class" and not isinstance(call.argument("new"), (ast.Call, type(None))):
+        # A function in a class is handed the object, one in the object is not.
         return None
-    edits = idle_patches.aim_at_attribute(context, call, name, bypass.name)
+    name = _entry(context, bypass)
+    row = _bound_row(context, call, name) if name is not None else None
+    edits: tuple[Edit, ...] = ()
+    if name is not None and row is not None and row < call.site.unit.span(call.call).row:
+        edits = idle_patches.aim_at_attribute(context, call, name, bypass.name)
+    else:
+        name = _variable(context, bypass)
+        if name is not None:
+            edits = idle_patches.aim(context, call, f"{name}.{bypass.name}")
     if not edits:
         return None
     return Fix(f"Patch `{name}.{bypass.name}`", Applicability.UNSAFE, edits)
@@ -163,6 +170,22 @@ def _entry(context: Context, bypass: Bypass) -> str | None:
     ):
         return node.func.value.id
     return None
+
+
+def _variable(context: Context, bypass: Bypass) -> str | None:
+    """The dotted name of the module's variable through which the code calls the object that holds the original."""
+    entering = next((c for c in bypass.calls if c.function.bound is bypass.holder), None)
+    node = entering.place.node if entering is not None else None
+    if entering is None or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    file = context.other(entering.place.unit.path)
+    site = next((s for s in file.scopes.calls if s.node is node), None) if file is not None else None
+    if file is None or site is None:
+        return None
+    found = file.scopes.resolve(node.func.value, site.scope)
+    if not isinstance(found, ValueEntity) or found.owner is not None:
+        return None
+    return f"{spoken(context.resolver, context.module, found.module)}.{found.declaration.target}"
 
 
 def _bound_row(context: Context, call: PatchCall, name: str) -> int | None:
