@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import Client
+from lsp_edits import place
 from lsprotocol import types
 
 Make = Callable[[Mapping[str, str]], Path]
@@ -58,14 +59,6 @@ def files() -> dict[str, str]:
     return {"shop/__init__.py": "", "shop/mail.py": MAIL, "shop/orders.py": ORDERS, "test_shop.py": TESTS}
 
 
-def _place(text: str, words: str, into: int) -> types.Position:
-    """A place so many characters into some words, in UTF-16."""
-    offset = text.index(words) + into
-    before = text[:offset]
-    line = before.rpartition("\n")[2]
-    return types.Position(before.count("\n"), len(line.encode("utf-16-le")) // 2)
-
-
 async def test_definition(
     client: Client, project: Make, capable: types.ClientCapabilities, files: dict[str, str]
 ) -> None:
@@ -85,7 +78,7 @@ async def test_definition(
         ("shop.mail.limits", 12, "shop/mail.py", 10, 0),
     ):
         found = await client.text_document_definition_async(
-            types.DefinitionParams(types.TextDocumentIdentifier(uri), _place(TESTS, words, into))
+            types.DefinitionParams(types.TextDocumentIdentifier(uri), place(TESTS, words, into))
         )
         assert isinstance(found, list), words
         (location,) = found
@@ -104,7 +97,7 @@ async def test_completion_offers_what_is_there(
 
     async def labels(words: str, into: int) -> dict[str, types.CompletionItem]:
         found = await client.text_document_completion_async(
-            types.CompletionParams(types.TextDocumentIdentifier(uri), _place(TESTS, words, into))
+            types.CompletionParams(types.TextDocumentIdentifier(uri), place(TESTS, words, into))
         )
         assert isinstance(found, list)
         return {item.label: item for item in found}
@@ -115,8 +108,8 @@ async def test_completion_offers_what_is_there(
     assert in_module["send"].detail == "imported from shop.mail"
     edit = in_module["send"].text_edit
     assert isinstance(edit, types.TextEdit)
-    assert edit.range.start == _place(TESTS, "shop.orders.send", 12)
-    assert edit.range.end == _place(TESTS, "shop.orders.send", 16)
+    assert edit.range.start == place(TESTS, "shop.orders.send", 12)
+    assert edit.range.end == place(TESTS, "shop.orders.send", 16)
     assert set(await labels("shop.orders.send", 6)) == {"mail", "orders"}
     assert "shop" in await labels("shop.orders.send", 2)
     assert set(await labels("shop.mail.Mailer.connect", 20)) == {"connect"}
@@ -178,16 +171,16 @@ async def test_references(
         types.ReferenceParams(
             types.ReferenceContext(include_declaration=True),
             types.TextDocumentIdentifier(uri),
-            _place(files[file], words, into),
+            place(files[file], words, into),
         )
     )
     assert found is not None
     places = [(Path(location.uri).name, location.range.start) for location in found]
     assert places == [
         ("mail.py", types.Position(5, 4)),
-        ("test_shop.py", _place(TESTS, "shop.orders.send", 12)),
-        ("test_shop.py", _place(TESTS, "shop.mail.send", 10)),
-        ("test_shop.py", _place(TESTS, 'mail, "send"', 7)),
+        ("test_shop.py", place(TESTS, "shop.orders.send", 12)),
+        ("test_shop.py", place(TESTS, "shop.mail.send", 10)),
+        ("test_shop.py", place(TESTS, 'mail, "send"', 7)),
     ]
 
 
@@ -219,8 +212,8 @@ async def test_references_of_members_and_variables(
         types.ReferenceParams(
             types.ReferenceContext(include_declaration=False),
             types.TextDocumentIdentifier(uri),
-            _place(MAIL, words, into),
+            place(MAIL, words, into),
         )
     )
     assert found is not None
-    assert [location.range.start for location in found] == [_place(TESTS, text, at) for text, at in uses]
+    assert [location.range.start for location in found] == [place(TESTS, text, at) for text, at in uses]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from lsp_client import Client
+from lsp_edits import applied, assert_passes, place, rename
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
@@ -111,35 +110,6 @@ def capable() -> types.ClientCapabilities:
     )
 
 
-def _place(text: str, words: str, into: int) -> types.Position:
-    before = text[: text.index(words) + into]
-    return types.Position(before.count("\n"), len(before.rpartition("\n")[2].encode("utf-16-le")) // 2)
-
-
-def _applied(text: str, edits: list[types.TextEdit]) -> str:
-    lines = [line.encode("utf-16-le") for line in text.split("\n")]
-    for edit in sorted(
-        edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True
-    ):
-        start, end = edit.range.start, edit.range.end
-        line = lines[start.line]
-        new = edit.new_text.encode("utf-16-le")
-        lines[start.line] = line[: 2 * start.character] + new + line[2 * end.character :]
-    return "\n".join(line.decode("utf-16-le") for line in lines)
-
-
-def _runs(root: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-async def _rename(client: Client, uri: str, at: types.Position, new: str) -> types.WorkspaceEdit | None:
-    return await client.text_document_rename_async(
-        types.RenameParams(types.TextDocumentIdentifier(uri), at, new)
-    )
-
-
 @pytest.mark.parametrize(("file", "words", "into"), CURSORS)
 async def test_a_function_is_renamed_with_the_strings_that_mean_it(
     client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
@@ -150,24 +120,24 @@ async def test_a_function_is_renamed_with_the_strings_that_mean_it(
     assert isinstance(provider, types.RenameOptions)
     assert provider.prepare_provider
     uri = client.open(root / file)
-    at = _place(OLD[file], words, into)
+    at = place(OLD[file], words, into)
     ready = await client.text_document_prepare_rename_async(
         types.PrepareRenameParams(types.TextDocumentIdentifier(uri), at)
     )
     assert isinstance(ready, types.Range)
     assert ready.end.character - ready.start.character == len("send")
-    edit = await _rename(client, uri, at, "deliver")
+    edit = await rename(client, uri, at, "deliver")
     assert edit is not None
     assert edit.changes is not None
     after = {
-        name: _applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
+        name: applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
     }
     assert after == NEW
 
 
 def test_the_renamed_project_still_passes(project: Make) -> None:
-    _runs(project(OLD))
-    _runs(project(NEW))
+    assert_passes(project(OLD))
+    assert_passes(project(NEW))
 
 
 @pytest.mark.parametrize(
@@ -184,10 +154,10 @@ async def test_what_is_no_name_of_a_module_or_class_is_left_to_others(
     root = project(OLD)
     await client.begin(capable, root)
     uri = client.open(root / file)
-    at = _place(OLD[file], words, into)
+    at = place(OLD[file], words, into)
     identifier = types.TextDocumentIdentifier(uri)
     assert await client.text_document_prepare_rename_async(types.PrepareRenameParams(identifier, at)) is None
-    assert await _rename(client, uri, at, "deliver") is None
+    assert await rename(client, uri, at, "deliver") is None
 
 
 @pytest.mark.parametrize(
@@ -225,7 +195,7 @@ async def test_what_cannot_be_renamed_rightly_is_refused(
     await client.begin(capable, root)
     uri = client.open(root / "test_shop.py")
     with pytest.raises(JsonRpcException, match=why):
-        await _rename(client, uri, _place(OLD["test_shop.py"], "shop.mail.send", 11), new)
+        await rename(client, uri, place(OLD["test_shop.py"], "shop.mail.send", 11), new)
 
 
 async def test_a_class_is_renamed_in_annotations_and_a_variable_where_it_is_set(
@@ -259,9 +229,9 @@ def load(order: store.‹Order›) -> "store.‹Order›":
     root = project(old)
     await client.begin(capable, root)
     uri = client.open(root / "store.py")
-    edit = await _rename(client, uri, _place(old["store.py"], "class Order", 8), "Purchase")
+    edit = await rename(client, uri, place(old["store.py"], "class Order", 8), "Purchase")
     assert edit is not None
     assert edit.changes is not None
     for name, text in marked.items():
         expected = text.replace("‹Order›", "Purchase").replace("‹", "").replace("›", "")
-        assert _applied(old[name], list(edit.changes[(root / name).as_uri()])) == expected
+        assert applied(old[name], list(edit.changes[(root / name).as_uri()])) == expected

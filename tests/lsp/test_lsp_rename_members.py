@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from lsp_client import Client
+from lsp_edits import applied, assert_passes, place, rename
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from test_lsp_rename import _applied, _place
 
 Make = Callable[[Mapping[str, str]], Path]
 
@@ -128,18 +126,6 @@ def capable() -> types.ClientCapabilities:
     )
 
 
-async def _rename(client: Client, uri: str, at: types.Position, new: str) -> types.WorkspaceEdit | None:
-    return await client.text_document_rename_async(
-        types.RenameParams(types.TextDocumentIdentifier(uri), at, new)
-    )
-
-
-def _runs(root: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
 @pytest.mark.parametrize(("file", "words", "into"), CURSORS)
 async def test_a_method_is_renamed_with_all_that_means_it(
     client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
@@ -147,18 +133,18 @@ async def test_a_method_is_renamed_with_all_that_means_it(
     root = project(OLD)
     await client.begin(capable, root)
     uri = client.open(root / file)
-    edit = await _rename(client, uri, _place(OLD[file], words, into), "deliver")
+    edit = await rename(client, uri, place(OLD[file], words, into), "deliver")
     assert edit is not None
     assert edit.changes is not None
     after = {
-        name: _applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
+        name: applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
     }
     assert after == NEW
 
 
 def test_the_renamed_project_still_passes(project: Make) -> None:
-    _runs(project(OLD))
-    _runs(project(NEW))
+    assert_passes(project(OLD))
+    assert_passes(project(NEW))
 
 
 async def test_a_class_variable_is_renamed(
@@ -191,11 +177,11 @@ with patch("store.Store.‹limit›", 4), patch.object(store.Store, "‹limit›
     root = project(old)
     await client.begin(capable, root)
     uri = client.open(root / "store.py")
-    edit = await _rename(client, uri, _place(old["store.py"], "limit = 3", 2), "most")
+    edit = await rename(client, uri, place(old["store.py"], "limit = 3", 2), "most")
     assert edit is not None
     assert edit.changes is not None
     for name, text in marked.items():
-        assert _applied(old[name], list(edit.changes[(root / name).as_uri()])) == text.replace(
+        assert applied(old[name], list(edit.changes[(root / name).as_uri()])) == text.replace(
             "‹limit›", "most"
         )
 
@@ -246,4 +232,4 @@ async def test_what_is_not_known_is_refused(
     await client.begin(capable, root)
     uri = client.open(root / "test_orders.py")
     with pytest.raises(JsonRpcException, match=why):
-        await _rename(client, uri, _place(OLD["test_orders.py"], "mail.Mailer.send", 12), new)
+        await rename(client, uri, place(OLD["test_orders.py"], "mail.Mailer.send", 12), new)
