@@ -519,6 +519,8 @@ class Core(State):
         try:
             with self.unpatched():
                 made = self.eval(value, env)
+                if isinstance(made, Mock) and made.unnamed and self.is_test(unit.path):
+                    made.label = entity.declaration.target
                 if isinstance(made, Mock) and entity.owner is None:
                     self._module_level_configuration(entity, made, env)
         except Raised:
@@ -529,7 +531,9 @@ class Core(State):
 
     @contextmanager
     def unpatched(self) -> Iterator[None]:
-        """What happens in the block happened at import time, before any patch was entered."""
+        """What happens in the block happened at import time: before any patch was entered, and where no ``with`` or
+        ``try`` of the test is."""
+        guards, self.guards = self.guards, []
         patched = self.overrides, self.class_overrides, self.watched
         self.overrides, self.class_overrides, self.watched = {}, {}, {}
         originals = [noted for noted in self.replaced.values() if isinstance(noted, tuple)]
@@ -540,6 +544,7 @@ class Core(State):
         finally:
             roll_back(doubles)
             self.overrides, self.class_overrides, self.watched = patched
+            self.guards = guards
 
     def assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:
         """The value that a variable is bound to, as it is written."""
