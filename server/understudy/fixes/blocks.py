@@ -49,6 +49,30 @@ def _is_fixed(unit: Unit, node: ast.AST) -> bool:
     return span.row != span.end_row and not unit.source(node).startswith("(")
 
 
+def as_definition(unit: Unit, statement: ast.stmt, lines: Sequence[str]) -> tuple[Edit, ...] | None:
+    """Write the lines of a definition instead of a statement at the top of a file, with two blank lines around it and
+    the comment right above it. None where the line holds anything else."""
+    text, span = unit.text, unit.span(statement)
+    if span.column or text.line(span.end_row)[span.end_column :].partition("#")[0].strip():
+        return None
+    top = span.row
+    while top and text.line(top - 1).startswith("#"):
+        top -= 1
+    above = _blank_rows(unit, range(top - 1, -1, -1))
+    below = _blank_rows(unit, range(span.end_row + 1, text.row_count))
+    edits = [Edit(unit.path, span, text.newline.join(lines))]
+    # Two definitions next to each other agree on what stands between them.
+    for row, blank in ((top, above), (span.end_row + 1 + (below or 0), below)):
+        if blank is not None and blank < 2:
+            edits.append(Edit(unit.path, Span.at(row, 0), text.newline * (2 - blank)))
+    return tuple(edits)
+
+
+def _blank_rows(unit: Unit, rows: range) -> int | None:
+    """How many blank lines the rows begin with; None where nothing follows them."""
+    return next((count for count, row in enumerate(rows) if unit.text.line(row).strip()), None)
+
+
 def with_header(call: str, entries: Sequence[str]) -> str:
     """``with call({…}):``, on one line where that is short enough."""
     line = f"with {call}, {{{', '.join(entries)}}}):"

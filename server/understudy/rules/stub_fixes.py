@@ -172,25 +172,24 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
         decorator, extra = "pytest.fixture", (imports.statement(context.parsed, "import pytest"),)
-    text = context.parsed.text
-    newline = text.newline
+    if not extra and not _is_bound_above(context, decorator, row):
+        return None
     name = f"_stub_{stub.name.replace('.', '_')}"
     lines = (
         f"@{decorator}(autouse=True)",
         f"def {name}(monkeypatch):",
         f"    monkeypatch.setitem({_modules_of(stub)}, {_entry(stub, ', ')})",
     )
-    content = newline.join(lines)
-    span = unit.span(stub.statement)
-    if row > 0 and text.line(row - 1).strip():
-        content = newline * 2 + content
-    elif row > 1 and text.line(row - 2).strip():
-        content = newline + content
-    return Fix(
-        "Turn it into a fixture that restores it",
-        Applicability.UNSAFE,
-        (*extra, Edit(context.path, span, content)),
-    )
+    edits = blocks.as_definition(unit, stub.statement, lines)
+    if edits is None:
+        return None
+    return Fix("Turn it into a fixture that restores it", Applicability.UNSAFE, (*extra, *edits))
+
+
+def _is_bound_above(context: Context, spelling: str, row: int) -> bool:
+    """Does the file bind the first name above a row?"""
+    bindings = context.module.bindings.get(spelling.partition(".")[0], ())
+    return any(binding.span.row < row for binding in bindings)
 
 
 def _is_asked_for(context: Context, name: str) -> bool:
@@ -216,6 +215,8 @@ def around_imports(context: Context, stub: Stub) -> Fix | None:
     if run is None or spelled is None:
         return None
     stubs, block = run
+    if not spelled.edits and not _is_bound_above(context, spelled.text, block[0].row):
+        return None
     graph = ImportGraph(context.resolver)
     targets = {graph.node(one.name, context.path) for one in stubs}
     edges = [edge for edge in graph.edges(context.module, possible=True) if not edge.lazy]
