@@ -165,13 +165,19 @@ def _remove(context: Context, test: Decorated, missing: list[ast.arg]) -> Fix | 
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and node.id in names:
                 return None
-    unit = test.site.unit
-    if len(missing) > 1:
+    start = test.parameters.index(missing[0])
+    if list(test.parameters[start : start + len(missing)]) != missing:
+        # Others stand between them.
         return None
+    unit = test.site.unit
+    first, last = unit.span(missing[0]), unit.span(missing[-1])
+    plural = "parameter" if len(missing) == 1 else "parameters"
+    names_text = ", ".join(f"`{arg.arg}`" for arg in missing)
+    whole = Span(first.row, first.column, last.end_row, last.end_column)
     return Fix(
-        f"Remove the parameter `{missing[0].arg}`",
+        f"Remove the {plural} {names_text}",
         Applicability.UNSAFE,
-        (Edit(context.path, element(unit.text, unit.span(missing[0])), ""),),
+        (Edit(context.path, element(unit.text, whole), ""),),
     )
 
 
