@@ -22,6 +22,7 @@ from typing import Any, Final
 from understudy.engine import Analysis, Project
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.dependencies import Described, Places, asked_of, describe, pattern_of, spelled
+from understudy.index.hashes import MISSING, Hashes, content_of, hash_of, stamp_of
 from understudy.index.kept_facts import as_bytes, digest, ours
 from understudy.index.store import Entry
 from understudy.index.workspace import Dependency, ValueOf, Workspace
@@ -38,12 +39,13 @@ _COMMON: Final = 4096
 _BITS: Final = [1 << number for number in range(_COMMON)]
 _MOST_TRIES: Final = 200_000
 """Patterns times changed files: above it, no pattern is tried, and all are taken for changed."""
+_FEW_TRIES: Final = 5_000
+"""The same where somebody waits."""
 VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
     CLASS_NAMES: lambda workspace: Models.of(workspace).class_names,
     BACKREFS: lambda workspace: backrefs(Models.of(workspace)),
 }
 """Makes the values again that analyses rest on."""
-_MISSING: Final = ""
 _UNKNOWN: Final = "?"
 """The state of what changed while it was looked at: no state equals it."""
 
@@ -77,36 +79,57 @@ class _Snapshot:
 class Results:
     """Of one project. Ask first (:meth:`known`), then tell what was found (:meth:`keep`)."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, hashes: Hashes | None = None) -> None:
         """
         :param project: without kept facts it has no cache: nothing is known, and nothing kept.
+        :param hashes: for a session of an editor: nothing is read whose stamp is known, nothing is worked out that
+            takes long, and what is kept is kept apart from what checks found.
         """
+        self._hashes = hashes
         facts = project.workspace.kept_facts
         self._project = project
         self._store = facts.store if facts is not None else None
         self._places = Places(project.workspace)
         self._snapshot = _Snapshot()
         self._contents: dict[str, bytes] = {}
+        # No cached_property: before Python 3.12 a thread that waits for a disk would keep all others from theirs.
+        self._all_stamps: dict[str, tuple[int, ...]] | None = None
+        self._all_now: dict[str, str] | None = None
+        self._own_scope: str | None = None
 
     # --- the workspace now
 
-    @cached_property
+    @property
     def _now(self) -> dict[str, str]:
         """Every file of the workspace with the hash of its content."""
-        found: dict[str, str] = {}
-        for path in self._project.workspace.files():
-            name = str(path)
-            self._stamps[name] = _stamp(name)
-            found[self._places.text(name)] = _hash_of(name)
-        return found
+        if self._all_now is None:
+            hashes, text = self._hashes, self._places.text
+            if hashes is None:
+                self._all_now = {text(name): hash_of(name) for name in self._stamps}
+            else:
+                self._all_now = {text(name): hashes.of(name, stamp) for name, stamp in self._stamps.items()}
+        return self._all_now
 
-    @cached_property
+    @property
     def _stamps(self) -> dict[str, tuple[int, ...]]:
-        return {}
+        if self._all_stamps is None:
+            files = map(str, self._project.workspace.files())
+            self._all_stamps = {name: stamp_of(name) for name in files}
+        return self._all_stamps
 
-    @cached_property
+    def look(self) -> None:
+        """Note how the files are. Before anything is analysed that is to be kept: what changes from now on is not
+        vouched for."""
+        _ = self._stamps
+
+    @property
     def _scope(self) -> str:
         """What all the findings rest on: our own code, the configuration, the environment."""
+        if self._own_scope is None:
+            self._own_scope = self._make_scope()
+        return self._own_scope
+
+    def _make_scope(self) -> str:
         project, places = self._project, self._places
         environment, config = project.environment, project.config
         listing = project.workspace.finder.listing
@@ -129,16 +152,17 @@ class Results:
                 (places.text(str(f)), sorted(listing.peek(f)))
                 for f in (*environment.site, *environment.stdlib)
             ],
-            {places.text(path): state for path in settings if (state := _hash_of(path)) != _MISSING},
+            {places.text(path): state for path in settings if (state := hash_of(path)) != MISSING},
             [
                 places.text(os.path.join(folder, marker))
                 for folder in sorted(folders)
                 for marker in MARKERS
-                if os.path.exists(os.path.join(folder, marker))
+                if stamp_of(os.path.join(folder, marker))
             ],
             "site-packages" in project.root.parts,
         )
-        return f"results:{digest(json.dumps(told, default=str).encode())}"
+        kind = "results" if self._hashes is None else "session"
+        return f"{kind}:{digest(json.dumps(told, default=str).encode())}"
 
     # --- what is known
 
@@ -146,8 +170,7 @@ class Results:
         """The analyses of an earlier check that one of today would give again."""
         if self._store is None or self._store.off:
             return {}
-        same = f"{self._scope}:{digest(json.dumps(sorted(self._now.items())).encode())}"
-        data = self._store.get([same]).get(same) or self._store.latest(self._scope)
+        data = self._store.latest(self._scope) if self._hashes is not None else self._same_or_latest()
         if data is None:
             return {}
         try:
@@ -163,6 +186,15 @@ class Results:
             self._snapshot = _Snapshot()
             return {}
         return found
+
+    def _same_or_latest(self) -> bytes | None:
+        assert self._store is not None
+        return self._store.get([self._key]).get(self._key) or self._store.latest(self._scope)
+
+    @property
+    def _key(self) -> str:
+        """That of the snapshot of exactly these files."""
+        return f"{self._scope}:{digest(json.dumps(sorted(self._now.items())).encode())}"
 
     def _bring_up_to_date(self, snapshot: _Snapshot) -> None:
         """Drop what no longer holds."""
@@ -186,14 +218,17 @@ class Results:
         before, now = _Bits(snapshot.files), _Bits(self._now)
         there = [name for name in changed if name in self._now]
         patterns = sum(item[0] == "p" for item in snapshot.items)
-        too_many = patterns * len(there) > _MOST_TRIES
+        too_many = patterns * len(there) > (_MOST_TRIES if self._hashes is None else _FEW_TRIES)
+        hurried = too_many and self._hashes is not None
         for number, item in enumerate(snapshot.items):
             state = snapshot.states[number]
             if item[0] == "v":
                 continue
             if item[0] != "p":
                 today = self._state(item)
-                same = today == state or (item[0] == "m" and self._has_same_facts(item[1:], state))
+                same = today == state or (
+                    item[0] == "m" and not hurried and self._has_same_facts(item[1:], state)
+                )
             elif not changed and state != _UNKNOWN:
                 continue
             elif too_many or state == _UNKNOWN:
@@ -217,7 +252,7 @@ class Results:
                 continue
             if changed.isdisjoint(snapshot.values[item]) and snapshot.states[number] != _UNKNOWN:
                 continue
-            make = VALUES.get(item[1:])
+            make = VALUES.get(item[1:]) if self._hashes is None else None
             if make is None:
                 today = _UNKNOWN
             else:
@@ -236,7 +271,7 @@ class Results:
         """What a file contains, or a folder answers, in a form that can be compared."""
         if item[0] in "fm":
             known = self._now.get(item[1:])
-            return known if known is not None else _hash_of(self._places.path(item[1:]))
+            return known if known is not None else hash_of(self._places.path(item[1:]))
         answer = self._project.workspace.finder.listing.answer(asked_of(item, self._places))
         return digest("\0".join(answer).encode("utf-8", "surrogateescape"))
 
@@ -255,8 +290,22 @@ class Results:
     def _matches(self, pattern: re.Pattern[bytes], name: str) -> bool:
         content = self._contents.get(name)
         if content is None:
-            content = self._contents[name] = _content(self._places.path(name)) or b""
+            content = self._contents[name] = content_of(self._places.path(name)) or b""
         return pattern.search(content) is not None
+
+    def share_matches(self) -> None:
+        """Tell the workspace which files the patterns match that analyses rest on, after :meth:`known`. They need not
+        be read for that."""
+        if not self._snapshot.items:
+            return
+        names = dict(zip(self._now, self._project.workspace.files(), strict=True))
+        bits = _Bits(self._now)
+        for item, state in zip(self._snapshot.items, self._snapshot.states, strict=True):
+            if item[0] == "p" and state != _UNKNOWN:
+                matching = bits.names(state)
+                self._project.workspace.know_matches(
+                    pattern_of(item), {path: name in matching for name, path in names.items()}
+                )
 
     def resting_on(self, is_chosen: Callable[[str], bool]) -> set[Path]:
         """The files whose findings are kept and rest on one of the chosen items, or on more than is known."""
@@ -310,6 +359,8 @@ class Results:
         self._leave_out_what_moved()
         same = f"{self._scope}:{digest(json.dumps(sorted(snapshot.files.items())).encode())}"
         self._store.put([Entry(same, _written(snapshot), self._scope)])
+        if self._hashes is not None:
+            self._hashes.flush()
 
     def _is_lasting(self, checked: Checked) -> bool:
         """Not when something went wrong that may go right the next time."""
@@ -347,7 +398,7 @@ class Results:
 
     def _leave_out_what_moved(self) -> None:
         """What was written to while we looked: nobody knows which content was analysed."""
-        moved = {self._places.text(name) for name, stamp in self._stamps.items() if _stamp(name) != stamp}
+        moved = {self._places.text(name) for name, stamp in self._stamps.items() if stamp_of(name) != stamp}
         if moved:
             for name in moved:
                 self._snapshot.files[name] = _UNKNOWN
@@ -475,27 +526,3 @@ def _finding(plain: Any, places: Places) -> Finding:
         ),
         unnecessary,
     )
-
-
-# --- files
-
-
-def _content(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
-
-
-def _hash_of(path: str) -> str:
-    content = _content(path) if os.path.isfile(path) else None
-    return _MISSING if content is None else digest(content)
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)

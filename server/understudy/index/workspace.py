@@ -7,7 +7,7 @@ looked at, so that a change of one leads to the findings that rest on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar, cast
@@ -311,6 +311,7 @@ class Workspace:
         known = self._matching.setdefault(pattern, {})
         matches = known.get(path)
         if matches is None:
+            self.checkpoint()
             overlay = self._overlays.get(path)
             try:
                 if overlay is not None:
@@ -322,6 +323,10 @@ class Workspace:
                 raw = b""
             matches = known[path] = self._may_match(pattern, raw) and pattern.search(raw) is not None
         return matches
+
+    def know_matches(self, pattern: re.Pattern[bytes], matches: Mapping[Path, bool]) -> None:
+        """Somebody else knows which files match, as all of them are now."""
+        self._matching[pattern] = {**matches, **self._matching.get(pattern, {})}
 
     def _may_match(self, pattern: re.Pattern[bytes], raw: bytes) -> bool:
         if pattern not in self._words:

@@ -12,6 +12,7 @@ from pathlib import Path
 from understudy.engine import Analysis, Project, forget_settings
 from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
+from understudy.lsp.earlier import Earlier
 from understudy.lsp.exchange import Settings
 from understudy.project import config as configuration
 from understudy.project.discover import SKIPPED_FOLDERS
@@ -39,6 +40,7 @@ class OpenProject:
         self.done: dict[Path, Done] = {}
         self.waiting: dict[Path, None] = {}
         """Open files whose analysis is missing or rests on something that has changed."""
+        self.earlier = Earlier(project)
 
     def excludes(self, path: Path) -> bool:
         """True for what ``check`` would not walk into, and for installed libraries."""

@@ -173,7 +173,9 @@ class Worker(threading.Thread):
     # --- the thread
 
     def run(self) -> None:
-        registry.all_rules()
+        if not self._change.opened:
+            # Meanwhile. What is known from earlier can be shown without them.
+            registry.all_rules()
         self._projects = Projects(self._settings, self._caches)
         # There may be no news for a long time, and all files of the workspace to check.
         self.tell(lambda change: setattr(change, "resume", True))
@@ -232,11 +234,14 @@ class Worker(threading.Thread):
 
     def _rest(self) -> None:
         """Until there is news."""
-        if self._caches.pending:
+        if self._caches.pending or any(opened.earlier.pending for opened in self._projects):
             # Writing to a disk must not keep the event loop waiting.
             self._news.release()
             try:
                 self._caches.flush()
+                for opened in self._projects:
+                    if opened.earlier.pending:
+                        self._keep(opened)
             finally:
                 self._news.acquire()
             return
@@ -248,6 +253,17 @@ class Worker(threading.Thread):
             self._resting = True
             self._news.wait()
             self._resting = False
+
+    def _keep(self, opened: OpenProject) -> None:
+        try:
+            with self._busy(_Activity(opened.project.root / "any.py", background=True)):
+                opened.earlier.keep(self._documents_in(opened))
+        except Interrupted:
+            # It is tried again when there is time again.
+            return
+        except Exception:
+            _log.exception("nothing is kept of this session")
+            opened.earlier.forget()
 
     def _pick(self) -> Path | None:
         if self._urgent:
@@ -299,6 +315,8 @@ class Worker(threading.Thread):
 
     def _update(self, opened: OpenProject, change: Change) -> None:
         workspace = opened.project.workspace
+        if change.closed or change.on_disk or change.moved or change.recheck:
+            opened.earlier.forget()
         left_alone: dict[Path, None] = {}
         for path in change.closed:
             workspace.close(path)
@@ -385,6 +403,8 @@ class Worker(threading.Thread):
         if path not in self._documents:
             return
         earlier = opened.done.get(path)
+        if earlier is None and self._show_what_is_known(opened, path):
+            return
         done = self._done(opened, path)
         if earlier is not None and earlier.named:
             texts = {**done.texts, path: self._documents[path].text}
@@ -400,14 +420,37 @@ class Worker(threading.Thread):
         for each_path in concerned:
             self._publish(opened, each_path)
 
+    def _show_what_is_known(self, opened: OpenProject, path: Path) -> bool:
+        """What the last session found, if that holds; the analysis follows."""
+        known = opened.earlier.find(path, self._documents_in(opened))
+        if known is None:
+            return False
+        opened.done[path] = Done(known, self._texts(opened, known.findings))
+        for concerned in dict.fromkeys((path, *(finding.path for finding in known.findings))):
+            self._publish(opened, concerned)
+        opened.waiting[path] = None
+        return True
+
+    def _documents_in(self, opened: OpenProject) -> dict[Path, Document]:
+        return {path: each for path, each in self._documents.items() if self._home(path) is opened}
+
     def _done(self, opened: OpenProject, path: Path) -> Done:
         if opened.excludes(path):
             return Done(Analysis(path, (), frozenset({path}), ()), {})
+        failed: list[str] = []
+
+        def note(code: str, error: Exception) -> None:
+            failed.append(code)
+            _log_rule(code, error)
+
         try:
-            analysis = opened.project.analyse(path, _log_rule)
+            analysis = opened.project.analyse(path, note)
         except Exception:
             _log.exception("%s could not be analysed", path)
             analysis = Analysis(path, (), frozenset({path}), ())
+            failed.append("")
+        if not failed and path in self._documents:
+            opened.earlier.note(analysis)
         for problem in analysis.problems:
             _log.debug("%s", problem)
         return Done(analysis, self._texts(opened, analysis.findings))
