@@ -212,8 +212,10 @@ def _replaced_or_removed(root: ast.AST) -> Iterator[int]:
 
 def _saving(root: ast.AST) -> Iterator[ast.Call]:
     """``saved = sys.modules.get("m")``, where that is only put back, and ``sys.modules.pop("m")``."""
-    for function in ast.walk(root):
-        for statement in getattr(function, "body", ()) if not isinstance(function, ast.Lambda) else ():
+    for node in ast.walk(root):
+        body = getattr(node, "body", None)
+        # That of a lambda and of a conditional expression is an expression.
+        for statement in body if isinstance(body, list) else ():
             value = getattr(statement, "value", None)
             if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute) or not value.args:
                 continue
