@@ -311,18 +311,37 @@ class Workspace:
         known = self._matching.setdefault(pattern, {})
         matches = known.get(path)
         if matches is None:
-            self.checkpoint()
-            overlay = self._overlays.get(path)
-            try:
-                if overlay is not None:
-                    raw = overlay.content.encode("utf-8", "replace")
-                else:
-                    with looking(path):
-                        raw = path.read_bytes()
-            except OSError:
-                raw = b""
-            matches = known[path] = self._may_match(pattern, raw) and pattern.search(raw) is not None
+            matches = known[path] = self._is_in(pattern, self._raw(path))
         return matches
+
+    def match_together(self, *patterns: re.Pattern[bytes]) -> None:
+        """Read each file once for several patterns that are going to be asked for. Nothing rests on that yet."""
+        if self._files is None:
+            self._files = self._list_files()
+        wanted = [
+            (each, self._matching.setdefault(each, {})) for each in patterns if each not in self._listed
+        ]
+        for path in self._files:
+            missing = [(pattern, known) for pattern, known in wanted if path not in known]
+            if missing:
+                raw = self._raw(path)
+                for pattern, known in missing:
+                    known[path] = self._is_in(pattern, raw)
+
+    def _raw(self, path: Path) -> bytes:
+        """The bytes to match; none where it cannot be read."""
+        self.checkpoint()
+        overlay = self._overlays.get(path)
+        if overlay is not None:
+            return overlay.content.encode("utf-8", "replace")
+        try:
+            with looking(path):
+                return path.read_bytes()
+        except OSError:
+            return b""
+
+    def _is_in(self, pattern: re.Pattern[bytes], raw: bytes) -> bool:
+        return self._may_match(pattern, raw) and pattern.search(raw) is not None
 
     def know_matches(self, pattern: re.Pattern[bytes], matches: Mapping[Path, bool]) -> None:
         """Somebody else knows which files match, as all of them are now."""

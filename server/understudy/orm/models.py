@@ -400,6 +400,7 @@ class Models:
 
     def _registries(self) -> dict[RegistryKey, Registry]:
         found: dict[RegistryKey, Registry] = {}
+        self.workspace.match_together(_IMPERATIVE, _MODEL_FILE)
         mapped_elsewhere = {path for path, _ in self._imperatives()}
         for path in dict.fromkeys((*self.workspace.files_with(_MODEL_FILE), *sorted(mapped_elsewhere))):
             module = self.workspace.module(path)
