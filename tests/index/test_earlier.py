@@ -21,6 +21,7 @@ from understudy.index.workspace import Interrupted
 from understudy.lsp.documents import Document, Documents
 from understudy.lsp.exchange import Settings
 from understudy.lsp.projects import OpenProject, Projects
+from understudy.orm.models import Models
 
 OPENED = ("tests/unit/test_service.py", "tests/test_orders.py", "shop/service.py")
 TOO_NEW = hashes._TOO_NEW
@@ -196,3 +197,22 @@ def test_keeping_gives_way_and_is_tried_again(workspace: Workspace) -> None:  # 
         assert not opened.earlier.pending
     with session(workspace.root) as (opened, documents):
         assert known(opened, documents).keys() == documents.keys()
+
+
+def test_the_first_look_for_models_reads_a_file_once(
+    workspace: Workspace,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(5):
+        workspace.put(f"shop/other_{number}.py", f"def function_{number}(): ...\n")
+    read: list[str] = []
+    reading = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        read.append(path.name)
+        return reading(path)
+
+    with session(workspace.root) as (opened, _):
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        assert Models.of(opened.project.workspace).class_names == {"Line", "Order"}
+    assert sorted(name for name in read if "other_" in name) == [f"other_{number}.py" for number in range(5)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -14,53 +16,56 @@ else:
     import sre_parse as _parser
 
 _SHORTEST = 3
+_MOST_GROUPS = 3
 
 
-def needed(pattern: re.Pattern[bytes]) -> tuple[bytes, ...] | None:
-    """Whatever the pattern matches contains one of these; None when nothing like that is known."""
+def needed(pattern: re.Pattern[bytes]) -> tuple[tuple[bytes, ...], ...]:
+    """Whatever the pattern matches contains one of the words of each group; the most telling group comes first. No
+    group where nothing like that is known."""
     if pattern.flags & re.IGNORECASE:
-        return None
+        return ()
     try:
         found = _of(_parser.parse(pattern.pattern, pattern.flags))  # type: ignore[arg-type]
     except (AttributeError, TypeError, ValueError):
         # Another version of Python reads patterns in another way.
-        return None
-    return tuple(sorted(found)) if found is not None else None
+        return ()
+    return tuple(tuple(sorted(words)) for words in _best(found))
 
 
-def _of(items: Sequence[Any]) -> set[bytes] | None:
-    """Of what stands one after the other: the longest words, or those of the best part."""
-    best: set[bytes] | None = None
+def _of(items: Sequence[Any]) -> list[frozenset[bytes]]:
+    """Of what stands one after the other: the groups of all parts."""
+    groups: list[frozenset[bytes]] = []
     run = bytearray()
     for operation, argument in [*items, (None, None)]:
         if operation is _constants.LITERAL:
             run.append(argument)
             continue
-        parts = [{bytes(run)} if len(run) >= _SHORTEST else None, _of_part(operation, argument)]
-        for part in parts:
-            if part is not None and (best is None or _worth(part) > _worth(best)):
-                best = part
+        if len(run) >= _SHORTEST:
+            groups.append(frozenset({bytes(run)}))
         run.clear()
-    return best
+        groups.extend(_of_part(operation, argument))
+    return groups
 
 
-def _of_part(operation: Any, argument: Any) -> set[bytes] | None:
+def _of_part(operation: Any, argument: Any) -> list[frozenset[bytes]]:
     if operation is _constants.SUBPATTERN:
         _, add, remove, inner = argument
-        return None if add or remove else _of(inner)
+        return [] if add or remove else _of(inner)
     if operation in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
         least, _, inner = argument
-        return _of(inner) if least > 0 else None
+        return _of(inner) if least > 0 else []
     if operation is _constants.BRANCH:
-        found: set[bytes] = set()
-        for branch in argument[1]:
-            words = _of(branch)
-            if words is None:
-                return None
-            found |= words
-        return found
-    return None
+        # One of the branches matches, so one of its words is there, whichever of its groups is taken.
+        branches = [_best(_of(branch)) for branch in argument[1]]
+        if prod(map(len, branches)) > _MOST_GROUPS:
+            branches = [groups[:1] for groups in branches]
+        return [frozenset().union(*groups) for groups in product(*branches)]
+    return []
 
 
-def _worth(words: set[bytes]) -> tuple[int, int]:
+def _best(groups: list[frozenset[bytes]]) -> list[frozenset[bytes]]:
+    return sorted(dict.fromkeys(groups), key=_worth, reverse=True)[:_MOST_GROUPS]
+
+
+def _worth(words: frozenset[bytes]) -> tuple[int, int]:
     return (min(map(len, words)), -len(words))

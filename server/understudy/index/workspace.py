@@ -78,7 +78,7 @@ class Workspace:
         self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}
         self._listed: dict[re.Pattern[bytes], list[Path]] = {}
         """The files that match, while all are as they were."""
-        self._words: dict[re.Pattern[bytes], tuple[bytes, ...] | None] = {}
+        self._words: dict[re.Pattern[bytes], tuple[tuple[bytes, ...], ...]] = {}
         self.environment = environment
         self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
         self._overlays: dict[Path, Text] = {}
@@ -350,8 +350,13 @@ class Workspace:
     def _may_match(self, pattern: re.Pattern[bytes], raw: bytes) -> bool:
         if pattern not in self._words:
             self._words[pattern] = needed(pattern)
-        words = self._words[pattern]
-        return words is None or any(word in raw for word in words)
+        for words in self._words[pattern]:
+            for word in words:
+                if word in raw:
+                    break
+            else:
+                return False
+        return True
 
     def derived(self, key: str, make: Callable[[], _T]) -> _T:
         """A value computed from the workspace, kept until a file changes that it was made from, or that a
