@@ -42,6 +42,7 @@ PATIENCE = 120.0
 BURST, BURST_GAP = 20, 0.005
 IDLE = 3.0
 STARTS = 3
+_TIDYING = 4.0
 
 
 class Gone(Exception):
@@ -53,9 +54,16 @@ class Client:
 
     def __init__(self, command: list[str], root: Path) -> None:
         """Begin with the process; ``started`` is the time of that (``time.perf_counter``)."""
+        # As what is installed: compiled once.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         self.root = root
         self._identity = 0
@@ -182,8 +190,8 @@ def _start(command: list[str], root: Path, path: Path) -> tuple[float, float]:
         client.notify("initialized", {})
         _open(client, path, path.read_text("utf-8"))
         found = client.diagnostics(path.as_uri(), 1)
-        # Whatever it keeps for the next start.
-        time.sleep(1)
+        # Whatever it keeps for the next start, on a machine that is busy.
+        time.sleep(_TIDYING)
         client.leave()
     finally:
         client.end()

@@ -303,7 +303,9 @@ class Workspace:
         if listed is None:
             if self._files is None:
                 self._files = self._list_files()
-            listed = self._listed[pattern] = [path for path in self._files if self.matches(pattern, path)]
+            every = pattern == EVERY_FILE
+            listed = [path for path in self._files if every or self.matches(pattern, path)]
+            self._listed[pattern] = listed
         return listed
 
     def matches(self, pattern: re.Pattern[bytes], path: Path) -> bool:
