@@ -85,6 +85,9 @@ async def test_the_configured_interpreter_says_where_libraries_are_and_is_never_
     assert not started.exists()
 
 
+@pytest.mark.skipif(
+    "-I" in COMMAND, reason="jedi is broken by PYTHONPATH, which the extension's server does not read"
+)
 async def test_a_worker_that_dies_is_replaced_and_in_the_end_left_alone_with_one_message(
     project: Make, minimal: types.ClientCapabilities, tmp_path: Path
 ) -> None:
