@@ -42,8 +42,8 @@ _MOST_TRIES: Final = 200_000
 _FEW_TRIES: Final = 5_000
 """The same where somebody waits."""
 VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
-    CLASS_NAMES: lambda workspace: Models.of(workspace).class_names,
-    BACKREFS: lambda workspace: backrefs(Models.of(workspace)),
+    CLASS_NAMES: lambda workspace: Models(workspace).class_names,
+    BACKREFS: lambda workspace: backrefs(Models(workspace)),
 }
 """Makes the values again that analyses rest on."""
 _UNKNOWN: Final = "?"

@@ -40,7 +40,7 @@ def read(program: Program, folder: Path) -> Models:
     path = folder / "models.py"
     path.write_text(program.source, "utf-8")
     workspace = Workspace(folder, environment.own(), (), lambda: [path])
-    return Models.of(workspace)
+    return Models(workspace)
 
 
 def disagreements(program: Program, folder: Path) -> Iterator[str]:

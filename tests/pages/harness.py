@@ -276,9 +276,12 @@ class Case:
     def _mend(self, rank: int) -> Mended:
         mended = Mended(rank, self.folder / f"fixed{rank or ''}", [], [])
         self._write(mended.folder)
+        edited, _ = project_in(mended.folder, self.interpreter)
         for _ in range(_ROUNDS):
             project, files = project_in(mended.folder, self.interpreter)
             mended.remaining = project.finish([project.analyse(path) for path in files])
+            if edited.finish([edited.analyse(path) for path in files]) != mended.remaining:
+                mended.refused.append("a project that saw the edits finds something else than a new one")
             plan = apply.plan((_with_one_fix(finding, rank) for finding in mended.remaining), unsafe=True)
             if not plan.chosen:
                 return mended
@@ -286,6 +289,8 @@ class Case:
             mended.refused.extend(f"{refusal.path.name} {refusal.reason}" for refusal in result.refused)
             if not result.changed:
                 break
+            for change in result.changed:
+                edited.workspace.changed_on_disk(change.path)
         mended.refused.append(f"fixes are still left after {_ROUNDS} rounds")
         return mended
 

@@ -56,12 +56,10 @@ def run_tests(backend: Path) -> Result:
         return Result(frozenset(passed), frozenset(failed))
 
 
-def check(backend: Path, *arguments: str, quiet: bool = False) -> int:
-    """``understudy check`` in the backend's folder; its exit status."""
+def check(backend: Path, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+    """``understudy check`` in the backend's folder; ``quiet`` keeps what it prints for the result."""
     command = [sys.executable, "-m", "understudy", "check", *arguments, "."]
-    return subprocess.run(
-        command, cwd=backend, stdout=subprocess.DEVNULL if quiet else None, check=False
-    ).returncode
+    return subprocess.run(command, cwd=backend, capture_output=quiet, text=True, check=False)
 
 
 def main() -> int:
@@ -70,7 +68,8 @@ def main() -> int:
         backend = copy_backend(Path(folder))
         before = run_tests(backend)
         print(f"\nOn a copy of the backend:\n  before:                            {before}", flush=True)
-        check(backend, "--fix", "--unsafe-fixes", quiet=True)
+        fixed = check(backend, "--fix", "--unsafe-fixes", quiet=True)
+        print(fixed.stderr, end="")
         after = run_tests(backend)
         print(f"  after check --fix --unsafe-fixes:  {after}")
         newly = sorted(after.failed - before.failed)

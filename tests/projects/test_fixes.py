@@ -10,7 +10,9 @@ import demo
 def test_fixes_mend_tests_and_break_none(tmp_path: Path) -> None:
     backend = demo.copy_backend(tmp_path)
     before = demo.run_tests(backend)
-    assert demo.check(backend, "--fix", "--unsafe-fixes", quiet=True) == 1
+    fixed = demo.check(backend, "--fix", "--unsafe-fixes", quiet=True)
+    assert fixed.returncode == 1
+    assert "not fixed" not in fixed.stderr
     after = demo.run_tests(backend)
     assert sorted(after.failed - before.failed) == []
     assert len(after.failed) < len(before.failed)

@@ -217,6 +217,40 @@ def test_findings_after_edits_are_those_of_a_fresh_look(tmp_path: Path, name: st
         assert shown(edited.finish([edited.analyse(path)])) == shown(expected), version
 
 
+def model_edits(content: str) -> Iterator[str]:
+    """Versions of a file of models: names of columns, tables, indexes and targets change, lines come and go."""
+    edits = (
+        ('relationship(back_populates="teams")', 'relationship(back_populates="team")'),
+        ("confidence_score", "confidence"),
+        ('__tablename__ = "users"', '__tablename__ = "people"'),
+        ('"ix_blocked_triggers_agent_id"', '"ix_other"'),
+        ("class Team(", "class Group("),
+        ("class User(", "\n\nclass User("),
+    )
+    for before, after in edits:
+        assert before in content
+        content = content.replace(before, after, 1)
+        yield content
+
+
+def test_findings_after_edits_of_models_are_those_of_a_fresh_look(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(GOVERNANCE, tmp_path / "governance"))
+    path = root / "backend" / "core" / "models.py"
+    looked_at = [path, root / "backend" / "saas" / "models.py", root / "tests" / "unit" / "test_models.py"]
+    content = path.read_text("utf-8")
+    edited = open_project(root)
+    edited.finish([edited.analyse(each) for each in looked_at])
+    seen = set()
+    for version in model_edits(content):
+        path.write_text(version, "utf-8")
+        edited.workspace.changed_on_disk(path)
+        fresh = open_project(root)
+        expected = shown(fresh.finish([fresh.analyse(each) for each in looked_at]))
+        assert shown(edited.finish([edited.analyse(each) for each in looked_at])) == expected
+        seen.add(str(expected))
+    assert len(seen) == 6
+
+
 def test_an_edit_runs_the_edited_test_again_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

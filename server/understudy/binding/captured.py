@@ -90,7 +90,8 @@ class Captures:
 
 def captures(resolver: Resolver) -> Captures:
     """What the workspace's frameworks keep; found once for each state of the workspace."""
-    return resolver.workspace.derived("binding.captures", lambda: _captures(resolver))
+    workspace = resolver.workspace
+    return workspace.derived("binding.captures", lambda: _captures(Resolver(workspace)))
 
 
 def is_app(entity: object) -> bool:

@@ -7,7 +7,7 @@ looked at, so that a change of one leads to the findings that rest on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar, cast
@@ -258,11 +258,13 @@ class Workspace:
 
     def _drop(self, changed: Set[Dependency]) -> None:
         """Forget the values that were made from any of these."""
-        self._derived = {
-            key: item
-            for key, item in self._derived.items()
-            if changed.isdisjoint(item[1]) and changed.isdisjoint(self.behind(key))
-        }
+        gone = set(changed)
+        while gone:
+            dropped = [key for key, (_, seen) in self._derived.items() if not gone.isdisjoint(seen)]
+            for key in dropped:
+                del self._derived[key]
+            # What rests on a value rests on what is behind it.
+            gone = {ValueOf(key) for key in dropped}
 
     def _settle(self) -> None:
         """Forget the values that were made from facts that edits changed since: most edits change none."""
@@ -453,7 +455,7 @@ class Workspace:
             self._recorders = [recorder for recorder in self._recorders if recorder is not seen]
             seen |= asked
 
-    def depend_on(self, dependencies: Iterable[Dependency]) -> None:
+    def depend_on(self, dependencies: Collection[Dependency]) -> None:
         """Count them as asked for: for answers that were found in a cache."""
         for recorder in self._recorders:
             recorder.update(dependencies)

@@ -127,7 +127,7 @@ def may_provide(workspace: Workspace, name: str) -> bool:
     own = [package for package in found.packages if package.is_relative_to(workspace.root)]
     if any("site-packages" not in package.parts for package in own):
         workspace.files()
-        workspace.depend_on(file for package in own for file in _files(package))
+        workspace.depend_on([file for package in own for file in _files(package)])
     return found.may_provide(name)
 
 

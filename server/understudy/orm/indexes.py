@@ -81,7 +81,7 @@ def indexes(models: Models) -> list[TableIndex]:
 def duplicates(models: Models) -> list[tuple[TableIndex, TableIndex]]:
     """Pairs of indexes with one name in one schema: the first, and each that comes after it."""
 
-    def make() -> list[tuple[TableIndex, TableIndex]]:
+    def make(models: Models) -> list[tuple[TableIndex, TableIndex]]:
         first: dict[tuple[MetadataKey, str | None, str], TableIndex] = {}
         pairs = []
         for index in indexes(models):
@@ -90,7 +90,7 @@ def duplicates(models: Models) -> list[tuple[TableIndex, TableIndex]]:
                 pairs.append((other, index))
         return pairs
 
-    return models.workspace.derived("orm.duplicate_indexes", make)
+    return models.kept("orm.duplicate_indexes", make)
 
 
 def create_all_fails(one: TableIndex, other: TableIndex) -> bool:

@@ -91,11 +91,11 @@ def metadata_of_owner(models: Models, owner: Lookup) -> MetaDataSpec | None:
 def mapped_metadata(models: Models) -> frozenset[MetadataKey]:
     """Every ``MetaData`` that a model is in."""
 
-    def make() -> frozenset[MetadataKey]:
+    def make(models: Models) -> frozenset[MetadataKey]:
         mapped = (found for registry in models.registries.values() for found in registry.models)
         return frozenset(spec.key for found in mapped if (spec := metadata_of(models, found)) is not None)
 
-    return models.workspace.derived("orm.mapped_metadata", make)
+    return models.kept("orm.mapped_metadata", make)
 
 
 def _of_flask(models: Models, owner: ValueEntity, bind: model.Term | None) -> MetaDataSpec | None:

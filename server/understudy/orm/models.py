@@ -7,14 +7,14 @@ imperatively. What is not understood is marked so; nothing is guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from understudy.facts import model
 from understudy.index.module import Module
-from understudy.index.workspace import Dependency, Workspace
+from understudy.index.workspace import FactsOf, Workspace
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.orm.lineage import (
@@ -29,6 +29,7 @@ from understudy.orm.lineage import (
 )
 from understudy.source.span import Span
 
+_T = TypeVar("_T")
 _RELATIONSHIPS = frozenset({"relationship", "dynamic_loader", "relation", "Relationship"})
 _KNOWN_CALLS = _RELATIONSHIPS | frozenset(
     (
@@ -149,32 +150,32 @@ class Registry:
 
 
 class Models:
-    """The models of a workspace. One is shared by all analyses until a file changes."""
+    """The models of a workspace, as one analysis asks for them; what it finds out about a class is the workspace's, and
+    stays until a file changes that it rests on."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, resolver: Resolver | None = None) -> None:
+        """
+        :param resolver: the analysis's.
+        """
         self.workspace = workspace
-        self.resolver = Resolver(workspace)
+        self.resolver = resolver or Resolver(workspace)
         self.lineages = Lineages(self.resolver)
-        self._models: dict[ClassEntity, tuple[Model | None, set[Dependency]]] = {}
 
-    @classmethod
-    def of(cls, workspace: Workspace) -> Models:
-        return workspace.derived("orm.models", lambda: cls(workspace))
+    def kept(self, key: str, make: Callable[[Models], _T]) -> _T:
+        """A value of the workspace's models, made by models that have answered nothing yet: so it is known what the
+        value rests on."""
+        return self.workspace.derived(key, lambda: make(Models(self.workspace)))
 
     # --- one class
 
     def mapped(self, entity: ClassEntity) -> Model | None:
         """The model that a class is; None when it is no mapped class, or abstract."""
-        known = self._models.get(entity)
-        if known is None:
-            with self.workspace.recording() as seen:
-                known = (self._model(entity), seen)
-            self._models[entity] = known
-        self.workspace.depend_on(known[1])
-        return known[0]
+        return self.kept(f"orm.model {entity.path}:{entity.qualname}", lambda models: models._model(entity))
 
     def _model(self, entity: ClassEntity) -> Model | None:
         lineage = self.lineages.of(entity)
+        # The entities were found before, maybe by somebody else.
+        self.workspace.depend_on([FactsOf(cls.path) for cls in (entity, *lineage.classes)])
         if lineage.registry is None or not lineage.mapped:
             return self._imperative(entity, lineage)
         if _constant(own(entity, "__abstract__")) is True:
@@ -360,7 +361,8 @@ class Models:
     def _imperatives(self) -> dict[tuple[Path, str], Imperative]:
         """Class to the call that maps it, for all calls at import time."""
 
-        def make() -> dict[tuple[Path, str], Imperative]:
+        def make(models: Models) -> dict[tuple[Path, str], Imperative]:
+            resolver = models.resolver
             found: dict[tuple[Path, str], Imperative] = {}
             for path in self.workspace.files_with(_IMPERATIVE):
                 module = self.workspace.module(path)
@@ -373,22 +375,20 @@ class Models:
                     if tail(call) not in ("map_imperatively", "mapper") or len(call.args) < 2:
                         continue
                     target = call.args[0]
-                    entity = (
-                        self.resolver.ref(module, target.parts) if isinstance(target, model.Ref) else None
-                    )
-                    key = registry_key(self.resolver, module, call.func.parts[:-1]) or (path, tail(call))
+                    entity = resolver.ref(module, target.parts) if isinstance(target, model.Ref) else None
+                    key = registry_key(resolver, module, call.func.parts[:-1]) or (path, tail(call))
                     if isinstance(entity, ClassEntity):
                         found[entity.key] = Imperative(key, module, call, row)
             return found
 
-        return self.workspace.derived("orm.imperative", make)
+        return self.kept("orm.imperative", make)
 
     # --- registries
 
     @property
     def registries(self) -> dict[RegistryKey, Registry]:
         """Every registry of the workspace with all of its models."""
-        return self.workspace.derived("orm.registries", self._registries)
+        return self.kept("orm.registries", lambda models: models._registries())
 
     @property
     def class_names(self) -> frozenset[str]:

@@ -28,23 +28,19 @@ class Schema:
 
     def __init__(self, models: Models) -> None:
         self.models = models
-        self._tables: dict[Model, TableSpec | None] = {}
-
-    @classmethod
-    def of(cls, models: Models) -> Schema:
-        return models.workspace.derived("orm.schema", lambda: cls(models))
 
     # --- tables
 
     def table(self, found: Model) -> TableSpec | None:
         """The table that a model declares; None when it has none, or a part of it is not known."""
-        key = found
-        if key not in self._tables:
-            self._tables[key] = self._table(found)
-        return self._tables[key]
+        entity = found.entity
+        return self.models.kept(
+            f"orm.table {entity.path}:{entity.qualname}",
+            lambda models: Schema(models)._table(models.mapped(entity)),
+        )
 
-    def _table(self, found: Model) -> TableSpec | None:
-        if found.table is None or not self.models.columns_known(found):
+    def _table(self, found: Model | None) -> TableSpec | None:
+        if found is None or found.table is None or not self.models.columns_known(found):
             return None
         if found.core is not None:
             return self.core(*found.core)

@@ -84,7 +84,7 @@ class CoreColumn:
 def core_tables(models: Models) -> list[CoreTable]:
     """Every table that is not a model's ``__tablename__``: those that modules bind, and those of ``__table__``."""
 
-    def make() -> list[CoreTable]:
+    def make(models: Models) -> list[CoreTable]:
         found = []
         for path in models.workspace.files_with(_WRITTEN):
             module = models.workspace.module(path)
@@ -101,7 +101,7 @@ def core_tables(models: Models) -> list[CoreTable]:
                     found.append(CoreTable(_name(term) or "", module, term, row, variable, guards))
         return found
 
-    return models.workspace.derived("orm.core_tables", make)
+    return models.kept("orm.core_tables", make)
 
 
 def tables_in(models: Models, module: Module) -> list[CoreTable]:

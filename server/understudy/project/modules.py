@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -132,7 +132,7 @@ class Listing:
         for recorder in self._recorders:
             recorder.add(Asked(folder, name))
 
-    def depend_on(self, asked: Iterable[Asked]) -> None:
+    def depend_on(self, asked: Collection[Asked]) -> None:
         """Count questions as asked: for answers that were found in a cache."""
         for recorder in self._recorders:
             recorder.update(asked)

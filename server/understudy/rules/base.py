@@ -94,8 +94,7 @@ class Context:
     @cached_property
     def _picks(self) -> Picks:
         facts = tuple(of_statement for _, of_statement in self.module.facts.units)
-        # The models are others when the file itself has some, or speaks of some.
-        frame = (self.simulation.frame, facts, self.module.facts.dynamic, self.models)
+        frame = (self.simulation.frame, facts, self.module.facts.dynamic)
         made = self.workspace.kept(self.path, Picks).renewed(frame, self.scopes, self.workspace)
         self.workspace.keep(self.path, made)
         return made
@@ -113,13 +112,19 @@ class Context:
             )
         return self._others[path]
 
+    def anew(self) -> Context:
+        """The same, having answered nothing yet: for values that outlive the analysis, of which it has to be known
+        what they rest on."""
+        parsed, module = self.workspace.parsed(self.path), self.workspace.module(self.path)
+        return Context(parsed, module or self.module, self.workspace, self.is_test_path, self.tier2)
+
     @cached_property
     def idle_patches(self) -> list[Idle]:
         return idle_patches(self.simulation, self.path, self.is_test_path)
 
     @cached_property
     def models(self) -> Models:
-        return Models.of(self.workspace)
+        return Models(self.workspace, self.resolver)
 
 
 @dataclass(frozen=True)

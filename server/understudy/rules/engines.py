@@ -79,8 +79,9 @@ def created(context: Context) -> frozenset[MetadataKey]:
 
     def make() -> frozenset[MetadataKey]:
         found: set[MetadataKey] = set()
+        anew = context.anew()
         for path in context.workspace.files_with(_CREATING):
-            other = context.other(path)
+            other = anew.other(path)
             for site in other.scopes.reads if other is not None else ():
                 node = site.node
                 if other is not None and isinstance(node, ast.Attribute) and node.attr == "create_all":

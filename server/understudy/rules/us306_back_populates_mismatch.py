@@ -92,7 +92,7 @@ def _ask(
     context: Context, mapped: Model, relationship: Relationship, other: Model, reverse: Relationship
 ) -> Trouble | None:
     """What SQLAlchemy says about the two relationships together, where each alone is right."""
-    schema = Schema.of(context.models)
+    schema = Schema(context.models)
     one, two = schema.relation(mapped, relationship), schema.relation(other, reverse)
     if one is None or two is None:
         return None

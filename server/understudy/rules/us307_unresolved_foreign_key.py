@@ -104,7 +104,7 @@ class _Table:
 
     def spec(self, models: Models) -> TableSpec | None:
         """Its columns; None when not all of them are known."""
-        schema = Schema.of(models)
+        schema = Schema(models)
         if self.model is not None:
             return schema.table(self.model)
         return schema.core(self.core.module, self.core.call) if self.core is not None else None
@@ -134,13 +134,13 @@ def _of_core(table: CoreTable) -> _Table:
 def _tables(models: Models) -> list[_Table]:
     """Every table that a model or a ``Table(…)`` declares."""
 
-    def make() -> list[_Table]:
+    def make(models: Models) -> list[_Table]:
         mapped = [m for r in models.registries.values() for m in r.models if m.table is not None]
-        taken = {id(m.core[1]) for m in mapped if m.core is not None}
-        cores = [table for table in core_tables(models) if id(table.call) not in taken]
+        taken = {(m.core[0].path, m.core[1]) for m in mapped if m.core is not None}
+        cores = [table for table in core_tables(models) if (table.module.path, table.call) not in taken]
         return [*map(_of_model, mapped), *map(_of_core, cores)]
 
-    return models.workspace.derived("orm.all_tables", make)
+    return models.kept("orm.all_tables", make)
 
 
 def _may_exist(context: Context, table: str) -> bool:

@@ -17,7 +17,7 @@ from understudy.source.span import Span
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "elationship" not in context.source:
         return
-    schema = Schema.of(context.models)
+    schema = Schema(context.models)
     for mapped in context.models.in_file(context.module):
         for relationship in mapped.relationships:
             if relationship.owner != mapped.entity or relationship.call is None:

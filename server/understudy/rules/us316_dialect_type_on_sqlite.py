@@ -13,6 +13,7 @@ from understudy.fixes import imports
 from understudy.index.module import Module
 from understudy.infer.entities import External
 from understudy.infer.imports import ImportGraph
+from understudy.infer.resolve import Resolver
 from understudy.orm.columns import Column, columns
 from understudy.orm.metadata import metadata_of, metadata_of_table
 from understudy.orm.models import Model
@@ -143,8 +144,10 @@ def _creation(context: Context, typed: _Typed) -> Creation | None:
 
 def _loaded(context: Context, start: Path) -> frozenset[object]:
     """What importing a file of tests loads."""
-    graph = ImportGraph(context.resolver)
-    return context.workspace.derived(f"loaded by {start}", lambda: frozenset(graph.closure([start])))
+    workspace = context.workspace
+    return workspace.derived(
+        f"loaded by {start}", lambda: frozenset(ImportGraph(Resolver(workspace)).closure([start]))
+    )
 
 
 def _finding(
