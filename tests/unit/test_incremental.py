@@ -221,7 +221,7 @@ def model_edits(content: str) -> Iterator[str]:
     """Versions of a file of models: names of columns, tables, indexes and targets change, lines come and go."""
     edits = (
         ('relationship(back_populates="teams")', 'relationship(back_populates="team")'),
-        ("confidence_score", "confidence"),
+        ("confidence_score: Mapped", "confidence: Mapped"),
         ('__tablename__ = "users"', '__tablename__ = "people"'),
         ('"ix_blocked_triggers_agent_id"', '"ix_other"'),
         ("class Team(", "class Group("),
