@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.closures import Changes, changes, path_of
 from understudy.doubles.shapes import (
     Shapes,
 )
@@ -128,8 +129,9 @@ class Core(State):
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
         self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
         """Of fixtures and context managers, which are left again and again."""
-        self._read: dict[ast.AST, tuple[str, ...]] = {}
-        """The names that functions use, by their nodes."""
+        self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
+        """Functions inside others, and methods of objects, that the test has given to something."""
+        self._changed: dict[ast.AST, Changes] = {}
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
         """By ``id`` of a mock: under which doubts it was called, each time."""
@@ -395,6 +397,7 @@ class Core(State):
         self.early, self.returns = [[]], [[]]
         self.steps, self.plain_limit, self.brief_steps = 0, None, 0
         self.unmet = set()
+        self.handed_out = {}
 
     def end(self) -> tuple[Failure, ...]:
         """What the test or fixture ran into."""
@@ -416,37 +419,79 @@ class Core(State):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
                 if isinstance(value, Mapping_):
                     self.write(value.slots, "open", True)
-            elif isinstance(value, FunctionValue):
-                self.escape(self._captured(value), depth + 1)
             elif isinstance(value, Partial):
-                self.escape([value.function, *value.args, *value.keywords.values()], depth + 1)
+                self.escape([*value.args, *value.keywords.values()], depth + 1)
 
-    def escape_patched(self) -> None:
-        """Code runs that is not followed: it may call the functions that stand in the place of others, and they may
-        configure doubles that they see."""
-        for value in (*self.overrides.values(), *self.class_overrides.values()):
-            effect = value.slots.get("side_effect") if isinstance(value, Mock) else value
-            if isinstance(effect, FunctionValue):
-                self.escape([effect])
+    # --- functions that are given away ---------------------------------------------------------------------------
 
-    def _captured(self, function: FunctionValue) -> list[Value]:
-        """What a function inside another one uses of it, and what a method belongs to."""
-        found = [function.bound] if function.bound is not None else []
-        if function.closure is None:
-            return found
-        names = self._read.get(function.node)
-        if names is None:
-            read = (node.id for node in ast.walk(function.node) if isinstance(node, ast.Name))
-            names = self._read[function.node] = tuple(dict.fromkeys(read))
-        own = self.local_names(function.node)
-        for name in names:
-            current = function.closure if name not in own else None
-            while current is not None and name not in current.names and name not in current.local:
-                current = current.parent
-            value = current.names.get(name) if current is not None else None
-            if isinstance(value, Value):
-                found.append(value)
-        return found
+    def hand_out(self, function: FunctionValue) -> None:
+        """A function inside another one, or a method of an object, is given to something: what it changes is not
+        known from now on."""
+        if function.closure is not None or isinstance(function.bound, (Instance, Mock)):
+            self.handed_out[function.node, id(function.closure), id(function.bound)] = function
+            self._may_run(function, {}, set())
+
+    def call_back(self) -> None:
+        """Code runs that is not followed: it may call whatever was given away, which may see more by now."""
+        for function in list(self.handed_out.values()):
+            self._may_run(function, {}, set())
+
+    def _may_run(self, function: FunctionValue, given: Mapping[str, Value], running: set[ast.AST]) -> None:
+        """
+        :param given: arguments of the call, as far as they are known, by parameter.
+        """
+        node = function.node
+        if node in running:
+            return
+        running.add(node)
+        changed = self._changed.get(node)
+        if changed is None:
+            changed = self._changed[node] = changes(node)
+        parameters = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+        if function.bound is not None and parameters:
+            given = {parameters[0]: function.bound, **given}
+        own = self.local_names(node)
+
+        def value_of(name: str) -> Value | None:
+            if name in given or name in own:
+                return given.get(name)
+            around = _around(function.closure, name)
+            found = around.names[name] if around is not None else None
+            return found if isinstance(found, Value) else None
+
+        for path, name in changed.objects:
+            reached = _reached(value_of(path[0]), path[1:])
+            if isinstance(reached, Instance) and name:
+                self.write(reached.slots, name, UNKNOWN)
+            elif reached is not None:
+                self.escape([reached])
+        for path in changed.containers:
+            reached = _reached(value_of(path[0]), path[1:])
+            if isinstance(reached, (Sequence_, Mapping_)):
+                self.escape([reached])
+        for name in changed.rebound:
+            around = _around(function.closure, name)
+            if around is not None:
+                self.write(around.names, name, UNKNOWN)
+        called = {call.func.id for call in changed.calls if isinstance(call.func, ast.Name)}
+        for name in changed.names:
+            inner = value_of(name)
+            if isinstance(inner, FunctionValue) and name not in called:
+                self._may_run(inner, {}, running)
+        for call in changed.calls:
+            assert isinstance(call.func, ast.Name)
+            name = call.func.id
+            inner = value_of(name)
+            if inner is None and name not in own and self.is_test(function.unit.path):
+                inner = self.global_value(function.module, name)
+            if isinstance(inner, FunctionValue):
+                taken = [arg.arg for arg in (*inner.node.args.posonlyargs, *inner.node.args.args)]
+                arguments = [*zip(taken, call.args, strict=False)]
+                arguments += [(each.arg, each.value) for each in call.keywords if each.arg is not None]
+                paths = {name: path_of(argument) for name, argument in arguments}
+                values = {name: _reached(value_of(path[0]), path[1:]) for name, path in paths.items() if path}
+                known = {name: value for name, value in values.items() if value is not None}
+                self._may_run(inner, known, running)
 
     # --- names -------------------------------------------------------------------------------------------------
 
@@ -602,6 +647,27 @@ def handed_place(subject: Value) -> Place | None:
             if isinstance(place, Place):
                 return place
     return None
+
+
+def _around(env: Environment | None, name: str) -> Environment | None:
+    """The function around that has a variable; None while it is not bound."""
+    while env is not None and name not in env.names and name not in env.local:
+        env = env.parent
+    return env if env is not None and name in env.names else None
+
+
+def _reached(value: Value | None, attributes: tuple[str, ...]) -> Value | None:
+    """What attributes lead to, or the last that is known on the way."""
+    for name in attributes:
+        if not isinstance(value, (Instance, Mock)):
+            break
+        inner = value.slots.get(name)
+        if inner is None:
+            inner = value.slots.get(f".{name}")
+        if not isinstance(inner, Value):
+            break
+        value = inner
+    return value
 
 
 def _root_name(node: ast.AST) -> str | None:

@@ -83,15 +83,34 @@ class Expressions(Objects):
         return Literal(node.value)
 
     def _name(self, node: ast.Name, env: Environment) -> Value:
-        return self.lookup(env, node.id)
+        return self._given_away(self.lookup(env, node.id))
 
     def _attribute(self, node: ast.Attribute, env: Environment) -> Value:
-        return self.attribute(self.eval(node.value, env), node.attr, node, env)
+        return self._given_away(self.attribute(self.eval(node.value, env), node.attr, node, env))
+
+    def _given_away(self, value: Value) -> Value:
+        """A value that is not called on the spot."""
+        if isinstance(value, FunctionValue):
+            self.hand_out(value)
+        return value
+
+    def callee(self, node: ast.expr, env: Environment) -> Value:
+        """What is called."""
+        if isinstance(node, ast.Name):
+            self.tick()
+            return self.lookup(env, node.id)
+        if isinstance(node, ast.Attribute):
+            self.tick()
+            return self.attribute(self.eval(node.value, env), node.attr, node, env)
+        return self.eval(node, env)
 
     def _call(self, node: ast.Call, env: Environment) -> Value:
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
             return self._super(env)
-        callee = self.eval(node.func, env)
+        callee = self.callee(node.func, env)
+        if isinstance(callee, FunctionValue) and callee.is_async:
+            # Whoever gets the coroutine runs it.
+            self.hand_out(callee)
         return self.call(callee, self.arguments(node, env), node, env)
 
     def _super(self, env: Environment) -> Value:
@@ -120,7 +139,7 @@ class Expressions(Objects):
         """The value of an expression and, if that is a call, what was called."""
         if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id == "super"):
             return self.eval(node, env), None
-        callee = self.eval(node.func, env)
+        callee = self.callee(node.func, env)
         return self.call(callee, self.arguments(node, env), node, env), callee
 
     def _operation(self, env: Environment, value: Value, node: ast.expr, error: str) -> Value:
@@ -352,7 +371,9 @@ class Expressions(Objects):
         return Mapping_.of(items, is_open=is_open)
 
     def _lambda(self, node: ast.Lambda, env: Environment) -> Value:
-        return FunctionValue(node, env.unit, env.module, env, "<lambda>")
+        made = FunctionValue(node, env.unit, env.module, env, "<lambda>")
+        self.hand_out(made)
+        return made
 
     def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
         for part in node.values:

@@ -534,16 +534,22 @@ class Machine(Expressions):
         return Status.NEXT
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Environment) -> Status:
-        made: Value = FunctionValue(node, env.unit, env.module, env, node.name)
+        function = FunctionValue(node, env.unit, env.module, env, node.name)
+        made: Value = function
         if node.decorator_list:
             names = {last_name(decorator) for decorator in node.decorator_list}
             if not names <= {"wraps", "contextmanager", "asynccontextmanager", "staticmethod"}:
                 made = UNKNOWN
+                self.hand_out(function)
         self.write(env.names, node.name, made)
         return Status.NEXT
 
     def _define_class(self, node: ast.ClassDef, env: Environment) -> Status:
         self.write(env.names, node.name, LocalClass(node.name))
+        for method in node.body:
+            if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                # Its instances are not followed.
+                self.hand_out(FunctionValue(method, env.unit, env.module, env, method.name))
         return Status.NEXT
 
     def _import(self, node: ast.Import | ast.ImportFrom, env: Environment) -> Status:

@@ -145,7 +145,7 @@ class Objects(Mocks):
         if isinstance(callee, Foreign):
             self.may_fail()
             self._may_stray(callee.dotted, arguments)
-            self.call_back(arguments)
+            self.call_back()
             last = callee.dotted.rpartition(".")[2]
             if last == "enter_context" and arguments.values:
                 return stdlib.enter_context(self, arguments.values[0], node, env, is_async=False)
@@ -165,14 +165,6 @@ class Objects(Mocks):
         trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
-
-    def call_back(self, arguments: Arguments) -> None:
-        """Code that is not followed may call the functions that it gets, and those that stand in the place of
-        others."""
-        self.escape(
-            [value for value in arguments.everything() if isinstance(value, (FunctionValue, Partial))]
-        )
-        self.escape_patched()
 
     def _may_stray(self, dotted: str, arguments: Arguments) -> None:
         """A library gets something of the test: what it does with it is not followed."""

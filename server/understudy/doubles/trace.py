@@ -161,7 +161,7 @@ def looked_up(machine: Core, spot: Spot) -> None:
 def lost(machine: Core) -> None:
     """Code runs that the machine does not follow: it may look anywhere."""
     machine.strayed = True
-    machine.escape_patched()
+    machine.call_back()
     for watched in machine.watched.values():
         watched.lost = True
 

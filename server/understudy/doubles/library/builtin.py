@@ -16,7 +16,6 @@ from understudy.doubles.values import (
     Coroutine,
     Environment,
     ExceptionValue,
-    FunctionValue,
     Generator,
     Instance,
     LibraryName,
@@ -24,7 +23,6 @@ from understudy.doubles.values import (
     Mapping_,
     Mock,
     Node,
-    Partial,
     Place,
     Sequence_,
     Unknown,
@@ -80,9 +78,7 @@ def _range(bounds: list[Any]) -> Value:
 def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     values = arguments.values
     if name in _CALLING:
-        machine.escape(
-            [value for value in arguments.everything() if isinstance(value, (FunctionValue, Partial))]
-        )
+        machine.call_back()
     if name in ("getattr", "setattr", "delattr") and len(values) >= 2:
         key = values[1].value if isinstance(values[1], Literal) else None
         if name == "getattr":

@@ -82,7 +82,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         return UNKNOWN
     if entity.name.endswith(("Error", "Exception")):
         return ExceptionValue(entity.name, False, ("Exception",))
-    machine.call_back(arguments)
+    machine.call_back()
     return Foreign(f"{entity.dotted}()")
 
 
