@@ -182,6 +182,19 @@ def test_a_class_edited_in_its_body_is_that_of_the_text(newline: str) -> None:
     assert in_class > 100
 
 
+@pytest.mark.parametrize("above", ["", "import os\n\n\n"])
+def test_a_broken_statement_of_a_class_is_named_where_it_is(above: str) -> None:
+    text = f"{above}class TestA:\n    a = 1\n\n    def test_b(self):\n        b\n\n    c = 1\n\n    d = 1\n"
+    parsed = parse(PATH, Text("x = 0\n" + text)).edited(Text(text))
+    setup = parsed.units[-1].parts[1].node
+    for version in ("        b = = 1\n", "        b = = 2\n"):
+        content = text.replace("        b\n", version)
+        parsed = parsed.edited(Text(content))
+        row = content[: content.index("= =")].count("\n")
+        assert [(problem.row, problem.column) for problem in parsed.problems] == [(row, 12)]
+        assert parsed.units[-1].parts[1].node is setup
+
+
 def _first_statement(parsed: Parsed) -> ast.stmt | None:
     """That of the class on top."""
     node = parsed.units[0].node if parsed.units else None

@@ -307,7 +307,7 @@ class Parsed:
             return None
         if index + 1 < len(self.units) and self.units[index + 1].row <= unit.end_row:
             return None
-        members = _Members(unit.node.body, unit.shift)
+        members = _Members(unit.node.body, unit.shift, before)
         start, end = members.around(same_head, touched_end)
         if start < 1 or not members.apart(start, end):
             return None
@@ -323,7 +323,9 @@ class Parsed:
             if child.col_offset != len(indentation) or not line.startswith(indentation):
                 return None
         same = _same_statements(
-            members.body[start:end], unit.shift, before, made.body, unit.shift, text, self.broken
+            _Members(members.body[start:end], unit.shift, before),
+            _Members(made.body, unit.shift, text),
+            self.broken,
         )
         if grown:
             for child in members.body[end:]:
@@ -421,31 +423,26 @@ def _body_taken_over(old: Unit, new: Unit, before: Text, broken: Sequence[tuple[
     assert isinstance(old.node, ast.ClassDef)
     assert isinstance(new.node, ast.ClassDef)
     new.node.body = _same_statements(
-        old.node.body, old.shift, before, new.node.body, new.shift, new.text, broken
+        _Members(old.node.body, old.shift, before),
+        _Members(new.node.body, new.shift, new.text),
+        broken,
     )
     old.become(new, same_header=False)
     return old
 
 
-def _same_statements(
-    old: Sequence[ast.stmt],
-    old_shift: int,
-    before: Text,
-    new: Sequence[ast.stmt],
-    new_shift: int,
-    after: Text,
-    broken: Sequence[tuple[int, int]],
-) -> list[ast.stmt]:
-    """The new statements of a body, or the old ones whose text they have, at their new place."""
+def _same_statements(old: _Members, new: _Members, broken: Sequence[tuple[int, int]]) -> list[ast.stmt]:
+    """The new statements of a body, or the old ones whose text they have, at their new place.
+
+    :param broken: rows of the old text whose statements have other trees than their text says.
+    """
     known: dict[str, list[ast.stmt]] = {}
-    for child in old:
-        first, last = first_line(child) - 1 + old_shift, (child.end_lineno or child.lineno) - 1 + old_shift
-        if _is_whole(first, last, broken):
-            known.setdefault(before.rows(first, last + 1), []).append(child)
+    for index, child in enumerate(old.body):
+        if _is_whole(old.first_row(index), old.last_row(index), broken):
+            known.setdefault(old.text_of(index), []).append(child)
     body: list[ast.stmt] = []
-    for child in new:
-        first, last = first_line(child) - 1 + new_shift, (child.end_lineno or child.lineno) - 1 + new_shift
-        same = known.get(after.rows(first, last + 1))
+    for index, child in enumerate(new.body):
+        same = known.get(new.text_of(index))
         if same and type(same[0]) is type(child) and same[0].col_offset == child.col_offset:
             kept = same.pop(0)
             if kept.lineno != child.lineno:
@@ -457,11 +454,12 @@ def _same_statements(
 
 
 class _Members:
-    """The statements of a class's body, and their rows in the file."""
+    """Statements of a class's body, and their rows in the file."""
 
-    def __init__(self, body: list[ast.stmt], shift: int) -> None:
+    def __init__(self, body: list[ast.stmt], shift: int, text: Text) -> None:
         self.body = body
         self._shift = shift
+        self._text = text
 
     def first_row(self, index: int) -> int:
         return first_line(self.body[index]) - 1 + self._shift
@@ -469,6 +467,9 @@ class _Members:
     def last_row(self, index: int) -> int:
         child = self.body[index]
         return (child.end_lineno or child.lineno) - 1 + self._shift
+
+    def text_of(self, index: int) -> str:
+        return self._text.rows(self.first_row(index), self.last_row(index) + 1)
 
     def around(self, first: int, end: int) -> tuple[int, int]:
         """Of the rows (half-open): the statements that they touch, and one more on each side (half-open)."""
@@ -494,18 +495,19 @@ class _Body:
 
 def _members_alone(text: Text, first: int, last: int, shift: int) -> _Body | None:
     """The rows (half-open) as statements of a class; None when they are not exactly that."""
-    content = "class _:\n" + text.rows(first, last)
-    made = _tried("\n" * (first - shift - 1) + content)
+    above, content = first - 1, "class _:\n" + text.rows(first, last)
+    made = _tried("\n" * above + content)
     problems: tuple[SyntaxProblem, ...] = ()
     broken: tuple[tuple[int, int], ...] = ()
+    moved = -shift
     if isinstance(made, SyntaxError):
         if not isinstance(_tried(text.content), SyntaxError):
             return None
-        error = _tried(content)
-        assert isinstance(error, SyntaxError)
-        made, found, broken = _recover(content, error, first - 1)
+        made, found, broken = _recover(content, made, above)
         problems = tuple(found)
-        ast.increment_lineno(made, first - shift - 1)
+        moved += above
+    if moved:
+        ast.increment_lineno(made, moved)
     only = made.body[0] if len(made.body) == 1 else None
     return _Body(only.body, problems, broken) if isinstance(only, ast.ClassDef) else None
 
@@ -617,7 +619,14 @@ def _broken_rows(content: str) -> list[tuple[int, int]]:
             found.append((node.start_pos[0] - 1, node.end_pos[0] - 1))
         elif hasattr(node, "children"):
             stack.extend(node.children)
-    return sorted(found)
+    apart: list[tuple[int, int]] = []
+    for first, last in sorted(found):
+        if apart and first <= apart[-1][1]:
+            # Of one broken line there may be several pieces.
+            apart[-1] = (apart[-1][0], max(last, apart[-1][1]))
+        else:
+            apart.append((first, last))
+    return apart
 
 
 def _refused_rows(content: str, lines: list[str]) -> list[tuple[str, int, int]]:
