@@ -17,6 +17,7 @@ from understudy.infer import objects
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import FileScopes, Scope, Site
+from understudy.source.dotted import dotted_parts
 from understudy.source.span import Span
 
 _SIGNALLING = frozenset({"blinker", "celery", "django", "flask"})
@@ -202,7 +203,7 @@ def _is_kept_in(scopes: FileScopes, holder: ast.expr, top: Scope) -> bool:
     if isinstance(holder, ast.Subscript):
         return _is_container(resolver, scopes.resolve(holder.value, top), _TABLES)
     assert isinstance(holder, ast.Call)
-    parts = _parts(holder.func)
+    parts = dotted_parts(holder.func)
     if parts is None:
         return False
     if len(parts) > 1 and isinstance(holder.func, ast.Attribute):
@@ -212,14 +213,6 @@ def _is_kept_in(scopes: FileScopes, holder: ast.expr, top: Scope) -> bool:
         if parts[-1] == "connect" and _connects(resolver, module, parts):
             return True
     return len(holder.args) == 1 and _kept_by(resolver, module, parts, is_called=False) is not None
-
-
-def _parts(node: ast.expr) -> tuple[str, ...] | None:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
 
 
 def _is_container(resolver: Resolver, found: object, kinds: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ import ast
 from understudy.doubles.run import Test
 from understudy.doubles.state import last_name
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import dotted_name
+from understudy.source.dotted import dotted_name
 
 _HARMLESS_MARKS = frozenset({"settings", "example", "seed", "reproduce_failure", "note"})
 

@@ -13,7 +13,8 @@ from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, External
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import PatchCall, dotted_name, patch_call
+from understudy.rules.patch_calls import PatchCall, patch_call
+from understudy.source.dotted import dotted_name
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_]+")
 _OF_DOUBLES = frozenset(

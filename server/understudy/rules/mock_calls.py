@@ -13,7 +13,8 @@ from understudy.infer.entities import External
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.keywords import Given, Keywords, keywords
-from understudy.rules.patch_calls import MOCKERS, dotted_name, is_parameter
+from understudy.rules.patch_calls import MOCKERS, is_parameter
+from understudy.source.dotted import dotted_name
 
 CONFIGURATION = frozenset(
     {"spec", "side_effect", "return_value", "wraps", "name", "spec_set", "unsafe", "parent"}

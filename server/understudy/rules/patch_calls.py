@@ -14,6 +14,7 @@ from understudy.infer.entities import External
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
+from understudy.source.dotted import dotted_name
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
@@ -318,16 +319,6 @@ def is_parameter(site: Site, name: str) -> bool:
             return False
         scope = scope.parent
     return False
-
-
-def dotted_name(node: ast.expr) -> str | None:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    return ".".join([node.id, *reversed(parts)])
 
 
 def _argument(call: ast.Call, index: int, name: str) -> ast.expr | None:

@@ -19,8 +19,9 @@ from understudy.index.module import Binding, Module
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.scopes import Scope
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import PatchCall, all_patches, dotted_name
+from understudy.rules.patch_calls import PatchCall, all_patches
 from understudy.rules.patch_strings import Part, owner_of
+from understudy.source.dotted import dotted_name
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 

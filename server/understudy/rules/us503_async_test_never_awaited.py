@@ -11,7 +11,7 @@ from understudy.fixes import imports
 from understudy.infer.plugins import plugins
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
-from understudy.rules.patch_calls import dotted_name
+from understudy.source.dotted import dotted_name
 from understudy.source.span import Span
 
 _HOOKS = (
