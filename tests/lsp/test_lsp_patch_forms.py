@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import Client
-from lsp_edits import place
+from lsp_edits import ASKING, place
 from lsprotocol import types
 
 Make = Callable[[Mapping[str, str]], Path]
@@ -65,17 +65,6 @@ DEFINED = {"connect": (7, 8), "retries": (1, 4), "Mailer": (0, 6)}
 MEMBERS = {"retries", "host", "connect", "Options", "__init__"}
 
 
-@pytest.fixture
-def capable() -> types.ClientCapabilities:
-    return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(
-            completion=types.CompletionClientCapabilities(),
-            definition=types.DefinitionClientCapabilities(),
-            references=types.ReferenceClientCapabilities(),
-        )
-    )
-
-
 def _written(member: str) -> tuple[str, dict[str, list[types.Position]]]:
     """A test file with all forms, and where its strings name the class and the member."""
     text = HEAD
@@ -104,10 +93,10 @@ def _files(member: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("member", ["connect", "retries"])
 async def test_every_form_is_a_reference_to_the_member_and_its_class(
-    client: Client, project: Make, capable: types.ClientCapabilities, member: str
+    client: Client, project: Make, member: str
 ) -> None:
     root = project(_files(member))
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     tests, mail = client.open(root / "test_shop.py"), client.open(root / "shop/mail.py")
     places = _written(member)[1]
     assert len(places[member]) == len(FORMS)
@@ -132,11 +121,9 @@ async def test_every_form_is_a_reference_to_the_member_and_its_class(
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_every_form_completes_members(
-    client: Client, project: Make, capable: types.ClientCapabilities, form: str
-) -> None:
+async def test_every_form_completes_members(client: Client, project: Make, form: str) -> None:
     root = project(_files("connect"))
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "test_shop.py")
     at = _written("connect")[1]["connect"][list(FORMS).index(form)]
     found = await client.text_document_completion_async(
@@ -167,13 +154,13 @@ async def test_every_form_completes_members(
     ],
 )
 async def test_members_are_completed_while_they_are_typed(
-    client: Client, project: Make, capable: types.ClientCapabilities, statement: str, offered: set[str]
+    client: Client, project: Make, statement: str, offered: set[str]
 ) -> None:
     files = _files("connect")
     line = f"    é = {statement}" if not statement.startswith("with") else f"    {statement}"
     files["test_typing.py"] = HEAD + line.replace("|", "") + "\n\n\ndef test_other():\n    pass\n"
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "test_typing.py")
     found = await client.text_document_completion_async(
         types.CompletionParams(types.TextDocumentIdentifier(uri), place(HEAD + line, "|", 0))

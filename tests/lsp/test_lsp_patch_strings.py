@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import Client
-from lsp_edits import place
+from lsp_edits import ASKING, place
 from lsprotocol import types
 
 Make = Callable[[Mapping[str, str]], Path]
@@ -44,26 +44,13 @@ def test_confirm(monkeypatch, mocker):
 
 
 @pytest.fixture
-def capable() -> types.ClientCapabilities:
-    return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(
-            completion=types.CompletionClientCapabilities(),
-            definition=types.DefinitionClientCapabilities(),
-            references=types.ReferenceClientCapabilities(),
-        )
-    )
-
-
-@pytest.fixture
 def files() -> dict[str, str]:
     return {"shop/__init__.py": "", "shop/mail.py": MAIL, "shop/orders.py": ORDERS, "test_shop.py": TESTS}
 
 
-async def test_definition(
-    client: Client, project: Make, capable: types.ClientCapabilities, files: dict[str, str]
-) -> None:
+async def test_definition(client: Client, project: Make, files: dict[str, str]) -> None:
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "test_shop.py")
     for words, into, file, row, column in (
         ("shop.orders.send", 13, "shop/mail.py", 5, 4),
@@ -88,11 +75,9 @@ async def test_definition(
         assert (start.line, start.character) == (row, column), words
 
 
-async def test_completion_offers_what_is_there(
-    client: Client, project: Make, capable: types.ClientCapabilities, files: dict[str, str]
-) -> None:
+async def test_completion_offers_what_is_there(client: Client, project: Make, files: dict[str, str]) -> None:
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "test_shop.py")
 
     async def labels(words: str, into: int) -> dict[str, types.CompletionItem]:
@@ -135,7 +120,6 @@ async def test_completion_offers_what_is_there(
 async def test_completion_where_the_string_is_not_closed_yet(
     client: Client,
     project: Make,
-    capable: types.ClientCapabilities,
     files: dict[str, str],
     statement: str,
     offered: set[str],
@@ -143,7 +127,7 @@ async def test_completion_where_the_string_is_not_closed_yet(
     head = "from unittest.mock import patch\n\n\ndef test_it(mocker):\n    é = 1\n"
     files["test_typing.py"] = head + statement.replace("|", "") + "\n\ndef test_other():\n    pass\n"
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "test_typing.py")
     place = types.Position(head.count("\n"), statement.index("|"))
     found = await client.text_document_completion_async(
@@ -158,14 +142,13 @@ async def test_completion_where_the_string_is_not_closed_yet(
 async def test_references(
     client: Client,
     project: Make,
-    capable: types.ClientCapabilities,
     files: dict[str, str],
     file: str,
     words: str,
     into: int,
 ) -> None:
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / file)
     found = await client.text_document_references_async(
         types.ReferenceParams(
@@ -199,14 +182,13 @@ async def test_references(
 async def test_references_of_members_and_variables(
     client: Client,
     project: Make,
-    capable: types.ClientCapabilities,
     files: dict[str, str],
     words: str,
     into: int,
     uses: list[tuple[str, int]],
 ) -> None:
     root = project(files)
-    await client.begin(capable, root)
+    await client.begin(ASKING, root)
     uri = client.open(root / "shop/mail.py")
     found = await client.text_document_references_async(
         types.ReferenceParams(

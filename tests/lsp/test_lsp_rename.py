@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import Client
-from lsp_edits import applied, assert_passes, place, rename
+from lsp_edits import RENAMING, after, applied, assert_passes, place, rename, renamed, unmarked
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
@@ -89,8 +89,7 @@ def test_now():
     assert orders.‹send› is None
 """,
 }
-OLD = {name: text.replace("‹", "").replace("›", "") for name, text in MARKED.items()}
-NEW = {name: text.replace("‹send›", "deliver") for name, text in MARKED.items()}
+OLD, NEW = unmarked(MARKED), renamed(MARKED, "deliver")
 CURSORS = [
     ("shop/mail.py", "def send(text)", 6),
     ("shop/mail.py", '"send"', 2),
@@ -101,21 +100,12 @@ CURSORS = [
 ]
 
 
-@pytest.fixture
-def capable() -> types.ClientCapabilities:
-    return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(
-            rename=types.RenameClientCapabilities(prepare_support=True)
-        )
-    )
-
-
 @pytest.mark.parametrize(("file", "words", "into"), CURSORS)
 async def test_a_function_is_renamed_with_the_strings_that_mean_it(
-    client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
+    client: Client, project: Make, file: str, words: str, into: int
 ) -> None:
     root = project(OLD)
-    announced = await client.begin(capable, root)
+    announced = await client.begin(RENAMING, root)
     provider = announced.capabilities.rename_provider
     assert isinstance(provider, types.RenameOptions)
     assert provider.prepare_provider
@@ -127,12 +117,7 @@ async def test_a_function_is_renamed_with_the_strings_that_mean_it(
     assert isinstance(ready, types.Range)
     assert ready.end.character - ready.start.character == len("send")
     edit = await rename(client, uri, at, "deliver")
-    assert edit is not None
-    assert edit.changes is not None
-    after = {
-        name: applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
-    }
-    assert after == NEW
+    assert after(OLD, edit, root) == NEW
 
 
 def test_the_renamed_project_still_passes(project: Make) -> None:
@@ -149,10 +134,10 @@ def test_the_renamed_project_still_passes(project: Make) -> None:
     ],
 )
 async def test_what_is_no_name_of_a_module_or_class_is_left_to_others(
-    client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
+    client: Client, project: Make, file: str, words: str, into: int
 ) -> None:
     root = project(OLD)
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / file)
     at = place(OLD[file], words, into)
     identifier = types.TextDocumentIdentifier(uri)
@@ -186,20 +171,19 @@ async def test_what_is_no_name_of_a_module_or_class_is_left_to_others(
 async def test_what_cannot_be_renamed_rightly_is_refused(
     client: Client,
     project: Make,
-    capable: types.ClientCapabilities,
     files: dict[str, str],
     new: str,
     why: str,
 ) -> None:
     root = project({**OLD, **files})
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / "test_shop.py")
     with pytest.raises(JsonRpcException, match=why):
         await rename(client, uri, place(OLD["test_shop.py"], "shop.mail.send", 11), new)
 
 
 async def test_a_class_is_renamed_in_annotations_and_a_variable_where_it_is_set(
-    client: Client, project: Make, capable: types.ClientCapabilities
+    client: Client, project: Make
 ) -> None:
     marked = {
         "store.py": """\
@@ -227,7 +211,7 @@ def load(order: store.‹Order›) -> "store.‹Order›":
     }
     old = {name: text.replace("‹", "").replace("›", "") for name, text in marked.items()}
     root = project(old)
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / "store.py")
     edit = await rename(client, uri, place(old["store.py"], "class Order", 8), "Purchase")
     assert edit is not None

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import Client
-from lsp_edits import applied, assert_passes, place, rename
-from lsprotocol import types
+from lsp_edits import RENAMING, after, applied, assert_passes, place, rename, renamed, unmarked
 from pygls.exceptions import JsonRpcException
 
 Make = Callable[[Mapping[str, str]], Path]
@@ -107,8 +106,7 @@ def test_doubles(mailer):
         assert getattr(mailer, "‹send›")("a") == 2
 """,
 }
-OLD = {name: text.replace("‹", "").replace("›", "") for name, text in MARKED.items()}
-NEW = {name: text.replace("‹send›", "deliver") for name, text in MARKED.items()}
+OLD, NEW = unmarked(MARKED), renamed(MARKED, "deliver")
 CURSORS = [
     ("mail.py", "def send(self, text):\n        return send", 6),
     ("mail.py", "def send(self, text):\n        return super", 6),
@@ -119,27 +117,15 @@ CURSORS = [
 ]
 
 
-@pytest.fixture
-def capable() -> types.ClientCapabilities:
-    return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(rename=types.RenameClientCapabilities())
-    )
-
-
 @pytest.mark.parametrize(("file", "words", "into"), CURSORS)
 async def test_a_method_is_renamed_with_all_that_means_it(
-    client: Client, project: Make, capable: types.ClientCapabilities, file: str, words: str, into: int
+    client: Client, project: Make, file: str, words: str, into: int
 ) -> None:
     root = project(OLD)
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / file)
     edit = await rename(client, uri, place(OLD[file], words, into), "deliver")
-    assert edit is not None
-    assert edit.changes is not None
-    after = {
-        name: applied(text, list(edit.changes.get((root / name).as_uri(), []))) for name, text in OLD.items()
-    }
-    assert after == NEW
+    assert after(OLD, edit, root) == NEW
 
 
 def test_the_renamed_project_still_passes(project: Make) -> None:
@@ -147,9 +133,7 @@ def test_the_renamed_project_still_passes(project: Make) -> None:
     assert_passes(project(NEW))
 
 
-async def test_a_class_variable_is_renamed(
-    client: Client, project: Make, capable: types.ClientCapabilities
-) -> None:
+async def test_a_class_variable_is_renamed(client: Client, project: Make) -> None:
     marked = {
         "store.py": """\
 class Store:
@@ -175,7 +159,7 @@ with patch("store.Store.‹limit›", 4), patch.object(store.Store, "‹limit›
     }
     old = {name: text.replace("‹", "").replace("›", "") for name, text in marked.items()}
     root = project(old)
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / "store.py")
     edit = await rename(client, uri, place(old["store.py"], "limit = 3", 2), "most")
     assert edit is not None
@@ -223,13 +207,12 @@ with patch("store.Store.‹limit›", 4), patch.object(store.Store, "‹limit›
 async def test_what_is_not_known_is_refused(
     client: Client,
     project: Make,
-    capable: types.ClientCapabilities,
     files: dict[str, str],
     new: str,
     why: str,
 ) -> None:
     root = project({**OLD, **files})
-    await client.begin(capable, root)
+    await client.begin(RENAMING, root)
     uri = client.open(root / "test_orders.py")
     with pytest.raises(JsonRpcException, match=why):
         await rename(client, uri, place(OLD["test_orders.py"], "mail.Mailer.send", 12), new)
