@@ -133,7 +133,7 @@ def run(folder: str, plugins: list[str], postgresql: str | None = None) -> None:
     recorder = Recorder()
     options = [part for plugin in plugins for part in ("-p", PLUGINS[plugin])]
     code = pytest.main(
-        [*options, "-p", "no:cacheprovider", "-q", "--tb=short", "--continue-on-collection-errors", "."],
+        [*options, "-p", "no:cacheprovider", "-q", "--tb=native", "--continue-on-collection-errors", "."],
         plugins=[recorder],
     )
     result = {"code": int(code), "outcomes": list(recorder.outcomes.values())}
