@@ -276,7 +276,10 @@ class Case:
     def _mend(self, rank: int) -> Mended:
         mended = Mended(rank, self.folder / f"fixed{rank or ''}", [], [])
         self._write(mended.folder)
-        edited, _ = project_in(mended.folder, self.interpreter)
+        edited, files = project_in(mended.folder, self.interpreter)
+        for path in files:
+            # As in an editor: more is kept for what is open.
+            edited.workspace.open(path, edited.workspace.text(path))
         for _ in range(_ROUNDS):
             project, files = project_in(mended.folder, self.interpreter)
             mended.remaining = project.finish([project.analyse(path) for path in files])
@@ -290,7 +293,7 @@ class Case:
             if not result.changed:
                 break
             for change in result.changed:
-                edited.workspace.changed_on_disk(change.path)
+                edited.workspace.open(change.path, change.after)
         mended.refused.append(f"fixes are still left after {_ROUNDS} rounds")
         return mended
 
