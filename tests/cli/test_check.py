@@ -387,7 +387,7 @@ def test_processes_that_cannot_be_had_are_done_without(
 def test_ctrl_c_stops_and_shows_what_was_found(tmp_path: Path, jobs: str) -> None:
     slow = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(1200))
     files: dict[str, str | bytes] = {f"test_{n:02}": AWAITED for n in range(10)}
-    files |= {f"test_{n}": slow for n in range(10, 40)}
+    files |= {f"test_{n}": slow for n in range(10, 160)}
     folder = project(tmp_path, **files)
     master, slave = os.openpty()
     running = subprocess.Popen(
@@ -401,19 +401,19 @@ def test_ctrl_c_stops_and_shows_what_was_found(tmp_path: Path, jobs: str) -> Non
     )
     os.close(slave)
     said = b""
-    while not re.search(rb" [1-9]\d* of 40 files", said):
+    while not re.search(rb" [1-9]\d* of 160 files", said):
         said += os.read(master, 4096)
     os.killpg(running.pid, signal.SIGINT)
     out, _ = running.communicate(timeout=60)
     rest = _read_to_end(master)
     assert running.returncode == 2
     match = re.search(
-        rb"(?:^|\r)understudy: interrupted when (\d+) of 40 files were checked: there may be more findings\r\n$",
+        rb"(?:^|\r)understudy: interrupted when (\d+) of 160 files were checked: there may be more findings\r\n$",
         rest,
     )
     assert match is not None, rest
     found = out.splitlines()
-    assert len(found) == int(match[1]) < 40, "each file has one"
+    assert len(found) == int(match[1]) < 160, "each file has one"
     assert found == check(folder, *(line.partition(":")[0] for line in found)).out.splitlines()
     deadline = time.monotonic() + 10
     while _alive(running.pid) and time.monotonic() < deadline:
