@@ -483,7 +483,8 @@ class Core(State):
             name = call.func.id
             inner = value_of(name)
             if inner is None and name not in own and self.is_test(function.unit.path):
-                inner = self.global_value(function.module, name)
+                entity = self.resolver.name(function.module, name)
+                inner = self.function_value(entity) if isinstance(entity, FunctionEntity) else None
             if isinstance(inner, FunctionValue):
                 taken = [arg.arg for arg in (*inner.node.args.posonlyargs, *inner.node.args.args)]
                 arguments = [*zip(taken, call.args, strict=False)]

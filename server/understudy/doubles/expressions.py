@@ -259,6 +259,9 @@ class Expressions(Objects):
             if not any(self.shapes.supports(right, magic) is not False for magic in _CONTAINING):
                 error = f"argument of type {right.type_name!r} is not iterable"
                 return self.fail(env, Misuse.NOT_ITERABLE, right, node.comparators[0], error)
+        if isinstance(op, (ast.In, ast.NotIn)):
+            inside = _contains(right, left)
+            return UNKNOWN if inside is None else Literal(inside is isinstance(op, ast.In))
         return UNKNOWN
 
     def _ordering(self, node: ast.Compare, left: Value, right: Value, env: Environment) -> Value:
@@ -448,6 +451,25 @@ class Expressions(Objects):
 
         self.fork([once, lambda: Status.NEXT])
         return Mapping_.of({}, is_open=True) if isinstance(node, ast.DictComp) else Sequence_.of(kind, None)
+
+
+def _contains(container: Value, item: Value) -> bool | None:
+    """``item in container``; None when it is not known. What a table or list lacks, other code may have put there."""
+    if not isinstance(item, Literal):
+        return None
+    if isinstance(container, Literal):
+        if isinstance(container.value, str) and isinstance(item.value, str):
+            return item.value in container.value
+        return None
+    if isinstance(container, Mapping_):
+        return True if container.slots["open"] is False and container.get(item.value) is not None else None
+    items = container.items if isinstance(container, Sequence_) else None
+    if items is None:
+        return None
+    if any(isinstance(each, Literal) and each.value == item.value for each in items):
+        return True
+    assert isinstance(container, Sequence_)
+    return False if container.kind == "tuple" and all(isinstance(each, Literal) for each in items) else None
 
 
 def _identical(left: Value, right: Value) -> bool | None:

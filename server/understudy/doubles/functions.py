@@ -11,7 +11,9 @@ from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import mock
 from understudy.doubles.library.played import Patch, Patched
 from understudy.doubles.state import (
+    NOT_RUN,
     Call,
+    Raised,
     Status,
     join,
     last_name,
@@ -316,7 +318,12 @@ class Functions(Core):
         try:
             if isinstance(function.node, ast.Lambda):
                 return self._given_out(function, self.eval(function.node.body, env))
-            status = self.block(function.node.body, env)
+            try:
+                status = self.block(function.node.body, env)
+            except Raised as raised:
+                if not self._has_returned(raised):
+                    raise
+                status = Status.RETURN
             returned = self.returns[-1]
             if status is not Status.RETURN:
                 returned = [*returned, Literal(None)]
@@ -326,6 +333,15 @@ class Functions(Core):
             self.returns.pop()
             self.settle(self.early.pop())
             self.calls.pop()
+
+    def _has_returned(self, raised: Raised) -> bool:
+        """Is the running function, which raises here unless it has returned on a path before, taken to have returned?
+        A test is meant to pass, so what nothing catches does not happen."""
+        if not self.returns[-1] or not self.early[-1] or raised.failure is not None:
+            return False
+        if raised.name in NOT_RUN:
+            return False
+        return not any(guard.catches(raised.name, raised.bases) is not False for guard in self.guards)
 
     def _given_out(self, function: FunctionValue, made: Value) -> Value:
         """What a function of the test, given to code under test, gives there was handed over with it."""
