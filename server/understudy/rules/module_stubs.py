@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from understudy.binding.names import loaded_twice
 from understudy.doubles.state import last_name
+from understudy.infer.imports import ImportGraph, Node
 from understudy.infer.scopes import FunctionNode
 from understudy.rules.base import Context
 from understudy.source.parse import Parsed, Unit
@@ -373,6 +375,12 @@ def _children(node: ast.stmt) -> Iterator[ast.stmt]:
                 yield child
     for case in getattr(node, "cases", ()):
         yield from case.body
+
+
+def taken_twice(context: Context, graph: ImportGraph, reached: Iterable[Node], target: Node) -> bool:
+    """May a module that imports ``target`` be loaded once more under another name, and get the stub then?"""
+    takers = {module.path for module, _ in graph.importers(reached, target, lazy=False, possible=True)}
+    return bool(loaded_twice(context.resolver, context.fixtures.chain(context.module), takers))
 
 
 def restored(parsed: Parsed, name: str, stub: Stub) -> bool:

@@ -15,7 +15,7 @@ from understudy.infer.imports import Edge, ImportGraph
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
-from understudy.rules.module_stubs import is_sys_modules, stubs
+from understudy.rules.module_stubs import is_sys_modules, stubs, taken_twice
 from understudy.rules.patch_calls import spelling_of
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
@@ -81,6 +81,8 @@ def unseen(context: Context) -> Iterator[Unseen]:
             continue
         fresh = [node for node in reached if node not in loaded]
         if any(True for _ in graph.importers(fresh, target, lazy=False, possible=True)):
+            continue
+        if taken_twice(context, graph, reached, target):
             continue
         consumers = tuple(
             (module, edge)

@@ -69,6 +69,8 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         return
     if _imports_again(context, graph, stub.name, target):
         return
+    if module_stubs.taken_twice(context, graph, {**loaded, **running}, target):
+        return
     severity = Severity.WARNING if lazily else Severity.ERROR
     edge = _loading_edge(before, graph, target)
     span = stub.unit.span(stub.target)
