@@ -19,7 +19,7 @@ from understudy.infer.imports import ImportGraph
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import import_facts
 
-_RELOADING = re.compile(r"\breload\(|\bsys\.modules\b")
+_RELOADING = re.compile(rb"\breload\(|\bsys\.modules\b")
 
 
 class Reason(str, Enum):
@@ -48,7 +48,8 @@ class Idle:
 def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], bool]) -> list[Idle]:
     """The patches written in a file that are idle in every test that enters them."""
     chain = simulation.fixtures.chain(simulation.module)
-    if any(_RELOADING.search(simulation.workspace.text(module.path).content) for module in chain):
+    simulation.workspace.depend_on([module.path for module in chain])
+    if any(simulation.workspace.matches(_RELOADING, module.path) for module in chain):
         # A module may be loaded again, under the patch.
         return []
     by_place: dict[ast.AST, list[Watched]] = {}
@@ -73,8 +74,20 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
 def loaded_before(resolver: Resolver, chain: Iterable[Module]) -> set[Path]:
     """The modules that are there before any test runs: what the test file and its conftest files load. What a test
     loads under its patch copies the double, also when that is a module that is there under another name."""
+    workspace, modules = resolver.workspace, list(chain)
+    if not any(workspace.is_open(module.path) for module in modules):
+        return _loaded_before(resolver, modules)
+
+    def make() -> set[Path]:
+        now = [workspace.module(module.path) for module in modules]
+        return _loaded_before(Resolver(workspace), [module for module in now if module is not None])
+
+    # Most edits change no import.
+    return workspace.derived(f"loaded before {[str(module.path) for module in modules]}", make)
+
+
+def _loaded_before(resolver: Resolver, modules: list[Module]) -> set[Path]:
     graph = ImportGraph(resolver)
-    modules = list(chain)
     found = {node for node in graph.closure(module.path for module in modules) if isinstance(node, Path)}
     return found - loaded_twice(resolver, modules, found)
 

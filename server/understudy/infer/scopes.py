@@ -156,6 +156,24 @@ class FileScopes:
         found: list[Site] = part.memo["sites"][1][_KINDS.index(kind)]
         return found
 
+    def calls_of(self, *names: str) -> list[Site]:
+        """The calls of what is written with one of these names last, in their order: ``add(…)``, ``session.add(…)``."""
+        found: list[Site] = []
+        for part in self.parts:
+            by_name: dict[str, list[tuple[int, Site]]] = part.memo["sites"][2]
+            hits = [hit for name in names for hit in by_name.get(name, ())]
+            if len(hits) > 1:
+                hits.sort(key=lambda hit: hit[0])
+            found.extend(site for _, site in hits)
+        return found
+
+    def called_names(self) -> set[str]:
+        """The last names of all that is called in the file."""
+        found: set[str] = set()
+        for part in self.parts:
+            found.update(part.memo["sites"][2])
+        return found
+
     @property
     def parts(self) -> Iterator[Part]:
         for unit in self.parsed.units:
@@ -173,7 +191,7 @@ class FileScopes:
                     before = [len(each) for each in lists]
                     own = self._visit_part(unit, part, scope, around)
                     found = [each[start:] for each, start in zip(lists, before, strict=True)]
-                    known = part.memo["sites"] = (own, found)
+                    known = part.memo["sites"] = (own, found, _by_name(found[0]))
                 else:
                     for each, sites in zip(lists, known[1], strict=True):
                         each.extend(sites)
@@ -269,6 +287,17 @@ class FileScopes:
             statement, imported = import_facts(node, alias, bound)
             return self.resolver.imported(self.module, statement, imported)
         return Absent.UNKNOWN
+
+
+def _by_name(calls: list[Site]) -> dict[str, list[tuple[int, Site]]]:
+    """Calls by the last name of what is called, each with its number."""
+    found: dict[str, list[tuple[int, Site]]] = {}
+    for number, site in enumerate(calls):
+        callee = getattr(site.node, "func", None)
+        name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", None)
+        if name is not None:
+            found.setdefault(name, []).append((number, site))
+    return found
 
 
 def import_facts(

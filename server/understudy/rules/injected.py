@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, patch_call
 from understudy.source.dotted import dotted_name
+from understudy.source.parse import Part
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_]+")
 _OF_DOUBLES = frozenset(
@@ -79,14 +80,15 @@ def _decorated(context: Context) -> Iterator[Decorated]:
     if not context.is_test or "patch" not in context.source:
         return
     for unit in context.parsed.units:
-        of_class = context.scopes.of(unit.parts[0], "calls")
         for part in unit.parts:
-            calls = {id(call.node): call for call in (*of_class, *context.scopes.of(part, "calls"))}
             for site in context.scopes.of(part, "functions"):
-                yield from _decorated_function(context, site, calls)
+                yield from _decorated_function(context, site, (unit.parts[0], part))
 
 
-def _decorated_function(context: Context, site: Site, calls: dict[int, Site]) -> Iterator[Decorated]:
+def _decorated_function(context: Context, site: Site, parts: Iterable[Part]) -> Iterator[Decorated]:
+    """
+    :param parts: where its decorators stand, and those of its class.
+    """
     node = site.node
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     around = getattr(site.scope.node, "decorator_list", [])
@@ -103,6 +105,7 @@ def _decorated_function(context: Context, site: Site, calls: dict[int, Site]) ->
         owner = found
     elif parent is not None or site.scope.node is not None:
         return
+    calls = {id(call.node): call for part in parts for call in context.scopes.of(part, "calls")}
     test = _read(context, site, node, owner, cls, calls)
     if test is not None:
         yield test

@@ -38,7 +38,7 @@ def added(context: Context) -> Iterator[Added]:
     """Each call in a function of the file that may add objects to a session."""
     if ".add" not in context.source:
         return
-    for site in context.scopes.calls:
+    for site in context.scopes.calls_of("add", "add_all"):
         call, function = site.node, site.scope.function
         assert isinstance(call, ast.Call)
         if (
@@ -48,10 +48,9 @@ def added(context: Context) -> Iterator[Added]:
             or call.keywords
         ):
             continue
-        if call.func.attr in ("add", "add_all"):
-            given = call.args[0]
-            items = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
-            yield Added(site, call, function, call.func.value, tuple(items))
+        given = call.args[0]
+        items = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
+        yield Added(site, call, function, call.func.value, tuple(items))
 
 
 def is_real_session(context: Context, site: Site, node: ast.expr) -> bool:

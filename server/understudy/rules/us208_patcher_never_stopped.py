@@ -22,11 +22,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     if _stopped_by_helpers(context):
         return
-    for site in context.scopes.calls:
+    for site in context.scopes.calls_of("start"):
         call = site.node
         assert isinstance(call, ast.Call)
         func = call.func
-        if not isinstance(func, ast.Attribute) or func.attr != "start" or call.args or call.keywords:
+        if not isinstance(func, ast.Attribute) or call.args or call.keywords:
             continue
         if expected(site, "AttributeError", "ModuleNotFoundError", "TypeError"):
             continue

@@ -17,17 +17,17 @@ from understudy.rules.patch_calls import replaced_around
 from understudy.rules.sessions import is_real_session
 from understudy.rules.statements import Kind, Statement, statement
 
-_METHODS = frozenset({"filter_by", "values", "update", "order_by", "group_by"})
+_METHODS = ("filter_by", "values", "update", "order_by", "group_by")
 _EXCEPTIONS = ("InvalidRequestError", "CompileError", "ArgumentError", "StatementError", "SQLAlchemyError")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not any(f".{method}(" in context.source for method in _METHODS):
         return
-    for site in context.scopes.calls:
+    for site in context.scopes.calls_of(*_METHODS):
         call = site.node
         assert isinstance(call, ast.Call)
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in _METHODS:
+        if not isinstance(call.func, ast.Attribute):
             continue
         for given, found, raises in _wrong(context, site, call, call.func):
             if any(expected(site, name) for name in _EXCEPTIONS):

@@ -30,7 +30,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     chain = fixtures.chain(context.module)
     if not _readable(context, chain):
         return
-    by_hand = _called(context)
+    by_hand = context.scopes.called_names()
     for test in tests(context.parsed, context.module, context.resolver):
         if test.owner is None and test.node.name in by_hand:
             # A script that runs its functions itself, with arguments of its own.
@@ -43,12 +43,6 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             if excused(context):
                 return
             yield _finding(rule, context, test, arg, fixtures, chain)
-
-
-def _called(context: Context) -> set[str]:
-    """The names of what the file itself calls."""
-    nodes = (site.node for site in context.scopes.calls)
-    return {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
 
 def _readable(context: Context, chain: list[Module]) -> bool:
