@@ -30,7 +30,7 @@ from understudy.infer.plugins import settings_files
 from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked
 from understudy.orm.attributes import BACKREFS, backrefs
-from understudy.orm.models import CLASS_NAMES, Models
+from understudy.orm.models import DECLARED, EXIST, Models
 from understudy.project.names import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
 
@@ -42,7 +42,8 @@ _MOST_TRIES: Final = 200_000
 _FEW_TRIES: Final = 5_000
 """The same where somebody waits."""
 VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
-    CLASS_NAMES: lambda workspace: Models(workspace).class_names,
+    DECLARED: lambda workspace: Models(workspace).declared,
+    EXIST: lambda workspace: Models(workspace).exist,
     BACKREFS: lambda workspace: backrefs(Models(workspace)),
 }
 """Makes the values again that analyses rest on."""

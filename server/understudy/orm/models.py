@@ -6,8 +6,9 @@ imperatively. What is not understood is marked so; nothing is guessed.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -390,19 +391,54 @@ class Models:
         """Every registry of the workspace with all of its models."""
         return self.kept("orm.registries", lambda models: models._registries())
 
+    def are_named(self, words: Set[str]) -> bool:
+        """Is one of the words the name of a model? Where none is, nothing is made of a model's class. Only the files
+        that may declare such a model are read."""
+        root = self.workspace.root
+        for name, path in self.declared:
+            if name in words:
+                module = self.workspace.module(root / path)
+                classes = classes_of(module) if module is not None else ()
+                if any(entity.name == name and self.mapped(entity) is not None for entity in classes):
+                    return True
+        return False
+
     @property
-    def class_names(self) -> frozenset[str]:
-        """The names of all models: a file in which none of them is named has nothing to do with them."""
-        return self.workspace.value(
-            CLASS_NAMES,
-            lambda: frozenset(m.name for registry in self.registries.values() for m in registry.models),
+    def declared(self) -> frozenset[tuple[str, str]]:
+        """The classes that may be models, by how they are written alone: names, each with its file, relative to the
+        root."""
+        return self.workspace.value(DECLARED, self._declared)
+
+    def _declared(self) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            (name, Path(os.path.relpath(path, self.workspace.root)).as_posix())
+            for path in self._may_declare()
+            for name in self._classes_in(path)
         )
+
+    def _classes_in(self, path: Path) -> list[str]:
+        return self.workspace.derived(
+            f"orm.classes {path}", lambda: _CLASS.findall(self.workspace.text(path).content)
+        )
+
+    @property
+    def exist(self) -> bool:
+        """Is there any model in the workspace?"""
+        return self.workspace.value(EXIST, self._exist)
+
+    def _exist(self) -> bool:
+        modules = (self.workspace.module(path) for path in self._may_declare())
+        return any(self.in_file(module) for module in modules if module is not None)
+
+    def _may_declare(self) -> Iterator[Path]:
+        """The files that may declare models."""
+        self.workspace.match_together(_IMPERATIVE, _MODEL_FILE)
+        mapped_elsewhere = {path for path, _ in self._imperatives()}
+        yield from dict.fromkeys((*self.workspace.files_with(_MODEL_FILE), *sorted(mapped_elsewhere)))
 
     def _registries(self) -> dict[RegistryKey, Registry]:
         found: dict[RegistryKey, Registry] = {}
-        self.workspace.match_together(_IMPERATIVE, _MODEL_FILE)
-        mapped_elsewhere = {path for path, _ in self._imperatives()}
-        for path in dict.fromkeys((*self.workspace.files_with(_MODEL_FILE), *sorted(mapped_elsewhere))):
+        for path in self._may_declare():
             module = self.workspace.module(path)
             if module is None:
                 continue
@@ -441,7 +477,9 @@ class Models:
         return named[0] if len(named) == 1 else None
 
 
-CLASS_NAMES: Final = "orm.class_names"
+DECLARED: Final = "orm.declared"
+EXIST: Final = "orm.exist"
+_CLASS = re.compile(r"^[^\S\n]*class\s+([^\W\d]\w*)", re.MULTILINE)
 _IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\bmapper\(")
 _MODEL_FILE = re.compile(
     rb"\b(?:mapped_column|Column|relationship|__tablename__|DeclarativeBase|declarative_base|Mapped)\b"

@@ -77,7 +77,7 @@ def wrong_fields(context: Context) -> list[WrongField]:
 def _wrong_fields(context: Context) -> Iterator[WrongField]:
     if not context.is_test or ("spec" not in context.source and "fixture" not in context.source):
         return
-    if not context.models.class_names:
+    if not context.models.exist:
         return
     for site in context.sites("US309 calls", "calls", lambda site: _made(context, site) is not None):
         assert isinstance(site.node, ast.Call)

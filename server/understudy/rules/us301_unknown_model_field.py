@@ -24,8 +24,7 @@ _CALLED = re.compile(r"\b([^\W\d]\w*)\(")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    names = context.models.class_names
-    if all(names.isdisjoint(_called(unit)) for unit in context.parsed.units):
+    if not context.models.are_named({name for unit in context.parsed.units for name in _called(unit)}):
         return
     for site in context.sites("US301", "calls", lambda site: _made(context, site) is not None):
         call = site.node

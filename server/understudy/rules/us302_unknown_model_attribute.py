@@ -19,10 +19,12 @@ from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
 from understudy.source.span import Span
 
+_WORD = re.compile(r"\b[^\W\d]\w*")
+
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    names = context.models.class_names
-    if not names or (not context.is_test and names.isdisjoint(re.findall(r"\b[^\W\d]\w*", context.source))):
+    models = context.models
+    if not (models.exist if context.is_test else models.are_named(set(_WORD.findall(context.source)))):
         return
     for site in context.sites("US302", "reads", lambda site: _read_of(context, site)[0] is not None):
         node = site.node
