@@ -128,7 +128,9 @@ class Core(State):
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
         self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
-        """Of fixtures and context managers, which are left again and again."""
+        """Of functions, by their nodes."""
+        self._behind: dict[ast.AST, list[ast.stmt]] = {}
+        """What stands behind the one yield of fixtures and context managers, which are left again and again."""
         self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
         """Functions inside others, and methods of objects, that the test has given to something."""
         self._changed: dict[ast.AST, Changes] = {}

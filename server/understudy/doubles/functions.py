@@ -80,15 +80,10 @@ class Functions(Core):
             return None
         wanted = entity.span
         for unit in parsed.units:
-            if unit.row != entity.row:
-                continue
-            for node in ast.walk(unit.node):
-                if (
-                    isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-                    and node.name == entity.name
-                    and unit.name_span(node) == wanted
-                ):
-                    return node, unit
+            if unit.row == entity.row:
+                for node in _functions_of(unit).get(entity.name, ()):
+                    if unit.name_span(node) == wanted:
+                        return node, unit
         return None
 
     def raw_function(self, entity: FunctionEntity) -> FunctionValue | None:
@@ -170,7 +165,7 @@ class Functions(Core):
             return self.run_bound(function, inner, place)
         if self._decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
             return self._managed(function, inner, place)
-        if _is_generator(function):
+        if self._is_generator(function):
             # Only its way to the first ``yield`` is followed.
             trace.lost(self)
             return Generator(lambda: self.first_yield(function, inner, place), function.is_async)
@@ -343,6 +338,17 @@ class Functions(Core):
             return False
         return not any(guard.catches(raised.name, raised.bases) is not False for guard in self.guards)
 
+    def _is_generator(self, function: FunctionValue) -> bool:
+        if function.entity is not None:
+            return function.entity.declaration.is_generator
+        return bool(self._yields(function.node))
+
+    def _yields(self, node: ast.AST) -> list[ast.Yield | ast.YieldFrom]:
+        known = self.yields.get(node)
+        if known is None:
+            known = self.yields[node] = _yields(node)
+        return known
+
     def _given_out(self, function: FunctionValue, made: Value) -> Value:
         """What a function of the test, given to code under test, gives there was handed over with it."""
         place = self.given.get(id(function.node))
@@ -365,10 +371,11 @@ class Functions(Core):
     def after_yield(self, function: FunctionValue, env: Environment, place: Place) -> None:
         """Run what stands behind the one ``yield`` of a fixture or context manager, when nothing was raised."""
         node = function.node
-        yields = self.yields.get(node)
-        if yields is None:
-            yields = self.yields[node] = _yields(node)
-        rest = _behind_yield(node.body, yields[0]) if isinstance(node.body, list) and len(yields) == 1 else []
+        rest = self._behind.get(node)
+        if rest is None:
+            yields, body = self._yields(node), node.body
+            rest = _behind_yield(body, yields[0]) if isinstance(body, list) and len(yields) == 1 else []
+            self._behind[node] = rest
         if not rest:
             return
         self.calls.append(Call(place, function))
@@ -514,10 +521,15 @@ def _is_patch(value: Value) -> bool:
     return name is not None and name.partition(".")[0] == "patch"
 
 
-def _is_generator(function: FunctionValue) -> bool:
-    if function.entity is not None:
-        return function.entity.declaration.is_generator
-    return bool(_yields(function.node))
+def _functions_of(unit: Unit) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function of a statement, by name."""
+    known: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = unit.memo.get("functions")
+    if known is None:
+        known = unit.memo["functions"] = {}
+        for node in ast.walk(unit.node):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                known.setdefault(node.name, []).append(node)
+    return known
 
 
 def _yields(function: ast.AST) -> list[ast.Yield | ast.YieldFrom]:

@@ -51,7 +51,7 @@ class _Reader:
         self.row = unit.row
 
     def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> Span:
-        return self.unit.span(node).shifted(-self.row)
+        return self.unit.span_inside(node)
 
     # --- statements
 

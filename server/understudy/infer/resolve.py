@@ -74,6 +74,7 @@ class Resolver:
         self._generation = -1
         self._attributes: dict[tuple[object, str], Lookup] = {}
         self._ancestries: dict[ClassEntity, Ancestry] = {}
+        self._bodies: dict[int, tuple[model.Class, dict[str, list[model.Declaration]]]] = {}
         self._busy: set[tuple[object, str]] = set()
 
     def _refresh(self) -> None:
@@ -81,6 +82,7 @@ class Resolver:
             self._generation = self.workspace.generation
             self._attributes.clear()
             self._ancestries.clear()
+            self._bodies.clear()
 
     # --- dotted names
 
@@ -332,20 +334,33 @@ class Resolver:
     def own_attribute(self, cls: ClassEntity, name: str) -> Lookup:
         """A name that the class body itself binds."""
         found: Lookup = Absent.MISSING
-        for declaration in cls.declaration.body:
-            if isinstance(declaration, model.Function) and declaration.name == name:
+        for declaration in self._bound_in(cls.declaration).get(name, ()):
+            if isinstance(declaration, model.Function):
                 found = FunctionEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}", cls)
-            elif isinstance(declaration, model.Class) and declaration.name == name:
+            elif isinstance(declaration, model.Class):
                 found = ClassEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}")
-            elif isinstance(declaration, model.Assign) and declaration.target == name:
-                if declaration.value is not None:
-                    found = ValueEntity(cls.module, declaration, cls.row, cls)
-                elif found is Absent.MISSING and not isinstance(found, ValueEntity):
-                    found = Absent.UNKNOWN
-            elif isinstance(declaration, model.Import):
-                if any(imported.bound == name for imported in declaration.names):
-                    found = Absent.UNKNOWN
+            elif isinstance(declaration, model.Assign) and declaration.value is not None:
+                found = ValueEntity(cls.module, declaration, cls.row, cls)
+            elif isinstance(declaration, model.Import) or found is Absent.MISSING:
+                found = Absent.UNKNOWN
         return found
+
+    def _bound_in(self, cls: model.Class) -> dict[str, list[model.Declaration]]:
+        """What a class body declares, by name, in order."""
+        known = self._bodies.get(id(cls))
+        if known is None:
+            by_name: dict[str, list[model.Declaration]] = {}
+            for declaration in cls.body:
+                if isinstance(declaration, (model.Function, model.Class)):
+                    by_name.setdefault(declaration.name, []).append(declaration)
+                elif isinstance(declaration, model.Assign):
+                    by_name.setdefault(declaration.target, []).append(declaration)
+                elif isinstance(declaration, model.Import):
+                    for name in {imported.bound for imported in declaration.names}:
+                        by_name.setdefault(name, []).append(declaration)
+            # With the class itself, so that no other gets its number.
+            known = self._bodies[id(cls)] = (cls, by_name)
+        return known[1]
 
     def is_set_on_class(self, cls: ClassEntity, name: str) -> bool:
         """Is the attribute put on the class in another way: ``__slots__``, ``cls.name = …`` in a class method, an
