@@ -151,15 +151,11 @@ class Unit:
 
     def span_inside(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> Span:
         """The range of a node, its rows counted from the first one of the statement."""
-        above = self._first + 1
-        if not self.text.is_ascii:
+        above, wide = self._first + 1, self.text.wide
+        end = node.end_lineno or node.lineno
+        if wide and (node.lineno - 1 + self.shift in wide or end - 1 + self.shift in wide):
             return self.span(node).shifted(-self.row)
-        return Span(
-            node.lineno - above,
-            node.col_offset,
-            (node.end_lineno or node.lineno) - above,
-            node.end_col_offset or node.col_offset,
-        )
+        return Span(node.lineno - above, node.col_offset, end - above, node.end_col_offset or node.col_offset)
 
     def name_span(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Span:
         """The identifier after ``def`` or ``class``."""

@@ -20,6 +20,7 @@ from understudy.source.disk import looking
 from understudy.source.span import Span
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_WIDE = re.compile(r"[^\x00-\x7f][^\r\n]*")
 _RAW_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _DECLARATION = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _NO_CODE = re.compile(rb"[ \t\f]*(?:#|$)")
@@ -41,7 +42,8 @@ class Text:
     encoding: str = "utf-8"
     bom: bool = False
     starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    is_ascii: bool = field(init=False, repr=False, compare=False)
+    wide: frozenset[int] = field(init=False, repr=False, compare=False)
+    """The rows that are not all ASCII: in the others, bytes and characters are counted alike."""
 
     def __post_init__(self) -> None:
         content = self.content
@@ -52,7 +54,8 @@ class Text:
             lengths = accumulate(map(len, content.split("\n")[:-1]), initial=0)
             starts = tuple(map(add, lengths, count()))
         object.__setattr__(self, "starts", starts)
-        object.__setattr__(self, "is_ascii", content.isascii())
+        rows = () if content.isascii() else (self.position(m.start())[0] for m in _WIDE.finditer(content))
+        object.__setattr__(self, "wide", frozenset(rows))
 
     @property
     def row_count(self) -> int:
@@ -106,12 +109,11 @@ class Text:
 
     def code_point_column(self, row: int, utf8_column: int) -> int:
         """From the byte column of :mod:`ast` to code points."""
-        if self.is_ascii:
+        if row not in self.wide:
             return utf8_column
-        line = self.raw_line(row)
-        if line.isascii():
-            return utf8_column
-        return len(line.encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "ignore"))
+        return len(
+            self.raw_line(row).encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "ignore")
+        )
 
     def to_units(self, row: int, column: int, encoding: str) -> int:
         """From a code-point column to an LSP character offset in ``utf-8``, ``utf-16`` or ``utf-32``."""
