@@ -17,14 +17,18 @@ from understudy.source.span import Span
 def written(context: Context, reason: Reason) -> Iterator[tuple[Idle, PatchCall]]:
     """The patches of the file that are idle for one reason, with the calls that make them."""
     found = [idle for idle in context.idle_patches if idle.reason is reason]
-    if not found or any(_in_workspace(context, name) for name in module_stubs.around(context)):
-        # Which modules are real is another question then.
+    if not found or stubbed(context):
         return
     calls = {id(call.call): call for call in all_patches(context)}
     for idle in found:
         call = calls.get(id(idle.patch.place.node))
         if call is not None and call.form in ("patch", "object", "setattr"):
             yield idle, call
+
+
+def stubbed(context: Context) -> bool:
+    """Does the test run of the file replace modules of the workspace? Which are real is another question then."""
+    return any(_in_workspace(context, name) for name in module_stubs.around(context))
 
 
 def _in_workspace(context: Context, name: str) -> bool:

@@ -38,7 +38,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if owner is None or original is None:
             continue
         kept = _kept(context, call, original)
-        if kept is None or excused(context):
+        if kept is None or excused(context) or idle_patches.stubbed(context):
             continue
         loaded = _loaded(context)
         # What is loaded under the patch keeps the double.
