@@ -14,6 +14,7 @@ from understudy.infer.entities import ClassEntity
 from understudy.infer.imports import ImportGraph, Node
 from understudy.orm.models import Model, Registry, Relationship
 from understudy.orm.registry import Verdict, locate
+from understudy.rules import loading
 from understudy.rules.base import Context, Rule
 
 
@@ -103,12 +104,10 @@ def _several(
         return
     if len({model.entity.path for model in found}) < 2:
         return
-    tests = [path for path in context.workspace.files() if context.is_test_path(path)]
-    if tests:
-        loaded = ImportGraph(context.resolver).closure(tests)
-        if len({model.entity.path for model in found if model.entity.path in loaded}) < 2:
-            # They never meet in one process, as far as the tests go.
-            return
+    loaded = loading.by_tests(context)
+    if loaded and len({model.entity.path for model in found if model.entity.path in loaded}) < 2:
+        # They never meet in one process, as far as the tests go.
+        return
     span = relationship.target_span
     assert span is not None
     dotted = [f"{model.entity.module.name}.{model.name}" for model in found]
@@ -143,10 +142,9 @@ def _not_loaded(
     wanted = target.entity.path
     if wanted == context.path or wanted in graph.closure([context.path]):
         return
-    tests = [path for path in context.workspace.files() if context.is_test_path(path)]
-    if wanted in graph.closure(tests):
+    if wanted in loading.by_tests(context):
         return
-    reached = graph.closure(tests, lazy=True)
+    reached = loading.by_tests(context, lazy=True)
     if context.path not in reached or wanted in reached or _may_load(context, reached, target):
         return
     span = relationship.target_span
