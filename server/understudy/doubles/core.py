@@ -211,6 +211,10 @@ class Core(State):
         """The evaluated arguments of a call."""
 
     @abstractmethod
+    def raw_function(self, entity: FunctionEntity) -> FunctionValue | None:
+        """A function itself, without its decorators; None when its file cannot be read."""
+
+    @abstractmethod
     def function_value(self, entity: FunctionEntity) -> Value:
         """What the name of a function is bound to, decorators applied as far as they are known."""
 
@@ -486,7 +490,7 @@ class Core(State):
             inner = value_of(name)
             if inner is None and name not in own and self.is_test(function.unit.path):
                 entity = self.resolver.name(function.module, name)
-                inner = self.function_value(entity) if isinstance(entity, FunctionEntity) else None
+                inner = self.raw_function(entity) if isinstance(entity, FunctionEntity) else None
             if isinstance(inner, FunctionValue):
                 taken = [arg.arg for arg in (*inner.node.args.posonlyargs, *inner.node.args.args)]
                 arguments = [*zip(taken, call.args, strict=False)]
