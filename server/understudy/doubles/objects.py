@@ -264,6 +264,9 @@ class Objects(Mocks):
             if isinstance(found, FunctionEntity):
                 return self.method(found, entity, instance)
             if isinstance(found, ValueEntity):
+                if self._is_plain_enum(cls):
+                    # A member is not its value.
+                    return UNKNOWN
                 value = self.original(found)
                 return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):
@@ -271,6 +274,12 @@ class Objects(Mocks):
             if found is not Absent.MISSING:
                 return UNKNOWN
         return UNKNOWN
+
+    def _is_plain_enum(self, cls: ClassEntity) -> bool:
+        """An enumeration whose members are not equal to their values, as those of ``str, Enum`` are."""
+        ancestry = self.resolver.ancestry(cls)
+        above = {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
+        return bool(above & {"Enum", "Flag"}) and above.isdisjoint({"str", "int", "float", "bytes"})
 
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import attrs
 from lsprotocol import types
 
 from understudy.finding import Finding
@@ -30,7 +31,8 @@ def diagnostics(report: Report, client: Client, uri_of: Callable[[Path], str]) -
 
 def result_id(shown: list[types.Diagnostic]) -> str:
     """The same for the same content, whatever version of the document it is about."""
-    return sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
+    content = repr([attrs.astuple(each) for each in shown])
+    return sha256(content.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def diagnostic(
