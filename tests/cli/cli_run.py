@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +78,17 @@ def run(folder: Path, *arguments: str | Path) -> Ran:
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def signals_heard() -> Iterator[None]:
+    """What is started meanwhile hears of Ctrl-C: where the tests themselves were started in the background, SIGINT is
+    ignored, and a child inherits that (POSIX, *Signals and Error Handling* of the shell's commands)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check(folder: Path, *arguments: str | Path) -> Ran:

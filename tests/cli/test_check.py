@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from cli_run import AWAITED, FIXED, check, contents, environ, project, run
+from cli_run import AWAITED, FIXED, check, contents, environ, project, run, signals_heard
 from understudy import cli, jobs
 from understudy.engine import Project
 from understudy.executors import Processes
@@ -390,15 +390,16 @@ def test_ctrl_c_stops_and_shows_what_was_found(tmp_path: Path, jobs: str) -> Non
     files |= {f"test_{n}": slow for n in range(10, 160)}
     folder = project(tmp_path, **files)
     master, slave = os.openpty()
-    running = subprocess.Popen(
-        [sys.executable, "-m", "understudy", "check", "--output-format", "concise", "--jobs", jobs],
-        cwd=folder,
-        env={**environ(), "TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=slave,
-        text=True,
-        start_new_session=True,
-    )
+    with signals_heard():
+        running = subprocess.Popen(
+            [sys.executable, "-m", "understudy", "check", "--output-format", "concise", "--jobs", jobs],
+            cwd=folder,
+            env={**environ(), "TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            text=True,
+            start_new_session=True,
+        )
     os.close(slave)
     said = b""
     while not re.search(rb" [1-9]\d* of 160 files", said):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_run import AWAITED, FIXED, check, contents, environ, project, run
+from cli_run import AWAITED, FIXED, check, contents, environ, project, run, signals_heard
 
 distributed = pytest.importorskip("distributed")
 
@@ -283,14 +283,15 @@ def test_jobs_are_processes(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_the_cluster_usable(tmp_path: Path, cluster: Cluster) -> None:
     source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(1200))
     folder = project(tmp_path / "slow", **{f"test_{n:02}": source for n in range(80)})
-    running = subprocess.Popen(
-        [sys.executable, "-m", "understudy", "check", "--executor", cluster.executor],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    with signals_heard():
+        running = subprocess.Popen(
+            [sys.executable, "-m", "understudy", "check", "--executor", cluster.executor],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     with distributed.Client(f"127.0.0.1:{cluster.port}", set_as_default=False) as client:
         deadline = time.monotonic() + 60
         while not any(client.processing().values()):

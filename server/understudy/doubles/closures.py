@@ -29,7 +29,7 @@ class Changes:
     """All by name: what the names stand for is a matter of where the function was made."""
 
     objects: tuple[tuple[Path, str], ...]
-    """Of which an attribute is set, deleted or configured, with its name; none where that may be any."""
+    """Of which an attribute is set, deleted or configured, with its name; an empty one where that may be any."""
     containers: tuple[Path, ...]
     """Which are filled or emptied."""
     rebound: tuple[str, ...]
@@ -73,11 +73,9 @@ def changes(function: ast.AST) -> Changes:
             name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
             if node.args and (name in _TAKING or (name == "object" and isinstance(callee, ast.Attribute))):
                 objects[path_of(node.args[0]), ""] = None
-    objects.pop(((), ""), None)
-    containers.pop((), None)
     return Changes(
         tuple(item for item in objects if item[0]),
-        tuple(containers),
+        tuple(filter(None, containers)),
         tuple(rebound),
         tuple(names),
         tuple(calls),

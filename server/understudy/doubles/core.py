@@ -420,13 +420,21 @@ class Core(State):
                     self.write(value.slots, "escaped", True)
             elif isinstance(value, Sequence_):
                 self.escape(list(value.items or ()), depth + 1)
-                self.write(value.slots, "items", None)
+                self.unsettle([value])
             elif isinstance(value, (Instance, Mapping_)):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
-                if isinstance(value, Mapping_):
-                    self.write(value.slots, "open", True)
+                self.unsettle([value])
             elif isinstance(value, Partial):
                 self.escape([*value.args, *value.keywords.values()], depth + 1)
+
+    def unsettle(self, values: list[Value]) -> None:
+        """Lists and tables may be filled or emptied by whoever has them: what they hold is not known from now on. The
+        doubles among it stay as they are."""
+        for value in values:
+            if isinstance(value, Sequence_) and value.kind != "tuple":
+                self.write(value.slots, "items", None)
+            elif isinstance(value, Mapping_):
+                self.write(value.slots, "open", True)
 
     # --- functions that are given away ---------------------------------------------------------------------------
 

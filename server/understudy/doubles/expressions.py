@@ -19,6 +19,7 @@ from understudy.doubles.state import (
 from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
+    BoundBuiltin,
     ClassValue,
     Coroutine,
     Environment,
@@ -92,6 +93,9 @@ class Expressions(Objects):
         """A value that is not called on the spot."""
         if isinstance(value, FunctionValue):
             self.hand_out(value)
+        elif isinstance(value, BoundBuiltin):
+            # ``table.clear``
+            self.unsettle([value.receiver])
         return value
 
     def callee(self, node: ast.expr, env: Environment) -> Value:

@@ -146,6 +146,7 @@ class Objects(Mocks):
             self.may_fail()
             self._may_stray(callee.dotted, arguments)
             self.call_back()
+            self.unsettle(arguments.everything())
             last = callee.dotted.rpartition(".")[2]
             if last == "enter_context" and arguments.values:
                 return stdlib.enter_context(self, arguments.values[0], node, env, is_async=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from understudy.facts import model as facts
 from understudy.finding import Finding, Related, Severity
-from understudy.infer.imports import ImportGraph
 from understudy.orm.indexes import table_arguments
 from understudy.orm.lineage import own
 from understudy.orm.metadata import metadata_of, metadata_of_table
 from understudy.orm.models import Model, elements
 from understudy.orm.tables import CoreTable, core_tables, tables_in
+from understudy.rules import loading
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
@@ -107,7 +107,7 @@ def _first(context: Context, second: _Declared) -> _Declared | None:
         and (other.path, other.span) != (second.path, second.span)
         and _identity(context, other) == identity
         and _is_before(context, other, second)
-        and (other.path == second.path or _meet(context, other.path, second.path))
+        and (other.path == second.path or loading.together(context, other.path, second.path))
     ]
     return min(same, key=lambda other: (other.path, other.span), default=None)
 
@@ -115,8 +115,7 @@ def _first(context: Context, second: _Declared) -> _Declared | None:
 def _is_before(context: Context, one: _Declared, two: _Declared) -> bool:
     if one.path == two.path:
         return one.span < two.span
-    graph = ImportGraph(context.resolver)
-    loads, is_loaded = one.path in graph.closure([two.path]), two.path in graph.closure([one.path])
+    loads, is_loaded = one.path in loading.by(context, two.path), two.path in loading.by(context, one.path)
     return loads if loads != is_loaded else one.path < two.path
 
 
@@ -132,15 +131,6 @@ def _option(context: Context, mapped: Model, name: str) -> bool:
                     return any(isinstance(k, facts.Const) and k.value == name for k, _ in term.items)
             return False
     return False
-
-
-def _meet(context: Context, one: Path, two: Path) -> bool:
-    """Does some test load both modules, or one of them the other?"""
-    graph = ImportGraph(context.resolver)
-    if two in graph.closure([one]) or one in graph.closure([two]):
-        return True
-    tests = [path for path in context.workspace.files() if context.is_test_path(path)]
-    return any({one, two} <= set(graph.closure([path])) for path in tests)
 
 
 def _finding(rule: Rule, context: Context, first: _Declared, second: _Declared) -> Finding:

@@ -12,14 +12,13 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes import imports
 from understudy.index.module import Module
 from understudy.infer.entities import External
-from understudy.infer.imports import ImportGraph
-from understudy.infer.resolve import Resolver
 from understudy.orm.columns import Column, columns
 from understudy.orm.metadata import metadata_of, metadata_of_table
 from understudy.orm.models import Model
 from understudy.orm.rebuild import renders_on_sqlite
 from understudy.orm.tables import CoreTable, core_columns, tables_in
 from understudy.project.installed import version_of
+from understudy.rules import loading
 from understudy.rules.base import Context, Rule
 from understudy.rules.engines import Creation, creations
 from understudy.rules.expected import excused, expected
@@ -137,17 +136,9 @@ def _creation(context: Context, typed: _Typed) -> Creation | None:
             continue
         if expected(creation.site, "CompileError", "SQLAlchemyError") or excused(creation.context):
             continue
-        if typed.path in _loaded(context, creation.context.path):
+        if typed.path in loading.by(context, creation.context.path):
             return creation
     return None
-
-
-def _loaded(context: Context, start: Path) -> frozenset[object]:
-    """What importing a file of tests loads."""
-    workspace = context.workspace
-    return workspace.derived(
-        f"loaded by {start}", lambda: frozenset(ImportGraph(Resolver(workspace)).closure([start]))
-    )
 
 
 def _finding(

@@ -83,6 +83,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if entity.name.endswith(("Error", "Exception")):
         return ExceptionValue(entity.name, False, ("Exception",))
     machine.call_back()
+    machine.unsettle(arguments.everything())
     return Foreign(f"{entity.dotted}()")
 
 
