@@ -126,7 +126,7 @@ class Project:
         from understudy.rules.base import Context
 
         try:
-            parsed = self.workspace.parsed(path)
+            parsed = self.workspace.parsed(path, whole=True)
         except SourceError as error:
             return Analysis(path, (), frozenset(), (f"{self.display(path)}: {error}",), True)
         problems = tuple(
@@ -138,6 +138,7 @@ class Project:
         if module is None:
             message = f"{self.display(path)}: is nested too deeply to be checked"
             return Analysis(path, (), frozenset(), (message,))
+        self.workspace.keep_facts(path)
         unnamed = Deferred()
         context = Context(parsed, module, self.workspace, self.is_test, unnamed)
         if on_error is not None:

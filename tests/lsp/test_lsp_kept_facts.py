@@ -1,4 +1,4 @@
-"""The server starts warm: with the findings of the last session, and the facts of files that were read in it."""
+"""The server starts warm: with the findings of the last session, and the facts of the files that a check looked at."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from lsp_client import PATIENCE
 from lsprotocol import types
+from understudy import cli
 from understudy.engine import Analysis, Project
-from understudy.facts.extract import extract
-from understudy.facts.model import ModuleFacts
+from understudy.facts.extract import OnDemand
 from understudy.index import workspace
 from understudy.index.store import Entry, Store
 from understudy.lsp.documents import Documents
@@ -39,14 +39,14 @@ def test_a(double):
 
 @pytest.fixture
 def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files whose facts were read out of their trees."""
+    """The names of the files whose facts were read out of their text."""
     names: list[str] = []
 
-    def noting(parsed: Parsed) -> ModuleFacts:
+    def noting(parsed: Parsed) -> OnDemand:
         names.append(parsed.path.name)
-        return extract(parsed)
+        return OnDemand(parsed)
 
-    monkeypatch.setattr(workspace, "extract", noting)
+    monkeypatch.setattr(workspace, "OnDemand", noting)
     return names
 
 
@@ -78,10 +78,12 @@ def codes(reports: queue.Queue[Report]) -> list[str]:
     return [finding.code for finding in reports.get(timeout=PATIENCE).findings]
 
 
-def test_the_next_session_starts_with_the_facts_of_the_last(tmp_path: Path, extracted: list[str]) -> None:
+def test_a_session_starts_with_the_facts_that_a_check_kept(
+    tmp_path: Path, extracted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "models.py").write_text(MODELS)
-    with session(tmp_path) as (_, reports):
-        assert codes(reports) == ["US201"]
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "--jobs", "1"]) == 0
     assert "models.py" in extracted
     extracted.clear()
     with session(tmp_path) as (worker, reports):

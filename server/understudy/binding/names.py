@@ -50,7 +50,7 @@ class LoadedNames:
         queue: list[tuple[str, Module]] = [(start.name, start)]
         seen: set[tuple[str, Path]] = {(start.name, start.path)}
         for name, module in queue:
-            for row, statement in module.imports():
+            for row, statement in module.imports:
                 if Guard.TYPE_CHECKING in statement.guards:
                     continue
                 for loaded in self._loads(name, module, statement):

@@ -127,7 +127,7 @@ def _later(node: ast.stmt) -> Iterator[ast.AST]:
 def _modules(resolver: Resolver, importer: Module) -> frozenset[str]:
     """The names that stand for modules anywhere in a file."""
     found: set[str] = set()
-    for _, statement in importer.imports():
+    for _, statement in importer.imports:
         for imported in statement.names:
             if isinstance(resolver.imported(importer, statement, imported), ModuleEntity):
                 found.add(imported.bound)

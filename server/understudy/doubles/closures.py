@@ -38,6 +38,8 @@ class Changes:
     """Every name that is read: functions among them may be called."""
     calls: tuple[ast.Call, ...]
     """Calls of plain names: such a function may change its arguments."""
+    of_arguments: bool
+    """May one of the objects or containers be an argument, or be reached from one?"""
 
 
 def changes(function: ast.AST) -> Changes:
@@ -73,12 +75,15 @@ def changes(function: ast.AST) -> Changes:
             name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
             if node.args and (name in _TAKING or (name == "object" and isinstance(callee, ast.Attribute))):
                 objects[path_of(node.args[0]), ""] = None
+    arguments = getattr(function, "args", None)
+    taken = {node.arg for node in ast.walk(arguments) if isinstance(node, ast.arg)} if arguments else set()
     return Changes(
         tuple(item for item in objects if item[0]),
         tuple(filter(None, containers)),
         tuple(rebound),
         tuple(names),
         tuple(calls),
+        any(path and path[0] in taken for path in (*(path for path, _ in objects), *containers)),
     )
 
 

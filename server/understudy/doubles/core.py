@@ -461,6 +461,10 @@ class Core(State):
         changed = self._changed.get(node)
         if changed is None:
             changed = self._changed[node] = changes(node)
+        if function.closure is None and not changed.of_arguments:
+            if not changed.calls or not self.is_test(function.unit.path):
+                # Nothing around it that it could change.
+                return
         parameters = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
         if function.bound is not None and parameters:
             given = {parameters[0]: function.bound, **given}

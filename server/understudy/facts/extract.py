@@ -16,8 +16,10 @@ _DYNAMIC = re.compile(
 )
 _DYNAMIC_WORDS = ("globals()", "exec(", "vars()", "sys.modules", "locals()")
 """One of them is in all that the pattern finds."""
-_HANDED_OVER = re.compile(r"\w*(?:modul|lazy|attach|deprecat)\w*\((?:\s|#[^\n]*\n)*__name__\b")
+_OWN_NAME = re.compile(r"\((?:\s|#[^\n]*\n)*__name__\b")
+_HANDED_OVER = re.compile(r"(?:modul|lazy|attach|deprecat)\w*\Z")
 """A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``."""
+_LONGEST_HELPER = 100
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -29,11 +31,66 @@ def extract(parsed: Parsed) -> model.ModuleFacts:
     return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(parsed.text.content))
 
 
+class OnDemand:
+    """The facts of a file. Those of a function or class are read when somebody asks for them."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        """:raises RecursionError: nested too deeply."""
+        # Where the file is only outlined, a function that does not parse takes nothing but its own name with it.
+        self.dynamic = (parsed.is_whole and bool(parsed.problems)) or _is_dynamic(parsed.text.content)
+        """As :attr:`model.ModuleFacts.dynamic`."""
+        self.statements: tuple[model.Statement, ...] = tuple(
+            model.Known(unit.row, extract_unit(unit)) if unit.name is None else _Unread(unit)
+            for unit in parsed.units
+        )
+        self._all: model.ModuleFacts | None = None
+
+    def all(self) -> model.ModuleFacts:
+        """Those of all statements."""
+        if self._all is None:
+            units = tuple((statement.row, statement.facts) for statement in self.statements)
+            self._all = model.ModuleFacts(units, self.dynamic)
+        return self._all
+
+
+class _Unread:
+    """A function or class."""
+
+    __slots__ = ("_facts", "_unit", "row")
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self.row = unit.row
+        self._facts: model.UnitFacts | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self._unit.name
+
+    @property
+    def facts(self) -> model.UnitFacts:
+        if self._facts is None:
+            try:
+                self._facts = extract_unit(self._unit)
+            except RecursionError:
+                # Nested too deeply: a name of which nothing is known.
+                span = self._unit.span(self._unit.node).shifted(-self.row)
+                bound = model.Assign(self.name or "", model.Opaque(span), None, (), span, span)
+                self._facts = model.UnitFacts((bound,))
+        return self._facts
+
+    def mentions(self, word: str) -> bool:
+        return self._unit.mentions(word)
+
+
 def _is_dynamic(content: str) -> bool:
     # Looking for words is a hundred times as fast, and nearly no file has one.
     if any(word in content for word in _DYNAMIC_WORDS) and _DYNAMIC.search(content) is not None:
         return True
-    return "__name__" in content and _HANDED_OVER.search(content) is not None
+    return "__name__" in content and any(
+        _HANDED_OVER.search(content[max(match.start() - _LONGEST_HELPER, 0) : match.start()])
+        for match in _OWN_NAME.finditer(content)
+    )
 
 
 def extract_unit(unit: Unit) -> model.UnitFacts:

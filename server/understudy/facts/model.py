@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from understudy.source.span import Span
 
@@ -269,3 +270,37 @@ class ModuleFacts:
     dynamic: bool
     """True when names may be bound in a way that is not seen (``globals()``, ``exec``, a statement that did
     not parse…): a missing name proves nothing."""
+
+
+class Statement(Protocol):
+    """A top-level statement, whose facts may still have to be read."""
+
+    @property
+    def row(self) -> int:
+        """Of its first line."""
+
+    @property
+    def name(self) -> str | None:
+        """The only name that it binds, where that is known without its facts: of a function or class."""
+
+    @property
+    def facts(self) -> UnitFacts: ...
+
+    def mentions(self, word: str) -> bool:
+        """Is the word anywhere in its text? True where the text is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A :class:`Statement` whose facts are there."""
+
+    row: int
+    facts: UnitFacts
+
+    @property
+    def name(self) -> str | None:
+        return None
+
+    def mentions(self, word: str) -> bool:
+        del word
+        return True

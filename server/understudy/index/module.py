@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from understudy.facts import model
+from understudy.facts.extract import OnDemand
 from understudy.facts.model import Guard
 from understudy.source.span import Span
 
@@ -36,11 +37,40 @@ class Binding:
 class Module:
     """The names of one version of one file."""
 
-    def __init__(self, path: Path, name: str, facts: model.ModuleFacts, *, workspace: bool) -> None:
+    def __init__(
+        self, path: Path, name: str, facts: model.ModuleFacts | OnDemand, *, workspace: bool
+    ) -> None:
         self.path = path
         self.name = name
-        self.facts = facts
+        self._facts = facts
         self.workspace = workspace
+
+    @property
+    def facts(self) -> model.ModuleFacts:
+        """Those of all its statements. What looks for a few of them asks for those."""
+        facts = self._facts
+        return facts if isinstance(facts, model.ModuleFacts) else facts.all()
+
+    @property
+    def was_kept(self) -> bool:
+        """Are its facts of an earlier run?"""
+        return isinstance(self._facts, model.ModuleFacts)
+
+    def read(self) -> None:
+        """Read what nobody asked for yet: the trees are going to change."""
+        if not isinstance(self._facts, model.ModuleFacts):
+            self._facts.all()
+
+    def named(self, name: str) -> Module:
+        """The same module under another name, which is no module of the workspace."""
+        return Module(self.path, name, self._facts, workspace=False)
+
+    @cached_property
+    def _statements(self) -> Sequence[model.Statement]:
+        facts = self._facts
+        if isinstance(facts, model.ModuleFacts):
+            return [model.Known(row, unit) for row, unit in facts.units]
+        return facts.statements
 
     @property
     def is_package(self) -> bool:
@@ -53,19 +83,25 @@ class Module:
 
     @property
     def dynamic(self) -> bool:
-        return self.facts.dynamic
+        return self._facts.dynamic
 
     def declarations(self) -> Iterator[tuple[int, model.Declaration]]:
-        for row, unit in self.facts.units:
-            for declaration in unit.declarations:
-                yield row, declaration
+        return _declarations(self._statements)
+
+    def declarations_with(self, word: str) -> Iterator[tuple[int, model.Declaration]]:
+        """:meth:`declarations` of the statements that have the word in their text, and maybe of others."""
+        return _declarations(statement for statement in self._statements if statement.mentions(word))
+
+    def _other_declarations(self) -> Iterator[tuple[int, model.Declaration]]:
+        """:meth:`declarations` but for functions and classes that nobody asked for yet."""
+        return _declarations(statement for statement in self._statements if statement.name is None)
 
     @cached_property
     def set_on_classes(self) -> dict[str, set[str | None]]:
         """What statements at the top level set on a class, by the name of the class; None for a name that is not
         written there."""
         found: dict[str, set[str | None]] = {}
-        for _, declaration in self.declarations():
+        for _, declaration in self._other_declarations():
             if isinstance(declaration, model.AttributeAssign):
                 found.setdefault(declaration.owner.parts[-1], set()).add(declaration.name)
             elif isinstance(declaration, model.Expression) and isinstance(declaration.value, model.CallTerm):
@@ -82,26 +118,15 @@ class Module:
         return found
 
     @cached_property
-    def bindings(self) -> dict[str, list[Binding]]:
+    def bindings(self) -> Bindings:
         """Name to the statements that bind it at import time, in order of the text."""
-        names: dict[str, list[Binding]] = {}
-        for row, declaration in self.declarations():
-            if isinstance(declaration, model.Import):
-                for imported in declaration.names:
-                    names.setdefault(imported.bound, []).append(Binding(declaration, row, imported))
-            elif isinstance(declaration, (model.Function, model.Class)):
-                names.setdefault(declaration.name, []).append(Binding(declaration, row))
-            elif isinstance(declaration, model.Assign):
-                names.setdefault(declaration.target, []).append(Binding(declaration, row))
-            elif isinstance(declaration, model.Deletion):
-                names.setdefault(declaration.name, []).append(Binding(declaration, row))
-        return names
+        return Bindings(self._statements)
 
     @cached_property
     def stars(self) -> tuple[model.Import, ...]:
         return tuple(
             declaration
-            for _, declaration in self.declarations()
+            for _, declaration in self._other_declarations()
             if isinstance(declaration, model.Import) and declaration.star
         )
 
@@ -120,18 +145,89 @@ class Module:
     @cached_property
     def set_by_functions(self) -> frozenset[str]:
         """Names that functions declare ``global``: they may be bound at call time."""
-        return frozenset(name for function in self.functions() for name in function.globals)
+        return frozenset(
+            name
+            for _, declaration in self.declarations_with("global")
+            for function in _functions(declaration)
+            for name in function.globals
+        )
 
     def functions(self) -> Iterator[model.Function]:
         """All functions and methods but those nested in functions."""
         for _, declaration in self.declarations():
             yield from _functions(declaration)
 
-    def imports(self) -> Iterator[tuple[int, model.Import]]:
-        """Every import of the file: at import time, in classes, and inside functions."""
-        for row, declaration in self.declarations():
-            for found in _imports(declaration):
-                yield row, found
+    @cached_property
+    def imports(self) -> tuple[tuple[int, model.Import], ...]:
+        """Every import of the file: at import time, in classes, and inside functions; with the rows of the statements
+        that they are in."""
+        return tuple(
+            (row, found)
+            for row, declaration in self.declarations_with("import")
+            for found in _imports(declaration)
+        )
+
+
+class Bindings(Mapping[str, Sequence[Binding]]):
+    """What binds each name of a module. A function or class is read when somebody asks for its name."""
+
+    def __init__(self, statements: Iterable[model.Statement]) -> None:
+        self._names: dict[str, list[Binding | model.Statement]] = {}
+        self._read: dict[str, Sequence[Binding]] = {}
+        for statement in statements:
+            name = statement.name
+            if name is not None:
+                self._names.setdefault(name, []).append(statement)
+            else:
+                for bound, binding in _bound(statement):
+                    self._names.setdefault(bound, []).append(binding)
+
+    def __getitem__(self, name: str) -> Sequence[Binding]:
+        known = self._read.get(name)
+        if known is None:
+            found: list[Binding] = []
+            for each in self._names[name]:
+                if isinstance(each, Binding):
+                    found.append(each)
+                else:
+                    found.extend(binding for bound, binding in _bound(each) if bound == name)
+            known = self._read[name] = found
+        return known
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def last_of_each(self, word: str) -> Iterator[tuple[str, Binding]]:
+        """Each name with the statement that binds it last, but for functions and classes without a word in their
+        text."""
+        for name, each in self._names.items():
+            if isinstance(each[-1], Binding) or each[-1].mentions(word):
+                yield name, self[name][-1]
+
+
+def _declarations(statements: Iterable[model.Statement]) -> Iterator[tuple[int, model.Declaration]]:
+    for statement in statements:
+        for declaration in statement.facts.declarations:
+            yield statement.row, declaration
+
+
+def _bound(statement: model.Statement) -> Iterator[tuple[str, Binding]]:
+    """The names that a statement binds, in its order."""
+    row = statement.row
+    for declaration in statement.facts.declarations:
+        if isinstance(declaration, model.Import):
+            for imported in declaration.names:
+                yield imported.bound, Binding(declaration, row, imported)
+        elif isinstance(declaration, (model.Function, model.Class, model.Deletion)):
+            yield declaration.name, Binding(declaration, row)
+        elif isinstance(declaration, model.Assign):
+            yield declaration.target, Binding(declaration, row)
 
 
 def _functions(declaration: model.Declaration) -> Iterator[model.Function]:

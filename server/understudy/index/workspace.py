@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 from understudy.facts import model
-from understudy.facts.extract import extract
+from understudy.facts.extract import OnDemand
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.literals import needed
 from understudy.index.module import Module
 from understudy.project.environment import Environment
 from understudy.project.modules import Asked, Kind, ModuleFile, ModuleFinder
 from understudy.source.disk import looking
-from understudy.source.parse import Parsed, parse
+from understudy.source.parse import Parsed, outlined, parse
 from understudy.source.text import SourceError, Text, read
 
 _T = TypeVar("_T")
@@ -85,6 +85,8 @@ class Workspace:
         self._texts: dict[Path, Text | SourceError] = {}
         """Of files that are not parsed."""
         self._parsed: dict[Path, Parsed | SourceError] = {}
+        self._with_trees: dict[Path, Parsed] = {}
+        """Those among them that may have trees in memory."""
         self._asked_for: set[Path] = set()
         """Files whose trees or modules somebody asked for since :meth:`let_go`."""
         self._stale: dict[Path, Parsed] = {}
@@ -93,8 +95,8 @@ class Workspace:
         """What the name of each module rests on."""
         self._recorders: list[set[Dependency]] = []
         self._derived: dict[str, tuple[object, set[Dependency]]] = {}
-        self._before: dict[Path, model.ModuleFacts | None] = {}
-        """The facts of files as they were before edits whose effect on what was made from facts is not known yet."""
+        self._before: dict[Path, Module | None] = {}
+        """The modules of files as they were before edits whose effect on what was made from facts is not known yet."""
         self._kept: dict[tuple[Path, type], object] = {}
         self.generation = 0
         """Grows with every change of any file."""
@@ -130,13 +132,14 @@ class Workspace:
             self._texts[path] = known
         return known
 
-    def parsed(self, path: Path) -> Parsed:
+    def parsed(self, path: Path, *, whole: bool = False) -> Parsed:
         """The current tree.
 
+        :param whole: all of it will be looked at. Otherwise, a function or class is parsed when somebody does.
         :raises SourceError: unreadable or not decodable.
         """
         self._touch(path)
-        return self._tree(path)
+        return self._tree(path, whole=whole)
 
     def readable(self, path: Path) -> Parsed | None:
         """The statements of a file; None where it cannot be read."""
@@ -145,24 +148,29 @@ class Workspace:
         except SourceError:
             return None
 
-    def _tree(self, path: Path) -> Parsed:
+    def _tree(self, path: Path, *, whole: bool = False) -> Parsed:
         found = self._parsed.get(path)
         self._asked_for.add(path)
         if found is None:
             self.checkpoint()
-            found = self._parse(path)
+            found = self._parse(path, whole=whole)
             self._parsed[path] = found
+        elif whole and isinstance(found, Parsed):
+            found.complete()
         if isinstance(found, SourceError):
             raise found
+        self._with_trees[path] = found
         return found
 
-    def _parse(self, path: Path) -> Parsed | SourceError:
+    def _parse(self, path: Path, *, whole: bool) -> Parsed | SourceError:
         text = self._text(path)
         self._texts.pop(path, None)
         if isinstance(text, SourceError):
             return text
         earlier = self._stale.pop(path, None)
-        return earlier.edited(text) if earlier is not None else parse(path, text)
+        if earlier is not None:
+            return earlier.edited(text)
+        return parse(path, text) if whole or path in self._overlays else outlined(path, text)
 
     # --- modules
 
@@ -183,7 +191,7 @@ class Workspace:
         self.finder.listing.depend_on(self._named.get(path, ()))
         return self._modules[path]
 
-    def _facts(self, path: Path) -> model.ModuleFacts | None:
+    def _facts(self, path: Path) -> model.ModuleFacts | OnDemand | None:
         kept = self.kept_facts
         if kept is not None and path not in self._parsed and path not in self._stale:
             text = self._text(path)
@@ -192,13 +200,16 @@ class Workspace:
                 self._texts.pop(path, None)
                 return known
         try:
-            parsed = self._tree(path)
-            facts = extract(parsed)
+            return OnDemand(self._tree(path))
         except (SourceError, RecursionError):
             return None
-        if kept is not None and path not in self._overlays:
-            kept.keep(parsed.text, facts)
-        return facts
+
+    def keep_facts(self, path: Path) -> None:
+        """Write down what was read out of a file, all of whose trees are there, for later runs."""
+        module, parsed = self._modules.get(path), self._parsed.get(path)
+        if self.kept_facts is not None and module is not None and isinstance(parsed, Parsed):
+            if not module.was_kept and path not in self._overlays:
+                self.kept_facts.keep(parsed.text, module.facts)
 
     def find(self, name: str, importer: Path) -> ModuleFile | None:
         """The module that ``import name`` gives in ``importer``."""
@@ -210,7 +221,7 @@ class Workspace:
             return None
         module = self.module(file.path)
         if module is not None and not file.workspace and module.name != file.name:
-            module = Module(module.path, file.name, module.facts, workspace=False)
+            module = module.named(file.name)
             self._modules[file.path] = module
         return module
 
@@ -247,11 +258,15 @@ class Workspace:
 
     def _changed(self, path: Path) -> None:
         earlier = self._parsed.pop(path, None)
-        if isinstance(earlier, Parsed):
-            self._stale[path] = earlier
-        self._texts.pop(path, None)
+        self._with_trees.pop(path, None)
         known = self._modules.pop(path, None)
-        self._before.setdefault(path, known.facts if known is not None else None)
+        if isinstance(earlier, Parsed) and earlier.is_whole:
+            self._stale[path] = earlier
+            if known is not None:
+                # While they are still those of this version: the next one takes over its trees.
+                known.read()
+        self._texts.pop(path, None)
+        self._before.setdefault(path, known)
         self._drop({path, *self._matched_differently(path)})
         self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
@@ -269,11 +284,11 @@ class Workspace:
     def _settle(self) -> None:
         """Forget the values that were made from facts that edits changed since: most edits change none."""
         while self._before:
-            path, facts = next(iter(self._before.items()))
+            path, before = next(iter(self._before.items()))
             if any(FactsOf(path) in seen for _, seen in self._derived.values()):
                 with self._unrecorded():
                     module = self.module(path)
-                if module is None or module.facts != facts:
+                if module is None or before is None or module.facts != before.facts:
                     self._drop({FactsOf(path)})
             del self._before[path]
 
@@ -298,6 +313,16 @@ class Workspace:
         """The files whose bytes match: a cheap look before anything is parsed. Kept per file."""
         self._touch(pattern)
         return self.matching(pattern)
+
+    def any_with(self, pattern: re.Pattern[bytes]) -> bool:
+        """Is there a file whose bytes match? As :meth:`files_with`, looking no further than the first one."""
+        self._touch(pattern)
+        listed = self._listed.get(pattern)
+        if listed is not None:
+            return bool(listed)
+        if self._files is None:
+            self._files = self._list_files()
+        return any(self.matches(pattern, path) for path in self._files)
 
     def matching(self, pattern: re.Pattern[bytes]) -> list[Path]:
         """As :meth:`files_with`, for those that do not rest an answer on it."""
@@ -425,14 +450,18 @@ class Workspace:
         self._texts.clear()
         asked_for, self._asked_for = self._asked_for, set()
         pinned = {*pinned, *self._overlays}
-        for tree in _forget_oldest(self._parsed, asked_for, most, pinned):
-            _taken_apart(tree)
+        for tree in _forget_oldest(self._with_trees, asked_for, most, pinned):
+            tree.forget()
         _forget_oldest(self._modules, asked_for, most * _MODULES_FOR_A_TREE, pinned)
+        _forget_oldest(self._parsed, asked_for, most * _MODULES_FOR_A_TREE, pinned)
 
     def let_go_of(self, path: Path) -> None:
         """Forget the tree of a file that is not open. It is read again when somebody asks."""
         if path not in self._overlays:
-            _taken_apart(self._parsed.pop(path, None))
+            self._parsed.pop(path, None)
+            tree = self._with_trees.pop(path, None)
+            if tree is not None:
+                tree.forget()
             self._texts.pop(path, None)
 
     def forget(self) -> None:
@@ -476,13 +505,6 @@ def _forget_oldest(
     if len(known) <= most:
         return []
     return [known.pop(path) for path in list(known)[: len(known) - most * 3 // 4] if path not in pinned]
-
-
-def _taken_apart(tree: Parsed | SourceError | None) -> None:
-    """What was worked out about its statements leads back to them: a tree would wait for the garbage collector."""
-    if isinstance(tree, Parsed):
-        for unit in tree.units:
-            unit.forget()
 
 
 def _go_on() -> None:

@@ -98,11 +98,11 @@ class Fixtures:
                 loaded = self.resolver.workspace.load(source.file)
                 if loaded is not None and loaded.path != module.path:
                     found.update(self.of_module(loaded))
-        for bound, bindings in module.bindings.items():
-            declaration = bindings[-1].declaration
+        for bound, binding in module.bindings.last_of_each("fixture"):
+            declaration = binding.declaration
             if isinstance(declaration, model.Function):
                 if is_fixture(declaration):
-                    entity = FunctionEntity(module, declaration, bindings[-1].row, declaration.name)
+                    entity = FunctionEntity(module, declaration, binding.row, declaration.name)
                     found[fixture_name(declaration)] = entity
             elif isinstance(declaration, model.Import) and declaration.is_from:
                 resolved = self.resolver.module_attribute(module, bound)

@@ -55,7 +55,7 @@ class ImportGraph:
             left_out = {Guard.TYPE_CHECKING} if possible else {Guard.TYPE_CHECKING, Guard.CONDITION}
             known = tuple(
                 Edge(statement, row, tuple(self._targets(module, statement)))
-                for row, statement in module.imports()
+                for row, statement in module.imports
                 if not left_out & set(statement.guards)
             )
             self._edges[module.path, possible] = known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from understudy.facts import model
@@ -213,7 +214,7 @@ class Resolver:
             return found
         return External(f"{source.file.name}.{name}")
 
-    def _bound(self, module: Module, bindings: list[Binding]) -> Lookup:
+    def _bound(self, module: Module, bindings: Sequence[Binding]) -> Lookup:
         if any(isinstance(b.declaration, model.Deletion) for b in bindings):
             return Absent.UNKNOWN
         if len(bindings) > 1:

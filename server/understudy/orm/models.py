@@ -427,14 +427,19 @@ class Models:
         return self.workspace.value(EXIST, self._exist)
 
     def _exist(self) -> bool:
-        modules = (self.workspace.module(path) for path in self._may_declare())
+        # The likely ones first.
+        paths = sorted(self._may_declare(), key=lambda path: not self.workspace.matches(_MODEL_WORD, path))
+        modules = (self.workspace.module(path) for path in paths)
         return any(self.in_file(module) for module in modules if module is not None)
 
     def _may_declare(self) -> Iterator[Path]:
-        """The files that may declare models."""
-        self.workspace.match_together(_IMPERATIVE, _MODEL_FILE)
+        """The files that may declare models: none where no file names a library that has them."""
+        if not self.workspace.any_with(_LIBRARY):
+            return
+        self.workspace.match_together(_IMPERATIVE, _MODEL_WORD, _MODEL_CLASS)
+        by_name = {path for each in (_MODEL_WORD, _MODEL_CLASS) for path in self.workspace.files_with(each)}
         mapped_elsewhere = {path for path, _ in self._imperatives()}
-        yield from dict.fromkeys((*self.workspace.files_with(_MODEL_FILE), *sorted(mapped_elsewhere)))
+        yield from (*sorted(by_name), *sorted(mapped_elsewhere - by_name))
 
     def _registries(self) -> dict[RegistryKey, Registry]:
         found: dict[RegistryKey, Registry] = {}
@@ -481,16 +486,17 @@ DECLARED: Final = "orm.declared"
 EXIST: Final = "orm.exist"
 _CLASS = re.compile(r"^[^\S\n]*class\s+([^\W\d]\w*)", re.MULTILINE)
 _IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\bmapper\(")
-_MODEL_FILE = re.compile(
+_LIBRARY = re.compile(rb"sqlalchemy|sqlmodel")
+_MODEL_WORD = re.compile(
     rb"\b(?:mapped_column|Column|relationship|__tablename__|DeclarativeBase|declarative_base|Mapped)\b"
-    rb"|^class \w+\([^)]*(?:Base|Model|Mixin)\b",
-    re.MULTILINE,
 )
+_MODEL_CLASS = re.compile(rb"\nclass \w+\([^)]*(?:Base|Model|Mixin)\b")
+"""Nothing that a class can derive from stands above the first row."""
 
 
 def classes_of(module: Module) -> Iterator[ClassEntity]:
     """The classes that stand at the top level of a file."""
-    for row, declaration in module.declarations():
+    for row, declaration in module.declarations_with("class "):
         if isinstance(declaration, model.Class):
             yield ClassEntity(module, declaration, row, declaration.name)
 

@@ -77,7 +77,13 @@ class Context:
             self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2
         )
 
-    def sites(self, question: str, kind: Kind, wanted: Callable[[Site], bool]) -> list[Site]:
+    def sites(
+        self,
+        question: str,
+        kind: Kind,
+        wanted: Callable[[Site], bool],
+        candidates: Callable[[], list[Site]] | None = None,
+    ) -> list[Site]:
         """The places of the file that a rule has to look at closely, in their order.
 
         ``wanted`` is not asked again about a statement that an edit leaves alone. So it may rest on the statement
@@ -85,10 +91,12 @@ class Context:
         :attr:`source` or :attr:`parsed`.
 
         :param question: names what is asked: the same for the same ``wanted``.
+        :param candidates: places among which all are that are wanted.
         """
         if not self.workspace.is_open(self.path):
             # No edit follows that anything has to be kept for.
-            return [site for site in self.scopes.all(kind) if wanted(site)]
+            places = self.scopes.all(kind) if candidates is None else candidates()
+            return [site for site in places if wanted(site)]
         return self._picks.picked(question, kind, wanted, self.scopes, self.workspace)
 
     @cached_property

@@ -158,8 +158,20 @@ def all_patches(context: Context) -> list[PatchCall]:
 
 def _picked(context: Context, question: str, wanted: Callable[[Site], bool]) -> Iterator[PatchCall]:
     if any(word in context.source for word in ("patch", "mocker")):
-        for site in context.sites(question, "calls", wanted):
+        for site in context.sites(question, "calls", wanted, lambda: _spelled_as_patch(context)):
             yield from _patches_at(context, site)
+
+
+def _spelled_as_patch(context: Context) -> list[Site]:
+    def make() -> list[Site]:
+        calls = ((site, site.node) for site in context.scopes.calls)
+        return [
+            site
+            for site, call in calls
+            if isinstance(call, ast.Call) and spelling_of(context, site, call) is not None
+        ]
+
+    return context.once("calls that are spelled as patches", make)
 
 
 def _patches_at(context: Context, site: Site) -> Iterator[PatchCall]:

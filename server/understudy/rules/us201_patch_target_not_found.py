@@ -255,7 +255,7 @@ def _lazy_imports(context: Context, found: _Missing) -> Iterator[tuple[model.Imp
     module = _module(context, found)
     if module is None:
         return
-    for _, statement in module.imports():
+    for _, statement in module.imports:
         if statement.function is None:
             continue
         for imported in statement.names:
@@ -306,7 +306,7 @@ def _names(context: Context, found: _Missing) -> list[str]:
 def _related(context: Context, found: _Missing) -> Iterator[Related]:
     module = _module(context, found)
     if module is not None:
-        for row, statement in module.imports():
+        for row, statement in module.imports:
             if statement.function is not None:
                 for imported in statement.names:
                     if imported.bound == found.name:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from understudy.source.outline import Stretch, stretches
 from understudy.source.span import Span
 from understudy.source.text import Text
 
@@ -91,18 +92,63 @@ class Unit:
     Only :meth:`span` and its kin turn nodes into places.
     """
 
-    __slots__ = ("_first", "_parts", "memo", "node", "path", "shift", "text")
+    __slots__ = ("_first", "_node", "_parts", "_sketch", "memo", "path", "shift", "text")
 
-    def __init__(self, node: ast.stmt, shift: int, text: Text, path: Path) -> None:
+    def __init__(self, node: ast.stmt | Stretch, shift: int, text: Text, path: Path) -> None:
+        """
+        :param node: or where the one is that is to be parsed when somebody asks for it.
+        """
         self.memo: dict[str, Any] = {}
         """For whoever reads something out of the statement: kept as long as its text stays the same. Rows in it
         have to count from :attr:`row`."""
-        self.node = node
-        self._first = first_line(node) - 1
+        self._node: ast.stmt | None
+        self._sketch: Stretch | None
+        if isinstance(node, Stretch):
+            self._node, self._sketch = None, node
+            self._first, self.shift = 0, shift + node.first
+        else:
+            self._node, self._sketch = node, None
+            self._first, self.shift = first_line(node) - 1, shift
         self._parts: tuple[Part, ...] = ()
-        self.shift = shift
         self.text = text
         self.path = path
+
+    @property
+    def node(self) -> ast.stmt:
+        """The tree. In a file that was only outlined, a statement that does not parse is one that binds its name to
+        what nothing is known about."""
+        node = self._node
+        return node if node is not None else self._read()
+
+    def _read(self) -> ast.stmt:
+        sketch = self._sketch
+        assert sketch is not None
+        text = self.text.rows(self.row, self.row + sketch.end - sketch.first)
+        tree = _tried("\n" * self._first + text)
+        if isinstance(tree, ast.Module) and len(tree.body) == 1:
+            node = tree.body[0]
+        else:
+            node = _parse("\n" * self._first + f"{sketch.name} = not ()").body[0]
+        self._node = node
+        return node
+
+    @property
+    def name(self) -> str | None:
+        """Of a function or class; None for another statement."""
+        if self._node is None and self._sketch is not None:
+            return self._sketch.name
+        node = self.node
+        return node.name if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else None
+
+    def mentions(self, word: str) -> bool:
+        """Is the word somewhere in the text of the statement? That takes no tree."""
+        if self._sketch is not None:
+            end = self.row + self._sketch.end - self._sketch.first
+        else:
+            end = self.end_row + 1
+        starts = self.text.starts
+        stop = starts[end] if end < len(starts) else len(self.text.content)
+        return self.text.content.find(word, starts[self.row], stop) >= 0
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -206,6 +252,7 @@ class Unit:
             # Another object: whoever looks at a class may look at its body.
             header.memo = earlier[self.node].memo
         self.node.__dict__.update(other.node.__dict__)
+        self._sketch = None
         self._first, self.shift, self.text = other._first, other.shift, other.text
         self.memo = {}
         if earlier:
@@ -213,10 +260,20 @@ class Unit:
             self._parts = (header, *members)
 
     def forget(self) -> None:
-        """Let go of all that was read out of it; it can be read again."""
+        """Let go of all that was read out of it, and of the tree of a function or class; it can be read again."""
         self.memo.clear()
         for part in self._parts:
             part.memo.clear()
+        if self._sketch is None and self.name is not None:
+            self._sketch = Stretch(self.row, self.end_row + 1, self.name)
+        if self._sketch is not None:
+            self._node, self._parts = None, ()
+
+    def take(self, other: Unit) -> None:
+        """The tree of the same statement, where this one is not parsed yet."""
+        if self._node is None:
+            self._node, self._first, self.shift = other._node, other._first, other.shift
+        self._sketch = None
 
     def move(self, text: Text, rows: int) -> Unit:
         """The same statement, ``rows`` further down in another version of the file."""
@@ -228,7 +285,7 @@ class Unit:
 class Parsed:
     """One version of one file."""
 
-    __slots__ = ("broken", "path", "problems", "text", "units")
+    __slots__ = ("_broken", "_is_whole", "_problems", "path", "text", "units")
 
     def __init__(
         self,
@@ -237,18 +294,59 @@ class Parsed:
         units: tuple[Unit, ...],
         problems: tuple[SyntaxProblem, ...],
         broken: tuple[tuple[int, int], ...] = (),
+        *,
+        is_whole: bool = True,
     ) -> None:
-        self.broken = broken
-        """The ranges of rows (inclusive) that were left out: there, the trees are not those of the text."""
+        """
+        :param is_whole: False: only outlined, what does not parse in it is not known yet.
+        """
+        self._broken = broken
         self.path = path
         self.text = text
         self.units = units
-        self.problems = problems
+        self._problems = problems
+        self._is_whole = is_whole
+
+    @property
+    def is_whole(self) -> bool:
+        """False: the statements are parsed one by one, when somebody asks for one."""
+        return self._is_whole
+
+    @property
+    def problems(self) -> tuple[SyntaxProblem, ...]:
+        """What was left out because it does not parse."""
+        self.complete()
+        return self._problems
+
+    @property
+    def broken(self) -> tuple[tuple[int, int], ...]:
+        """The ranges of rows (inclusive) that were left out: there, the trees are not those of the text."""
+        self.complete()
+        return self._broken
+
+    def complete(self) -> None:
+        """Parse what nobody asked for yet."""
+        if self._is_whole:
+            return
+        self._is_whole = True
+        whole = parse(self.path, self.text)
+        if [unit.row for unit in whole.units] == [unit.row for unit in self.units]:
+            for unit, found in zip(self.units, whole.units, strict=True):
+                unit.take(found)
+        else:
+            self.units = whole.units
+        self._problems, self._broken = whole._problems, whole._broken
 
     def walk(self) -> Iterator[tuple[Unit, ast.AST]]:
         for unit in self.units:
             for node in ast.walk(unit.node):
                 yield unit, node
+
+    def forget(self) -> None:
+        """Let go of the trees, and of all that was read out of them: what is asked for is parsed again."""
+        self._is_whole = False
+        for unit in self.units:
+            unit.forget()
 
     def edited(self, text: Text) -> Parsed:
         """This file with new text; only the statements that an edit touched are parsed again.
@@ -258,6 +356,8 @@ class Parsed:
         """
         if text.content == self.text.content:
             return self
+        if not self._is_whole:
+            return parse(self.path, text)
         before = self.text
         same_head, same_tail = self._same_rows(text)
         in_class = self._class_edited(text, same_head, same_tail)
@@ -389,6 +489,26 @@ def parse(path: Path, text: Text) -> Parsed:
     except SyntaxError as error:
         tree, problems, broken = _recover(text.content, error, 0)
         return Parsed(path, text, tuple(_units(tree, text, path, 0)), tuple(problems), broken)
+
+
+def outlined(path: Path, text: Text) -> Parsed:
+    """The statements of a file, functions and classes not parsed yet."""
+    found = stretches(text.content, text.starts)
+    if found is None or not any(each.name is not None for each in found):
+        return parse(path, text)
+    # All others at once, at their rows.
+    others = _tried(
+        "".join(
+            text.rows(each.first, each.end) if each.name is None else "\n" * (each.end - each.first)
+            for each in (Stretch(0, found[0].first, None), *found)
+        )
+    )
+    if isinstance(others, SyntaxError):
+        return parse(path, text)
+    units = [Unit(each, 0, text, path) for each in found if each.name is not None]
+    units += _units(others, text, path, 0)
+    units.sort(key=lambda unit: unit.row)
+    return Parsed(path, text, tuple(units), (), is_whole=False)
 
 
 def first_line(node: ast.stmt) -> int:
