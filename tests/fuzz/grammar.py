@@ -412,6 +412,7 @@ class Writer:
         if kind == "effect:none":
             if result in self.effective:
                 self.effective.discard(result)
+                self._forget(result)
                 if result in self.beneath:
                     self.plain[result] = "None"
                 else:

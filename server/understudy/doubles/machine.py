@@ -527,6 +527,8 @@ class Machine(Expressions):
                 owner = self.eval(target.value, env)
                 if isinstance(owner, Mock):
                     self.delete_mock_attribute(owner, target, env)
+                elif isinstance(owner, played.TypeOfMock):
+                    self.delete(owner.mock.slots, f"type.{target.attr}")
             elif isinstance(target, ast.Name):
                 self.write(env.names, target.id, UNKNOWN)
             elif isinstance(target, ast.Subscript):

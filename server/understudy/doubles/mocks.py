@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Final
 
 from understudy.doubles import awaitables, versions
 from understudy.doubles.arguments import Arguments
@@ -617,13 +618,32 @@ class Mocks(Functions):
         as_function = mock.spec is not None and mock.spec.as_function
         if mock.mark(f"deleted.{name}") and mock.certain and not is_magic(name) and not as_function:
             self._missing_attribute(env, mock, target, name, name)
+        elif isinstance(mock.slots.get(f"type.{name}"), Mock) and self._has_itself(mock, name):
+            # ``object.__delattr__`` leaves it to the property, which does not know how.
+            self._missing_attribute(env, mock, target, name, NOT_DELETED)
+            return
         self.delete(mock.slots, f".{name}")
         self.write(mock.slots, f"deleted.{name}", True)
+
+    def _has_itself(self, mock: Mock, name: str) -> bool:
+        """Is an attribute in the ``__dict__`` of a double: was it set there, as :func:`create_autospec` does for
+        functions?"""
+        found = mock.slots.get(f".{name}")
+        if isinstance(found, Value) and not (isinstance(found, Mock) and found.auto):
+            return mock.certain
+        if mock.spec is None or not mock.spec.auto or not isinstance(mock.spec.entity, ClassEntity):
+            return False
+        declared = self.resolver.class_attribute(mock.spec.entity, name)
+        return mock.certain and isinstance(declared, FunctionEntity) and not declared.declaration.decorators
 
     def _is_locked(self, mock: Mock, name: str, value: Value, attached: bool) -> bool:
         """Does ``seal`` refuse that an attribute is set? It takes those that are there, and mocks that belong to no
         other (``NonCallableMock.__setattr__``)."""
-        if not mock.mark("sealed") or not mock.certain or mock.cls is not None or isinstance(value, Unknown):
+        if not mock.mark("sealed") or not mock.certain or isinstance(value, Unknown):
+            return False
+        if mock.cls is not None and any(
+            self._in_subclass(mock, each) is not Absent.MISSING for each in (name, *_ATTRIBUTE_HOOKS)
+        ):
             return False
         if isinstance(value, Mock) and (value.parent is None or attached):
             # It became a child, which is there when the spec has such a name.
@@ -663,6 +683,9 @@ _DEFAULT_RESULTS: dict[str, object] = {
     "__aexit__": False,
 }
 """``_calculate_return_value`` and ``_return_values`` of CPython's mock.py."""
+NOT_DELETED: Final = "__delete__"
+"""What a PropertyMock has not: the message of the AttributeError."""
+_ATTRIBUTE_HOOKS = ("__setattr__", "__getattr__", "__getattribute__")
 _UNDECIDED = frozenset({"__lt__", "__gt__", "__le__", "__ge__"})
 _ON_EVERY_MOCK = frozenset(dir(object)) | {
     "__annotations__", "__call__", "__class_getitem__", "__code__", "__defaults__", "__dict__", "__getattr__",

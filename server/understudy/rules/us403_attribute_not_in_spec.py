@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from understudy.doubles.mocks import NOT_DELETED
 from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import is_magic
 from understudy.doubles.state import Failure, Misuse
@@ -99,6 +100,11 @@ class _Reason:
         start = f"{who} raises {failure.exception}: `{double}` has no `{name}`"
         if failure.error.startswith("Cannot set "):
             return cls(f"{start}, and it is sealed; set `{name}` before `seal`")
+        if failure.error == NOT_DELETED:
+            return cls(
+                f"{who} raises {failure.exception}: `{name}` is a PropertyMock on the type of `{double}`, which "
+                "objects of the type cannot delete; delete it from the type"
+            )
         if is_magic(name) and mock.spec is None:
             return cls(f"{start}, because {_bare(mock)}; {_mend(mock)}")
         if failure.error == name:
