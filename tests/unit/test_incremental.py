@@ -416,3 +416,20 @@ def test_an_edit_drops_what_rests_on_a_pattern_that_the_file_matches_and_no_more
     assert made()[0] == ["with.py", "without.py"]
     workspace.open(tmp_path / "with.py", Text("y = 1\n"))
     assert made()[0] == ["without.py"]
+
+
+@pytest.mark.parametrize("body", ["pass", "first()\n    second()", "if x:\n        first()"])
+@pytest.mark.parametrize("header", ["def broken(:", "with x(:", "for x in :", "async def broken(self:"])
+def test_a_broken_header_takes_its_body_and_nothing_above(header: str, body: str) -> None:
+    content = f"import os\n\n\n{header}\n    {body}\n\n\ndef whole(): ...\n"
+    whole = parse(PATH, Text(content.replace(header, "def broken():")))
+    for parsed in (parse(PATH, Text(content)), whole.edited(Text(content))):
+        assert [type(unit.node).__name__ for unit in parsed.units] == ["Import", "FunctionDef"]
+        assert [problem.row for problem in parsed.problems] == [3]
+
+
+def test_a_broken_method_leaves_the_class() -> None:
+    content = "class A:\n    def one(self:\n        pass\n\n    def two(self): ...\n"
+    (unit,) = parse(PATH, Text(content)).units
+    assert isinstance(unit.node, ast.ClassDef)
+    assert [getattr(child, "name", "") for child in unit.node.body][-1] == "two"

@@ -698,8 +698,8 @@ def _recover(
     problems: list[SyntaxProblem] = []
     blanked: list[tuple[int, int]] = []
 
-    def blank(first: int, last: int) -> None:
-        _blank(lines, first, last)
+    def blank(first: int, last: int, *, keep: bool = True) -> None:
+        _blank(lines, first, last, keep=keep)
         blanked.append((first_row + first, first_row + last))
 
     if error.lineno is not None:
@@ -718,6 +718,10 @@ def _recover(
         if not problems:
             problems.append(_problem(tree))
         row = min(max((tree.lineno or 1) - 1, 0), len(lines) - 1)
+        if isinstance(tree, IndentationError) and tree.msg == "unexpected indent":
+            # The body of a header that was blanked. What stands above has nothing to do with it.
+            blank(row, _last_row(lines, row, _indent(lines[row]) - 1), keep=False)
+            continue
         if not lines[row].strip():
             row = next((r for r in range(row, -1, -1) if lines[r].strip()), row)
         first, last = _statement_around(lines, row)
@@ -777,8 +781,8 @@ def _refused_rows(content: str, lines: list[str]) -> list[tuple[str, int, int]]:
     return found
 
 
-def _blank(lines: list[str], first: int, last: int) -> None:
-    """Replace rows by nothing, or by ``pass`` at the first row's indentation to keep a block non-empty."""
+def _blank(lines: list[str], first: int, last: int, *, keep: bool) -> None:
+    """Replace rows by nothing, or by ``pass`` at the first row's indentation to ``keep`` a block non-empty."""
     last = min(last, len(lines) - 1)
     if first > last:
         return
@@ -786,24 +790,29 @@ def _blank(lines: list[str], first: int, last: int) -> None:
     indentation = opening[: len(opening) - len(opening.lstrip(" \t\f"))]
     for row in range(first, last + 1):
         ending = lines[row][len(lines[row].rstrip("\r\n")) :]
-        keep = f"{indentation}pass" if row == first and indentation and lines[row].strip() != "pass" else ""
-        lines[row] = keep + ending
+        placeholder = keep and row == first and indentation and lines[row].strip() != "pass"
+        lines[row] = f"{indentation}pass{ending}" if placeholder else ending
 
 
 def _statement_around(lines: list[str], row: int) -> tuple[int, int]:
     """The rows of the smallest block-like run of lines around ``row``: it and what is indented below it."""
 
-    def indent(r: int) -> int:
-        return len(lines[r]) - len(lines[r].lstrip(" \t\f"))
-
     if lines[row].strip() == "pass" or not lines[row].strip():
         first = row
-        while first > 0 and (not lines[first].strip() or indent(first) > 0):
+        while first > 0 and (not lines[first].strip() or _indent(lines[first]) > 0):
             first -= 1
     else:
         first = row
-    width = indent(first)
-    last = max(first, row)
-    while last + 1 < len(lines) and (not lines[last + 1].strip() or indent(last + 1) > width):
+    return first, _last_row(lines, max(first, row), _indent(lines[first]))
+
+
+def _last_row(lines: list[str], row: int, width: int) -> int:
+    """The last of the rows from ``row`` on that are indented by more than ``width``, or blank."""
+    last = row
+    while last + 1 < len(lines) and (not lines[last + 1].strip() or _indent(lines[last + 1]) > width):
         last += 1
-    return first, last
+    return last
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t\f"))
