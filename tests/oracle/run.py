@@ -1,14 +1,16 @@
 """``make oracle``: rule pages and differential programs, run for real on every known CPython that is installed, and
 analysed for its version; both have to agree.
 
-``python tests/oracle/run.py [--others] [--ends] [ARGUMENTS OF PYTEST]``; ``--others`` leaves out the version that runs
-this, for which ``make test`` does the same, ``--ends`` all but the oldest and the newest that are left. Each
-interpreter gets a virtual environment in ``.oracle/``, with what examples import (the dependency group ``oracle`` of
-``pyproject.toml``).
+``python tests/oracle/run.py [--others] [--within SECONDS] [ARGUMENTS OF PYTEST]``; ``--others`` leaves out the version
+that runs this, for which ``make test`` does the same; ``--within`` begins with the oldest and the newest, and with none
+that would take longer. Each interpreter gets a virtual environment in ``.oracle/``, with what examples import (the
+dependency group ``oracle`` of ``pyproject.toml``).
 """
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import shutil
 import subprocess
@@ -26,6 +28,8 @@ from oracle.interpreters import RUNNING, Interpreter, NoInterpreterError  # noqa
 CACHE = ROOT / ".oracle"
 TESTS = ("tests/pages/test_pages.py", "tests/differential")
 _PROJECT = ROOT / "pyproject.toml"
+_AT_LEAST = 120.0
+"""Seconds that one interpreter takes, before one did."""
 
 
 class NotInstalledError(Exception):
@@ -68,22 +72,27 @@ def _group(name: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 when all agree on all interpreters, 1 when not, 2 when it could not be tried."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--others", action="store_true")
+    parser.add_argument("--within", type=float, default=math.inf)
+    options, for_pytest = parser.parse_known_args(arguments)
     try:
         found = interpreters.find()
     except NoInterpreterError as error:
         print(error, file=sys.stderr)
         return 2
-    others = "--others" in arguments
-    if others:
+    if options.others:
         found = [interpreter for interpreter in found if interpreter.version != RUNNING.version]
-    if "--ends" in arguments and len(found) > 2:
-        found = [found[0], found[-1]]
-    arguments = [argument for argument in arguments if argument not in ("--others", "--ends")]
-    versions = ", ".join(interpreter.name for interpreter in found)
-    beside = f" beside {RUNNING.name}" if others else ""
-    print(f"Found{beside}: {versions or 'none'}.", flush=True)
+    beside = f" beside {RUNNING.name}" if options.others else ""
+    print(f"Found{beside}: {', '.join(each.name for each in found) or 'none'}.", flush=True)
+    ends = time.monotonic() + options.within
+    took = _AT_LEAST
+    agreed: list[str] = []
     failed: list[str] = []
-    for interpreter in found:
+    for interpreter in [*found[:1], *found[:0:-1]]:
+        if time.monotonic() + took > ends:
+            print(f"{interpreter.name} is left out: it would take longer than there is time")
+            continue
         try:
             python = prepared(interpreter)
         except NotInstalledError as error:
@@ -92,17 +101,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\n{interpreter}", flush=True)
         started = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
-        command += ["--oracle", str(python), *TESTS, *arguments]
+        command += ["--oracle", str(python), *TESTS, *for_pytest]
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environ, check=False)
+        took = max(took, time.monotonic() - started)
         print(f"{interpreter.name}: {time.monotonic() - started:.0f} s", flush=True)
-        if done.returncode:
-            failed.append(interpreter.name)
+        (failed if done.returncode else agreed).append(interpreter.name)
     if failed:
         print(f"\nAnalysis and runtime disagree on {', '.join(failed)}.", file=sys.stderr)
         return 1
-    if found:
-        print(f"\nAnalysis and runtime agree on {versions}.")
+    if agreed:
+        print(f"\nAnalysis and runtime agree on {', '.join(agreed)}.")
     return 0
 
 
