@@ -3,7 +3,8 @@
 Sizes: 1,250 to 10,000 files (``UNDERSTUDY_BENCH_FILES=1250,5000`` chooses). CPU seconds are those of all processes; a
 shared machine disturbs them less than wall time. *ratio*: the CPU time of the cold check to that of reading and
 ``ast.parse`` of the same files in one process. *growth*: the slope between the smallest and the largest size on
-logarithmic scales; 1 is as fast as the files.
+logarithmic scales; 1 is as fast as the files. The largest size up to 5,000 files is checked by ty, pyrefly and ruff,
+too, in the same run.
 """
 
 from __future__ import annotations
@@ -16,13 +17,22 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.generate import generate
-from bench.table import Series, Table
+from bench.others import installed
+from bench.table import Series, Table, Unavailable, repeated
 
 SIZES = (1250, 2500, 5000, 10000)
+BESIDE = 5000
+OTHERS = {
+    "ty check": ["ty", "check", "--exit-zero"],
+    "pyrefly check": ["pyrefly", "check"],
+    "ruff check --no-cache": ["ruff", "check", "--no-cache", "--exit-zero"],
+}
 CHECK = [sys.executable, "-m", "understudy", "check", "--exit-zero", "--statistics", "--jobs", "2"]
 _BETWEEN_SAMPLES = 0.2
 RATIO_LIMIT, GROWTH_LIMIT, MEMORY_LIMIT = 2.5, 1.1, 400.0
@@ -46,11 +56,15 @@ def measure(repeats: int) -> list[Table]:
         note="Two processes. Limits: ratio 2.5, 400 MB, growth 1.1.",
     )
     cold: dict[int, Run] = {}
+    beside = max([size for size in sizes if size <= BESIDE], default=min(sizes))
+    compared: list[Table] = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "backend"
             made = generate(root, size)
             cold[size] = _row(table, root, size, made.lines, repeats)
+            if size == beside:
+                compared.append(_compared(root, size, table.rows[-1], repeats))
     smallest, largest = min(sizes), max(sizes)
     if largest > smallest:
         for name in ("cpu", "memory"):
@@ -59,7 +73,41 @@ def measure(repeats: int) -> list[Table]:
             table.note += f" Growth of {name}: {slope:.2f}."
             if slope > GROWTH_LIMIT:
                 table.broken.append(f"check: {name} grows by {slope:.2f}, the limit is {GROWTH_LIMIT}")
-    return [table]
+    return [table, *compared]
+
+
+def _compared(root: Path, size: int, ours: Sequence[str | Series], repeats: int) -> Table:
+    """Wall times of other tools on the same files.
+
+    :raises Unavailable: they cannot be installed.
+    """
+    cold, warm = ours[2], ours[6]
+    assert isinstance(cold, Series)
+    assert isinstance(warm, Series)
+    table = Table(
+        "Check, beside other tools",
+        ["", "wall s", "ours, cold, to it", "ours, warm, to it"],
+        note=f"{size} files. Limits: half of ty's and of pyrefly's time when cold, ruff's when warm.",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            programs = installed(Path(folder), [command[0] for command in OTHERS.values()])
+        except subprocess.CalledProcessError:
+            raise Unavailable("ty, pyrefly and ruff cannot be installed") from None
+        for name, (program, *arguments) in OTHERS.items():
+            wall = repeated(repeats, partial(_wall, [programs / program, *arguments], root), "s")
+            ratios = cold.median / wall.median, warm.median / wall.median
+            table.rows.append([name, wall, *(f"{ratio:.2f}" for ratio in ratios)])
+            ratio, limit = (ratios[1], 1.0) if program == "ruff" else (ratios[0], 0.5)
+            if ratio > limit:
+                table.broken.append(f"check: {ratio:.1f} times `{name}`, the limit is {limit}")
+    return table
+
+
+def _wall(command: Sequence[str | Path], root: Path) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - started
 
 
 def _row(table: Table, root: Path, size: int, lines: int, repeats: int) -> Run:

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import venv
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from generate import generate
 
+from bench.others import installed
 from bench.table import Table, Unavailable, write
 
 SERVERS = {
@@ -280,13 +280,6 @@ def _cpu(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _installed(folder: Path, names: list[str]) -> Path:
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *names], check=True)
-    return folder / "bin"
-
-
 def _shown(name: str, value: float) -> str:
     if name == "memory":
         return f"{value / 1e6:.0f} MB"
@@ -341,7 +334,7 @@ def _run(names: list[str], count: int, edits: int, *, install: bool) -> tuple[di
         others = [name for name in names if name != "understudy"]
         search = os.environ["PATH"]
         if others and install:
-            search = f"{_installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
+            search = f"{installed(Path(folder) / 'venv', others)}{os.pathsep}{search}"
         results: dict[str, Figures] = {}
         for name in names:
             # A cache of its own: the first start is a cold one.
