@@ -120,6 +120,8 @@ class Writer:
         self.c = choices
         self.plain: dict[Path, str] = {}
         """Paths of plain values, and their type."""
+        self.properties: set[Path] = set()
+        """Paths of what a PropertyMock gives, whatever is set there later."""
         self.indexed: set[Path] = set()
         """What has a ``__getitem__`` set by hand."""
         self.iterated = False
@@ -356,9 +358,8 @@ class Writer:
             text, path = f"{text}.{name}", (*path, f".{name}")
             if self.c.maybe("config:depth", 20):
                 text, path = f"{text}.return_value", (*path, "()")
-        return (
-            ("$m", ()) if any(path[:end] in self.plain for end in range(1, len(path) + 1)) else (text, path)
-        )
+        known = any(path[:end] in self.plain for end in range(1, len(path) + 1))
+        return ("$m", ()) if known or path[:1] in self.properties else (text, path)
 
     # --- values
 
@@ -483,6 +484,7 @@ class Writer:
                 if self.spec == "class":
                     self.members["build"] = None
             value = self.value(path)
+            self.properties.add(path)
             return [Line(f"type($m){text.removeprefix('$m')} = PropertyMock(return_value={value})")]
         if kind == "config:return_value":
             return [Line(f"{text}.return_value = {self.value((*path, '()'))}")]
@@ -504,6 +506,8 @@ class Writer:
             attached = (*path[:-1], f".{name}") if path else (".first",)
             if not path or path[-1] == "()":
                 owner, attached = "$m", (f".{name}",)
+            if attached[:1] in self.properties:
+                return [Line(f"$m.return_value = {self.value(('()',))}")]
             self._forget(attached)
             return [Line(f'{owner}.attach_mock({self.constructor(attached)}, "{name}")')]
         if not path:

@@ -263,6 +263,11 @@ class Expressions(Objects):
             if not any(self.shapes.supports(right, magic) is not False for magic in _CONTAINING):
                 error = f"argument of type {right.type_name!r} is not iterable"
                 return self.fail(env, Misuse.NOT_ITERABLE, right, node.comparators[0], error)
+            if self.shapes.supports(right, "__contains__"):
+                answer = self.call_magic(right, "__contains__", Arguments.of(left), node.comparators[0], env)
+                if isinstance(answer, Literal):
+                    return Literal(bool(answer.value) is isinstance(op, ast.In))
+                return UNKNOWN
         if isinstance(op, (ast.In, ast.NotIn)):
             inside = _contains(right, left)
             return UNKNOWN if inside is None else Literal(inside is isinstance(op, ast.In))

@@ -282,6 +282,8 @@ class Functions(Core):
                 missing = defaults.get(arg.arg)
                 if missing is None or arguments.is_open:
                     env.names[arg.arg] = UNKNOWN
+                elif isinstance(missing, ast.Constant):
+                    env.names[arg.arg] = Literal(missing.value)
                 elif function.closure is None:
                     # Evaluated when the module was imported.
                     with self.unpatched():

@@ -412,8 +412,10 @@ class Machine(Expressions):
         if isinstance(manager, Mock):
             exit_name = "__aexit__" if is_async else "__exit__"
             looked_at = _may_swallow(manager, exit_name) or (
-                # Whose ``__aexit__`` is not an AsyncMock (``_get_child_mock``).
-                is_async and manager.kind is MockKind.NON_CALLABLE_MAGIC
+                # Whose ``__aexit__`` is no AsyncMock, unless its spec has one (``_get_child_mock``).
+                is_async
+                and manager.kind is MockKind.NON_CALLABLE_MAGIC
+                and self.shapes.child(manager, exit_name).kind is not MockKind.ASYNC
             )
             entered = self._enter_mock(manager, node, is_async, env)
             if not looked_at:

@@ -251,12 +251,12 @@ class Mocks(Functions):
 
     def own_method(self, mock: Mock, name: str) -> Value | None:
         """A method of a subclass of mocks in the workspace, bound to the mock."""
-        found = self._in_subclass(mock, name)
+        found = self.in_subclass(mock, name)
         if isinstance(found, FunctionEntity) and mock.cls is not None:
             return self.method(found, mock.cls, mock)
         return None
 
-    def _in_subclass(self, mock: Mock, name: str) -> Lookup:
+    def in_subclass(self, mock: Mock, name: str) -> Lookup:
         """What the classes of the workspace, between the mock's class and those of the library, say of a name."""
         if mock.cls is None:
             return Absent.MISSING
@@ -301,7 +301,7 @@ class Mocks(Functions):
             method = self.own_method(mock, name)
             if method is not None:
                 return method
-            if self._in_subclass(mock, name) is not Absent.MISSING:
+            if self.in_subclass(mock, name) is not Absent.MISSING:
                 return UNKNOWN
         return self._child(mock, name, node, env)
 
@@ -348,8 +348,9 @@ class Mocks(Functions):
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
-        # An autospec has all its children from the start.
-        sealed = mock.mark("sealed") if mock.spec is None or not mock.spec.auto else False
+        # An autospec has all its children but special methods from the start.
+        from_the_start = mock.spec is not None and mock.spec.auto and not is_magic(name)
+        sealed = mock.mark("sealed") if not from_the_start else False
         if sealed:
             return self._missing_attribute(env, mock, node, name, f"{mock.label}.{name}")
         if sealed is None:
@@ -420,6 +421,13 @@ class Mocks(Functions):
 
     def call_magic(self, mock: Mock, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
         """``type(mock).__x__(mock, …)``: a function that the test put there gets the mock itself first."""
+        if mock.mark("sealed") and f".{name}" not in mock.slots:
+            # CPython looks these up and takes an AttributeError for "there is none".
+            if name in _UNDECIDED:
+                return NOT_IMPLEMENTED
+            if name == "__iter__":
+                error = f"{mock.type_name!r} object is not iterable"
+                return self.fail(env, Misuse.NOT_ITERABLE, mock, node, error, SEALED)
         method = self.mock_attribute(mock, name, node, env)
         if isinstance(method, FunctionValue) and method.bound is not mock:
             return self.call(method, arguments.with_first(mock), node, env)
@@ -582,10 +590,12 @@ class Mocks(Functions):
         env: Environment | None = None,
         *,
         attached: bool = False,
+        given: bool = False,
     ) -> None:
         """``mock.name = value``; ``place`` and ``env`` where a refusal by ``spec_set`` is to be reported.
 
-        ``attached``: by ``attach_mock``, which takes the value from the mock that it belonged to."""
+        ``attached``: by ``attach_mock``, which takes the value from the mock that it belonged to. ``given``: the mock
+        is made with it."""
         if name in ("return_value", "side_effect") and place is not None and not self.calls:
             self.configured.append(Configured(mock, place))
         handed = handed_place(mock)
@@ -599,6 +609,8 @@ class Mocks(Functions):
             return
         if name == "return_value":
             self.write(mock.slots, name, value)
+            if not given:
+                self._own(mock, value)
             return
         if place is not None and env is not None and self._refuses(mock, name):
             self._missing_attribute(env, mock, place.node, name, f"Mock object has no attribute '{name}'")
@@ -609,8 +621,14 @@ class Mocks(Functions):
         if isinstance(value, Mock) and value.parent is None and place is not None and not self.calls:
             if value is not mock and self._is_configured(value):
                 self.configured.append(Configured(value, place, mock, name))
+        self._own(mock, value, attached=attached)
         self.write(mock.slots, f".{name}", value)
         self.delete(mock.slots, f"deleted.{name}")
+
+    def _own(self, mock: Mock, value: Value, *, attached: bool = False) -> None:
+        """A mock that has neither a name nor a parent becomes a child (``_check_and_set_parent``)."""
+        if isinstance(value, Mock) and value.parent is None and (attached or "owner" not in value.slots):
+            self.write(value.slots, "owner", id(mock))
 
     def delete_mock_attribute(self, mock: Mock, target: ast.Attribute, env: Environment) -> None:
         """``del mock.name``: there or not, but once (``NonCallableMock.__delattr__``)."""
@@ -642,7 +660,7 @@ class Mocks(Functions):
         if not mock.mark("sealed") or not mock.certain or isinstance(value, Unknown):
             return False
         if mock.cls is not None and any(
-            self._in_subclass(mock, each) is not Absent.MISSING for each in (name, *_ATTRIBUTE_HOOKS)
+            self.in_subclass(mock, each) is not Absent.MISSING for each in (name, *_ATTRIBUTE_HOOKS)
         ):
             return False
         if isinstance(value, Mock) and (value.parent is None or attached):
@@ -685,6 +703,8 @@ _DEFAULT_RESULTS: dict[str, object] = {
 """``_calculate_return_value`` and ``_return_values`` of CPython's mock.py."""
 NOT_DELETED: Final = "__delete__"
 """What a PropertyMock has not: the message of the AttributeError."""
+SEALED: Final = "sealed"
+"""The detail of a failure that ``seal`` is the reason of."""
 _ATTRIBUTE_HOOKS = ("__setattr__", "__getattr__", "__getattribute__")
 _UNDECIDED = frozenset({"__lt__", "__gt__", "__le__", "__ge__"})
 _ON_EVERY_MOCK = frozenset(dir(object)) | {

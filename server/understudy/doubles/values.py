@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, External, FunctionEntity
@@ -295,11 +295,16 @@ class Declared:
     parameter: Place
 
 
+NAMED: Final = 0
+"""The owner of a mock with a name of its own, which never becomes a child."""
+
+
 @dataclass(eq=False, slots=True)
 class Mock(Value):
     """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of
     what is set on its class, ``handed`` (the :class:`Place` where it was given to code under test),
-    ``deleted.name``, ``sealed``, ``escaped``, ``awaited`` (it, or its call, and could not be)."""
+    ``deleted.name``, ``sealed``, ``escaped``, ``awaited`` (it, or its call, and could not be), ``owner`` (the ``id`` of
+    the mock whose child it became, or :data:`NAMED`)."""
 
     kind: MockKind
     place: Place

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from understudy.doubles.mocks import NOT_DELETED
+from understudy.doubles.mocks import NOT_DELETED, SEALED
 from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import is_magic
 from understudy.doubles.state import Failure, Misuse
@@ -100,6 +100,8 @@ class _Reason:
         start = f"{who} raises {failure.exception}: `{double}` has no `{name}`"
         if failure.error.startswith("Cannot set "):
             return cls(f"{start}, and it is sealed; set `{name}` before `seal`")
+        if failure.error.endswith(f".{name}"):
+            return cls(f"{start}, because it is sealed; configure `{name}` before `seal`")
         if failure.error == NOT_DELETED:
             return cls(
                 f"{who} raises {failure.exception}: `{name}` is a PropertyMock on the type of `{double}`, which "
@@ -109,8 +111,6 @@ class _Reason:
             return cls(f"{start}, because {_bare(mock)}; {_mend(mock)}")
         if failure.error == name:
             return cls(f"{start}, because the test deletes it; do not read it, or set it again")
-        if failure.error.endswith(f".{name}"):
-            return cls(f"{start}, because it is sealed; configure `{name}` before `seal`")
         assert mock.spec is not None
         return cls(*_not_in_spec(context, failure, mock.spec, start))
 
@@ -139,6 +139,9 @@ def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:
     who = f"`{used}`" if failure.in_test else f"`{failure.calls[-1].function.name}` uses `{used}`, which"
     start = f"{who} raises {failure.exception}: {failure.error}"
     spec = mock.spec
+    if failure.detail == SEALED:
+        double = async_doubles.readable(mock)
+        return f"{start}, because `{double}` is sealed; configure what it needs there before `seal`"
     if failure.error.startswith("iter() "):
         return f"{start}, which its `__iter__` gives; give it an iterator, such as `iter([])`"
     if spec is None or not by_spec:

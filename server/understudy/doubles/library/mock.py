@@ -13,6 +13,7 @@ from understudy.doubles.library.played import Patch
 from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
 from understudy.doubles.state import Misuse, Sight
 from understudy.doubles.values import (
+    NAMED,
     UNKNOWN,
     ClassValue,
     Environment,
@@ -86,7 +87,9 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
             mock.slots[name] = value
             mock.unsure = mock.unsure or isinstance(value, Unknown)
         elif not is_default(value):
-            machine.set_mock_attribute(mock, name, value)
+            machine.set_mock_attribute(mock, name, value, given=True)
+    if not is_off(arguments.keywords.get("name")):
+        mock.slots["owner"] = NAMED
     mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
     change = machine.changes.get(place.key)
     if change is not None:
@@ -309,16 +312,17 @@ def configure_double(machine: Machine, mock: Mock, keywords: dict[str, Value]) -
     """The keywords of ``create_autospec`` and ``patch`` that configure what they make."""
     for option in ("return_value", "side_effect"):
         if option in keywords and not is_default(keywords[option]):
-            machine.set_mock_attribute(mock, option, keywords[option])
+            machine.set_mock_attribute(mock, option, keywords[option], given=True)
     configure(machine, mock, keywords)
 
 
 def _seal(machine: Machine, mock: Mock) -> None:
-    """No child that is not there yet is made from now on."""
+    """No child that is not there yet is made from now on. What has a name, or was given when the mock was made, is no
+    child."""
     machine.write(mock.slots, "sealed", True)
     for key, child in list(mock.slots.items()):
-        if isinstance(child, Mock) and (child.parent is mock or child.parent is None) and key != "wraps":
-            if not child.mark("sealed"):
+        if isinstance(child, Mock) and key != "wraps" and not child.mark("sealed"):
+            if child.parent is mock or child.slots.get("owner") == id(mock):
                 _seal(machine, child)
 
 

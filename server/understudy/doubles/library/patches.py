@@ -14,6 +14,7 @@ from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.doubles.state import MISSING, Sight
 from understudy.doubles.values import (
+    NAMED,
     UNKNOWN,
     ClassValue,
     Coroutine,
@@ -208,6 +209,7 @@ def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, option
         made.vague = made.vague and not arguments.is_open
         if made.unnamed:
             made.label = attribute
+        machine.write(made.slots, "owner", NAMED)
     return made
 
 

@@ -19,6 +19,7 @@ from understudy.doubles.values import (
     Value,
 )
 from understudy.doubles.versions import behaviour
+from understudy.infer.entities import Absent
 
 if TYPE_CHECKING:
     from understudy.doubles.arguments import Arguments
@@ -107,5 +108,6 @@ def inspected(machine: Machine, name: str, values: list[Value], *, by_inspect: b
     if isinstance(value, Coroutine):
         return Literal(True)
     if isinstance(value, Mock):
-        return UNKNOWN if value.cls is not None or "type.__await__" in value.slots else Literal(False)
+        own = machine.in_subclass(value, "__await__")
+        return UNKNOWN if own is not Absent.MISSING or "type.__await__" in value.slots else Literal(False)
     return Literal(False) if awaitables.kind_if_plain(machine, value) is not None else UNKNOWN
