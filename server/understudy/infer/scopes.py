@@ -186,6 +186,7 @@ class FileScopes:
             yield from unit.parts
 
     def __post_init__(self) -> None:
+        self.parsed.complete()
         top = Scope(None, None)
         lists = [self.all(kind) for kind in _KINDS]
         for unit in self.parsed.units:

@@ -338,6 +338,8 @@ class Parsed:
         self._problems, self._broken = whole._problems, whole._broken
 
     def walk(self) -> Iterator[tuple[Unit, ast.AST]]:
+        """All nodes."""
+        self.complete()
         for unit in self.units:
             for node in ast.walk(unit.node):
                 yield unit, node

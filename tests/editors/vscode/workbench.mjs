@@ -106,6 +106,8 @@ export class Workbench {
     this.#home = await fs.mkdtemp(path.join(os.tmpdir(), 'understudy-vscode-'));
     this.folder = path.join(this.#home, 'governance');
     await fs.cp(EXAMPLE, this.folder, { recursive: true, filter: (name) => !/__pycache__|\.pytest_cache/.test(name) });
+    // VS Code may miss a file that comes into being with its folder.
+    await this.settings({});
     await prepare(this.folder);
     const user = path.join(this.#home, 'data/User');
     await fs.mkdir(user, { recursive: true });
