@@ -110,6 +110,8 @@ class Core(State):
         """Failures on paths that may not be taken, with the doubts."""
         self.strayed = False
         """Did the test run code that was not followed?"""
+        self.awaited_at: tuple[Node, Environment] | None = None
+        """Where the coroutine of an AsyncMock that runs now is awaited."""
         self.configured: list[Configured] = []
         self.used: list[tuple[Mock, Place]] = []
         """The calls of doubles by code under test, those that certainly happen."""

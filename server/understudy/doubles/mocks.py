@@ -168,6 +168,8 @@ class Mocks(Functions):
         if sealed is None:
             self.may_lack()
             return UNKNOWN
+        if self.awaited_at is not None and mock.kind is MockKind.ASYNC:
+            node, env = self.awaited_at
         return self._missing_attribute(env, mock, node, "return_value", f"{mock.label}.return_value")
 
     def _lacks_result(self, mock: Mock) -> bool:
@@ -479,7 +481,11 @@ class Mocks(Functions):
                 self.write(self.spent, id(value), True)
                 self.alive.append(value)
             value.awaited = True
-            return value.run()
+            outer, self.awaited_at = self.awaited_at, (node, env) if value.mock is not None else None
+            try:
+                return value.run()
+            finally:
+                self.awaited_at = outer
         if isinstance(value, Mock):
             if not value.certain:
                 return UNKNOWN
