@@ -116,7 +116,6 @@ describe('a workspace that is not trusted', () => {
         trap = path.join(folder, 'trapped');
         const program = path.join(folder, 'python');
         await fs.writeFile(program, `#!/bin/sh\ntouch '${trap}'\nexec python3 "$@"\n`, { mode: 0o755 });
-        await fs.mkdir(path.join(folder, '.vscode'));
         await fs.writeFile(path.join(folder, '.vscode/settings.json'), JSON.stringify({ 'understudy.interpreter': program }));
       },
     });
