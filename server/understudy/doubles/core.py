@@ -463,7 +463,7 @@ class Core(State):
         changed = self._changed.get(node)
         if changed is None:
             changed = self._changed[node] = changes(node)
-        if function.closure is None and not changed.of_arguments:
+        if function.closure is None and not given and not changed.of_arguments:
             if not changed.calls or not self.is_test(function.unit.path):
                 # Nothing around it that it could change.
                 return

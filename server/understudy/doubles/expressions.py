@@ -35,6 +35,7 @@ from understudy.doubles.values import (
     Value,
     kind_of,
 )
+from understudy.infer.entities import Absent
 
 _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -263,6 +264,9 @@ class Expressions(Objects):
             if not any(self.shapes.supports(right, magic) is not False for magic in _CONTAINING):
                 error = f"argument of type {right.type_name!r} is not iterable"
                 return self.fail(env, Misuse.NOT_ITERABLE, right, node.comparators[0], error)
+            if self.in_subclass(right, "__contains__") is not Absent.MISSING:
+                # That of a MagicMock's class is replaced, that of a Mock's is not.
+                return UNKNOWN
             if self.shapes.supports(right, "__contains__"):
                 answer = self.call_magic(right, "__contains__", Arguments.of(left), node.comparators[0], env)
                 if isinstance(answer, Literal):

@@ -456,10 +456,9 @@ class Machine(Expressions):
             return UNKNOWN
         if not supported:
             return self._not_entered(mock, mock.type_name, node, is_async, env)
-        leaves = "__aexit__" if is_async else "__exit__"
-        if f".{name}" in mock.slots and f".{leaves}" not in mock.slots and mock.mark("sealed"):
+        if f".{name}" in mock.slots and mock.mark("sealed"):
             # Both are looked up before the first is called.
-            return self.mock_attribute(mock, leaves, node, env)
+            self.mock_attribute(mock, "__aexit__" if is_async else "__exit__", node, env)
         entered = self.call_magic(mock, name, Arguments(), node, env)
         if not is_async:
             return entered

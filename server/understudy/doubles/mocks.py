@@ -642,12 +642,18 @@ class Mocks(Functions):
         as_function = mock.spec is not None and mock.spec.as_function
         if mock.mark(f"deleted.{name}") and mock.certain and not is_magic(name) and not as_function:
             self._missing_attribute(env, mock, target, name, name)
-        elif isinstance(mock.slots.get(f"type.{name}"), Mock) and self._has_itself(mock, name):
+        elif self._is_property(mock, name) and self._has_itself(mock, name):
             # ``object.__delattr__`` leaves it to the property, which does not know how.
             self._missing_attribute(env, mock, target, name, NOT_DELETED)
             return
         self.delete(mock.slots, f".{name}")
         self.write(mock.slots, f"deleted.{name}", True)
+
+    def _is_property(self, mock: Mock, name: str) -> bool:
+        """Was a PropertyMock, which cannot be deleted, set on the type of a double? Special methods are looked for
+        there first."""
+        found = mock.slots.get(f"type.{name}")
+        return isinstance(found, Mock) and found.cls is None and not is_magic(name)
 
     def _has_itself(self, mock: Mock, name: str) -> bool:
         """Is an attribute in the ``__dict__`` of a double: was it set there, as :func:`create_autospec` does for
@@ -665,9 +671,7 @@ class Mocks(Functions):
         other (``NonCallableMock.__setattr__``)."""
         if not mock.mark("sealed") or not mock.certain or isinstance(value, Unknown):
             return False
-        if mock.cls is not None and any(
-            self.in_subclass(mock, each) is not Absent.MISSING for each in (name, *_ATTRIBUTE_HOOKS)
-        ):
+        if any(self.in_subclass(mock, each) is not Absent.MISSING for each in (name, *_ATTRIBUTE_HOOKS)):
             return False
         if isinstance(value, Mock) and (value.parent is None or attached):
             # It became a child, which is there when the spec has such a name.

@@ -43,6 +43,8 @@ class Module:
         self.path = path
         self.name = name
         self._facts = facts
+        self.is_kept = isinstance(facts, model.ModuleFacts)
+        """Are its facts written down for later runs?"""
         self.workspace = workspace
 
     @property
@@ -50,11 +52,6 @@ class Module:
         """Those of all its statements. What looks for a few of them asks for those."""
         facts = self._facts
         return facts if isinstance(facts, model.ModuleFacts) else facts.all()
-
-    @property
-    def was_kept(self) -> bool:
-        """Are its facts of an earlier run?"""
-        return isinstance(self._facts, model.ModuleFacts)
 
     def read(self) -> None:
         """Read what nobody asked for yet: the trees are going to change."""

@@ -208,7 +208,8 @@ class Workspace:
         """Write down what was read out of a file, all of whose trees are there, for later runs."""
         module, parsed = self._modules.get(path), self._parsed.get(path)
         if self.kept_facts is not None and module is not None and isinstance(parsed, Parsed):
-            if not module.was_kept and path not in self._overlays:
+            if not module.is_kept and path not in self._overlays:
+                module.is_kept = True
                 self.kept_facts.keep(parsed.text, module.facts)
 
     def find(self, name: str, importer: Path) -> ModuleFile | None:

@@ -238,7 +238,7 @@ class FileScopes:
                 self._visit_all(unit, node.body, Scope(node, scope), chain)
                 return
             self.statements.append(site)
-        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+        elif type(node) in _COMPREHENSIONS:
             inner = Scope(node, scope)
         for child in children(node):
             # Half of all nodes are no places that anybody looks at, and have none inside.

@@ -285,12 +285,10 @@ def _is_instance(machine: Machine, value: Value, kind: Value) -> Value:
         return UNKNOWN
     if isinstance(value, Coroutine) and isinstance(kind, ClassValue):
         return Literal(False)
-    if isinstance(value, Coroutine) and isinstance(kind, LibraryName) and kind.entity.root == "builtins":
+    if isinstance(kind, LibraryName) and kind.entity.root == "builtins":
         cls = getattr(builtins, kind.entity.name, None)
-        return Literal(cls is object) if isinstance(cls, type) else UNKNOWN
-    if isinstance(value, Literal) and isinstance(kind, LibraryName) and kind.entity.root == "builtins":
-        cls = getattr(builtins, kind.entity.name, None)
-        return Literal(isinstance(value.value, cls)) if isinstance(cls, type) else UNKNOWN
+        if isinstance(value, (Coroutine, Literal)) and isinstance(cls, type):
+            return Literal(isinstance(value.value, cls) if isinstance(value, Literal) else cls is object)
     if isinstance(value, Instance) and isinstance(kind, ClassValue):
         ancestry = machine.resolver.ancestry(value.entity)
         if kind.entity in ancestry.classes:

@@ -88,8 +88,7 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
             mock.unsure = mock.unsure or isinstance(value, Unknown)
         elif not is_default(value):
             machine.set_mock_attribute(mock, name, value, given=True)
-    if not is_off(arguments.keywords.get("name")):
-        mock.slots["owner"] = NAMED
+    name_double(mock, arguments.get(4, "name"))
     mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
     change = machine.changes.get(place.key)
     if change is not None:
@@ -313,7 +312,14 @@ def configure_double(machine: Machine, mock: Mock, keywords: dict[str, Value]) -
     for option in ("return_value", "side_effect"):
         if option in keywords and not is_default(keywords[option]):
             machine.set_mock_attribute(mock, option, keywords[option], given=True)
+    name_double(mock, keywords.get("name"))
     configure(machine, mock, keywords)
+
+
+def name_double(mock: Mock, name: Value | None) -> None:
+    """With a name of its own, it becomes nobody's child."""
+    if not is_off(name):
+        mock.slots["owner"] = NAMED
 
 
 def _seal(machine: Machine, mock: Mock) -> None:
@@ -330,6 +336,8 @@ def _mock_open(machine: Machine, arguments: Arguments, place: Place) -> Mock:
     """``mock_open()``: calling it gives a handle with the attributes of a file, which is its own context manager."""
     machine.has_doubles = True
     mock = Mock(MockKind.MAGIC, place, "mock_open()", Spec(names=_OPEN_NAMES))
+    # ``name="open"``
+    mock.slots["owner"] = NAMED
     handle = Mock(MockKind.MAGIC, place, "mock_open()()", Spec(names=_FILE_NAMES), mock)
     enter = Mock(MockKind.MAGIC, place, "mock_open()().__enter__", None, handle)
     enter.slots["return_value"] = handle

@@ -487,7 +487,9 @@ def call_mocker(
         if name in ("stub", "async_stub"):
             kind = MockKind.MAGIC if name == "stub" else MockKind.ASYNC
             # ``spec=lambda *args, **kwargs: None``: it is called, and nothing else.
-            return Mock(kind, place, name, Spec(names=frozenset(dir(FunctionType))))
+            stub = Mock(kind, place, name, Spec(names=frozenset(dir(FunctionType))))
+            mock.name_double(stub, arguments.get(0, "name"))
+            return stub
         if name == "spy":
             return _spy(machine, arguments, place, env)
         if name in ("stopall", "stop"):
