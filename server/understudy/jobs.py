@@ -38,6 +38,8 @@ _SMALLEST_BATCH, _LARGE_BATCH = 4, 32
 _BETWEEN_LOOKS = 0.2
 _ALL_GARBAGE_AFTER = 200
 """Analyses, until what is older is looked at, too."""
+_TREES_AFTER = 8
+"""Analyses, until the oldest trees are let go of."""
 _KEPT_TREES = 60
 """Files whose trees a process holds: they are what its memory goes to."""
 
@@ -98,16 +100,25 @@ def check_file(project: Project, path: Path) -> Checked:
     if project.is_test(path) and path.name != "conftest.py":
         # Hardly anybody else looks into a test module.
         project.workspace.let_go_of(path)
-    project.workspace.let_go(_KEPT_TREES, ())
-    _collect_garbage()
+    _tidy_up(project)
     return Checked(analysis, tuple(crashes))
 
 
-def _collect_garbage() -> None:
-    """What an analysis leaves behind is full of cycles, and young."""
+def _tidy_up(project: Project) -> None:
+    """Let go of trees, and of what an analysis leaves behind, which is full of cycles, and young. What has stayed for
+    long is looked through again each time that twice as much has been done: each time takes longer."""
     global _analyses
     _analyses += 1
-    gc.collect(2 if _analyses % _ALL_GARBAGE_AFTER == 0 else 0)
+    if _analyses % _TREES_AFTER == 0:
+        project.workspace.let_go(_KEPT_TREES, ())
+    if _analyses % _ALL_GARBAGE_AFTER:
+        gc.collect(0)
+        return
+    rounds = _analyses // _ALL_GARBAGE_AFTER
+    if rounds & (rounds - 1) == 0:
+        gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _crash(code: str, error: Exception) -> str:

@@ -16,7 +16,7 @@ from understudy.index.module import Module
 from understudy.infer import objects
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
-from understudy.infer.scopes import FileScopes, Scope, Site
+from understudy.infer.scopes import FileScopes, LocalNames, Scope, Site
 from understudy.source.dotted import dotted_parts
 from understudy.source.span import Span
 
@@ -29,6 +29,11 @@ _FILLING = {
     "update": _TABLES,
 }
 """Methods that keep what they are given, and of what."""
+_REGISTERS = re.compile(
+    rb"(?:^|;[ \t]*)[A-Za-z_\x80-\xff][\w.\x80-\xff]*(?:[ \t]*[(\[]|[ \t]*=[^=\n]*\][ \t]*=)", re.MULTILINE
+)
+"""What is in every file that has a call, or sets a key of a table, as a statement at the top level."""
+_WORDS = ("Depends", "Security")
 _FRAMEWORK = re.compile(rb"\b(?:Depends|Security)\(")
 
 
@@ -119,11 +124,20 @@ class Registration:
     """The file whose import keeps it."""
 
 
-def registered(resolver: Resolver, function: FunctionEntity, loaded: Iterable[Path]) -> Registration | None:
+def registrars(resolver: Resolver, loaded: Iterable[Path]) -> list[Path]:
+    """Those of some files of which a statement at the top level may keep a function."""
+    workspace = resolver.workspace
+    workspace.depend_on((_REGISTERS,))
+    return sorted(
+        path for path in loaded if workspace.matches(_REGISTERS, path) and path.is_relative_to(workspace.root)
+    )
+
+
+def registered(resolver: Resolver, function: FunctionEntity, paths: Iterable[Path]) -> Registration | None:
     """The decorator of a function that keeps the function itself when its module is imported, or the statement of a
     module that puts it into a table, a list or a set, or connects it to a signal.
 
-    :param loaded: the files whose statements count: those that are imported before.
+    :param paths: the files whose statements count: the :func:`registrars` among those that are imported before.
     """
     for term in function.declaration.decorators:
         made = term.func if isinstance(term, model.CallTerm) else term
@@ -138,8 +152,8 @@ def registered(resolver: Resolver, function: FunctionEntity, loaded: Iterable[Pa
     handed_on = _handed_on(function.name)
     workspace = resolver.workspace
     workspace.depend_on((handed_on,))
-    for path in sorted(loaded):
-        if path.is_relative_to(workspace.root) and workspace.matches(handed_on, path):
+    for path in paths:
+        if workspace.matches(handed_on, path):
             found = _registered_in(resolver, path, function)
             if found is not None:
                 return found
@@ -160,8 +174,10 @@ def _registered_in(resolver: Resolver, path: Path, function: FunctionEntity) -> 
     parsed = resolver.workspace.readable(path)
     if module is None or parsed is None:
         return None
-    scopes: FileScopes | None = None
+    names = LocalNames(module, resolver)
     for unit in parsed.units:
+        if unit.name is not None:
+            continue
         if isinstance(unit.node, ast.Assign):
             holders, given = _subscripted(unit.node), [unit.node.value]
         elif isinstance(unit.node, ast.Expr) and isinstance(unit.node.value, ast.Call):
@@ -170,11 +186,10 @@ def _registered_in(resolver: Resolver, path: Path, function: FunctionEntity) -> 
             continue
         if not holders or not any(_last(node) == function.name for node in given):
             continue
-        scopes = scopes or FileScopes(parsed, module, resolver)
         top = Scope(None, None)
-        if any(_last(node) == function.name and scopes.resolve(node, top) == function for node in given):
+        if any(_last(node) == function.name and names.resolve(node, top) == function for node in given):
             for holder in holders:
-                if _is_kept_in(scopes, holder, top):
+                if _is_kept_in(names, holder, top):
                     text = ast.unparse(holder.func if isinstance(holder, ast.Call) else holder)
                     return Registration(text, path, unit.span(holder), path)
     return None
@@ -196,19 +211,19 @@ def _last(node: ast.expr) -> str | None:
     return last_name(node) if isinstance(node, (ast.Name, ast.Attribute)) else None
 
 
-def _is_kept_in(scopes: FileScopes, holder: ast.expr, top: Scope) -> bool:
+def _is_kept_in(names: LocalNames, holder: ast.expr, top: Scope) -> bool:
     """Does ``TABLE[key] = f``, ``TABLE.update({…})``, ``LIST.append(f)``, ``signal.connect(f)`` or ``register(f)`` keep
     what it is given?"""
-    resolver, module = scopes.resolver, scopes.module
+    resolver, module = names.resolver, names.module
     if isinstance(holder, ast.Subscript):
-        return _is_container(resolver, scopes.resolve(holder.value, top), _TABLES)
+        return _is_container(resolver, names.resolve(holder.value, top), _TABLES)
     assert isinstance(holder, ast.Call)
     parts = dotted_parts(holder.func)
     if parts is None:
         return False
     if len(parts) > 1 and isinstance(holder.func, ast.Attribute):
         kinds = _FILLING.get(parts[-1])
-        if kinds is not None and _is_container(resolver, scopes.resolve(holder.func.value, top), kinds):
+        if kinds is not None and _is_container(resolver, names.resolve(holder.func.value, top), kinds):
             return True
         if parts[-1] == "connect" and _connects(resolver, module, parts):
             return True
@@ -309,9 +324,9 @@ def _captures(resolver: Resolver) -> Captures:
         module = resolver.workspace.module(path)
         if module is None:
             continue
-        scopes = FileScopes(resolver.workspace.parsed(path), module, resolver)
-        for site in scopes.calls:
-            dependencies.extend(_dependency(scopes, site, path))
+        names = LocalNames(module, resolver)
+        for site in FileScopes(resolver.workspace.parsed(path), words=_WORDS).calls_of(*_WORDS):
+            dependencies.extend(_dependency(names, site, path))
     return Captures(tuple(dependencies), web.table(resolver.workspace).routes)
 
 
@@ -319,15 +334,15 @@ def _key(function: FunctionEntity) -> str:
     return f"{function.path}:{function.qualname}"
 
 
-def _dependency(scopes: FileScopes, site: Site, path: Path) -> Iterator[Dependency]:
+def _dependency(names: LocalNames, site: Site, path: Path) -> Iterator[Dependency]:
     call = site.node
     assert isinstance(call, ast.Call)
-    if last_name(call) not in ("Depends", "Security") or not call.args:
+    if not call.args:
         return
-    maker = scopes.resolve(call.func, site.scope)
+    maker = names.resolve(call.func, site.scope)
     if not isinstance(maker, External) or maker.root != "fastapi":
         return
-    provider = scopes.resolve(call.args[0], site.scope)
+    provider = names.resolve(call.args[0], site.scope)
     if not isinstance(provider, FunctionEntity):
         return
     holder = ""

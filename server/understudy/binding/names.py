@@ -9,6 +9,7 @@ from understudy.facts import model
 from understudy.facts.model import Guard
 from understudy.index.module import Module
 from understudy.infer.resolve import Resolver
+from understudy.project.modules import ModuleFile
 
 
 def spoken(resolver: Resolver, start: Module, module: Module) -> str:
@@ -48,23 +49,31 @@ class LoadedNames:
         first: the importing module, the statement, its first row. Imports inside functions count."""
         found: dict[str, tuple[Module, model.Import, int]] = {}
         queue: list[tuple[str, Module]] = [(start.name, start)]
-        seen: set[tuple[str, Path]] = {(start.name, start.path)}
+        seen: set[tuple[str, Path | None]] = {(start.name, start.path)}
         for name, module in queue:
+            for loaded, file, statement, row in self._loaded_by(name, module):
+                found.setdefault(loaded, (module, statement, row))
+                if (loaded, file.path) in seen:
+                    continue
+                seen.add((loaded, file.path))
+                target = self.workspace.load(file)
+                if target is not None:
+                    queue.append((loaded, target))
+        return found
+
+    def _loaded_by(self, name: str, module: Module) -> tuple[tuple[str, ModuleFile, model.Import, int], ...]:
+        """What the imports of a module that was itself loaded as ``name`` load of the workspace, in their order."""
+
+        def make() -> Iterator[tuple[str, ModuleFile, model.Import, int]]:
             for row, statement in module.imports:
                 if Guard.TYPE_CHECKING in statement.guards:
                     continue
                 for loaded in self._loads(name, module, statement):
                     file = self.workspace.find(loaded, module.path)
-                    if file is None or not file.workspace or file.path is None:
-                        continue
-                    found.setdefault(loaded, (module, statement, row))
-                    if (loaded, file.path) in seen:
-                        continue
-                    seen.add((loaded, file.path))
-                    target = self.workspace.load(file)
-                    if target is not None:
-                        queue.append((loaded, target))
-        return found
+                    if file is not None and file.workspace and file.path is not None:
+                        yield loaded, file, statement, row
+
+        return self.workspace.of_module(module, f"loads as {name}", lambda: tuple(make()))
 
     def _loads(self, name: str, module: Module, statement: model.Import) -> Iterator[str]:
         """The dotted names that an import statement loads, in a module that was itself loaded as ``name``."""

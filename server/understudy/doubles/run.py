@@ -169,8 +169,7 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
 
 def _stands(module: Module, name: str, unit: Unit) -> bool:
     """Is the name still bound to this statement when the module is loaded?"""
-    bindings = module.bindings.get(name, ())
-    return len(bindings) > 0 and bindings[len(bindings) - 1].row == unit.row
+    return module.bindings.last_row(name) == unit.row
 
 
 def _methods(node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver) -> Iterator[Test]:
@@ -208,6 +207,8 @@ def _not_run(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> boo
 def _module_not_run(parsed: Parsed) -> bool:
     """May the whole file be skipped: ``pytestmark``, ``pytest.skip`` or ``importorskip`` at the top?"""
     for unit in parsed.units:
+        if unit.name is not None:
+            continue
         node = unit.node
         if isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__")
@@ -217,12 +218,11 @@ def _module_not_run(parsed: Parsed) -> bool:
                 isinstance(n, ast.Attribute) and n.attr in _NOT_RUN for n in ast.walk(node.value)
             ):
                 return True
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            if any(
-                isinstance(n, ast.Call) and last_name(n) in ("skip", "importorskip", "xfail", "SkipTest")
-                for n in ast.walk(node)
-            ):
-                return True
+        elif any(
+            isinstance(n, ast.Call) and last_name(n) in ("skip", "importorskip", "xfail", "SkipTest")
+            for n in ast.walk(node)
+        ):
+            return True
     return False
 
 

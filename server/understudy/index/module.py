@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from understudy.facts import model
 from understudy.facts.extract import OnDemand
@@ -46,6 +47,8 @@ class Module:
         self.is_kept = isinstance(facts, model.ModuleFacts)
         """Are its facts written down for later runs?"""
         self.workspace = workspace
+        self.memo: dict[str, tuple[int, object, frozenset[Any]]] = {}
+        """For :meth:`Workspace.of_module`: values, with the generation that they are of and what they rest on."""
 
     @property
     def facts(self) -> model.ModuleFacts:
@@ -199,6 +202,11 @@ class Bindings(Mapping[str, Sequence[Binding]]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def last_row(self, name: str) -> int | None:
+        """Where the statement begins that binds a name last; None for another name. That takes no facts."""
+        each = self._names.get(name)
+        return each[-1].row if each else None
 
     def last_of_each(self, word: str) -> Iterator[tuple[str, Binding]]:
         """Each name with the statement that binds it last, but for functions and classes without a word in their

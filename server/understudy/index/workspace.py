@@ -205,10 +205,10 @@ class Workspace:
             return None
 
     def keep_facts(self, path: Path) -> None:
-        """Write down what was read out of a file, all of whose trees are there, for later runs."""
+        """Write down what was read out of a file, where all of its trees are there, for later runs."""
         module, parsed = self._modules.get(path), self._parsed.get(path)
         if self.kept_facts is not None and module is not None and isinstance(parsed, Parsed):
-            if not module.is_kept and path not in self._overlays:
+            if not module.is_kept and path not in self._overlays and parsed.is_whole and not parsed.problems:
                 module.is_kept = True
                 self.kept_facts.keep(parsed.text, module.facts)
 
@@ -387,6 +387,16 @@ class Workspace:
             else:
                 return False
         return True
+
+    def of_module(self, module: Module, key: str, make: Callable[[], _T]) -> _T:
+        """A value computed from one module and from what it refers to, kept with it until anything changes."""
+        known = module.memo.get(key)
+        if known is None or known[0] != self.generation:
+            with self.recording() as seen:
+                value = make()
+            known = module.memo[key] = (self.generation, value, frozenset(seen))
+        self.depend_on(known[2])
+        return cast("_T", known[1])
 
     def derived(self, key: str, make: Callable[[], _T]) -> _T:
         """A value computed from the workspace, kept until a file changes that it was made from, or that a

@@ -19,6 +19,7 @@ class Fixtures:
         self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
         self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
+        self._autouse: dict[tuple[Path, ClassEntity | None], list[FunctionEntity]] = {}
 
     def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
         """Every definition of a fixture that a test in ``module`` can see, nearest first."""
@@ -34,6 +35,12 @@ class Fixtures:
 
     def autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         """The fixtures that every test of the module (and class) gets, outermost first."""
+        known = self._autouse.get((module.path, owner))
+        if known is None:
+            known = self._autouse[module.path, owner] = self._find_autouse(module, owner)
+        return known
+
+    def _find_autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         found: dict[str, FunctionEntity] = {}
         for place in reversed(self.chain(module)):
             for name, entity in self.of_module(place).items():

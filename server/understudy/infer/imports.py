@@ -17,7 +17,7 @@ Node = Path | str
 """A module: its file, or its name where it has none (libraries, compiled and built-in modules)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Edge:
     """One import statement and what it loads, packages first."""
 
@@ -40,7 +40,6 @@ class ImportGraph:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self.workspace = resolver.workspace
-        self._edges: dict[tuple[Path, bool], tuple[Edge, ...]] = {}
 
     def node(self, name: str, importer: Path) -> Node | None:
         """The module that a name stands for; None when there is no such module."""
@@ -50,16 +49,16 @@ class ImportGraph:
     def edges(self, module: Module, *, possible: bool = False) -> tuple[Edge, ...]:
         """The imports of a module in order, those inside functions included. Imports that only type checkers see are
         not; those that a condition may leave out only count as ``possible``."""
-        known = self._edges.get((module.path, possible))
-        if known is None:
-            left_out = {Guard.TYPE_CHECKING} if possible else {Guard.TYPE_CHECKING, Guard.CONDITION}
-            known = tuple(
+        left_out = {Guard.TYPE_CHECKING} if possible else {Guard.TYPE_CHECKING, Guard.CONDITION}
+
+        def make() -> tuple[Edge, ...]:
+            return tuple(
                 Edge(statement, row, tuple(self._targets(module, statement)))
                 for row, statement in module.imports
-                if not left_out & set(statement.guards)
+                if left_out.isdisjoint(statement.guards)
             )
-            self._edges[module.path, possible] = known
-        return known
+
+        return self.workspace.of_module(module, f"imports {possible}", make)
 
     def _targets(self, module: Module, statement: model.Import) -> Iterator[Node]:
         if not statement.is_from:

@@ -139,19 +139,75 @@ class Site:
         self.chain = chain
 
 
-@dataclass
-class FileScopes:
-    """The sites of one file, and name resolution at each of them."""
+@dataclass(frozen=True)
+class LocalNames:
+    """What names stand for in the scopes of one file."""
 
-    parsed: Parsed
     module: Module
     resolver: Resolver
+
+    def resolve(self, node: ast.expr, scope: Scope, depth: int = 0) -> Lookup:
+        """What a name or dotted expression refers to; unknown for every other expression."""
+        if depth > _DEPTH:
+            return Absent.UNKNOWN
+        if isinstance(node, ast.Name):
+            return self.resolve_name(node.id, scope, depth)
+        if isinstance(node, ast.Attribute):
+            value = self.resolve(node.value, scope, depth + 1)
+            if isinstance(value, Absent):
+                return Absent.UNKNOWN
+            return self.resolver.attribute(value, node.attr, self.module)
+        return Absent.UNKNOWN
+
+    def resolve_name(self, name: str, scope: Scope, depth: int = 0) -> Lookup:
+        current: Scope | None = scope
+        while current is not None and current.node is not None:
+            if (not current.is_class or current is scope) and name in current.names:
+                return self._local(name, current, depth)
+            current = current.parent
+        return self.resolver.name(self.module, name)
+
+    def _local(self, name: str, scope: Scope, depth: int) -> Lookup:
+        binders = scope.names[name]
+        imports = [node for node in binders if isinstance(node, (ast.Import, ast.ImportFrom))]
+        if len(imports) == len(binders):
+            found = {self._imported(name, node) for node in imports}
+            return found.pop() if len(found) == 1 else Absent.UNKNOWN
+        if len(binders) == 2 and isinstance(binders[0], ast.Assign):
+            value = binders[0].value
+            if isinstance(value, (ast.Name, ast.Attribute)) and scope.parent is not None:
+                if isinstance(value, ast.Name) and value.id == name:
+                    return Absent.UNKNOWN
+                return self.resolve(value, scope, depth + 1)
+        return Absent.UNKNOWN
+
+    def _imported(self, name: str, node: ast.Import | ast.ImportFrom) -> Lookup:
+        for alias in node.names:
+            bound = alias.asname or alias.name
+            if isinstance(node, ast.Import) and not alias.asname:
+                bound = alias.name.partition(".")[0]
+            if bound != name:
+                continue
+            statement, imported = import_facts(node, alias, bound)
+            return self.resolver.imported(self.module, statement, imported)
+        return Absent.UNKNOWN
+
+
+@dataclass
+class FileScopes:
+    """The sites of one file."""
+
+    parsed: Parsed
     calls: list[Site] = field(default_factory=list)
     statements: list[Site] = field(default_factory=list)
     functions: list[Site] = field(default_factory=list)
     classes: list[Site] = field(default_factory=list)
     reads: list[Site] = field(default_factory=list)
     """Attributes that are read: ``value.name``."""
+    words: tuple[str, ...] = ()
+    """Of functions and classes, only those that have one of them in their text; none: all."""
+    units: list[Unit] = field(init=False)
+    """The statements that it is about."""
 
     def all(self, kind: Kind) -> list[Site]:
         found: list[Site] = getattr(self, kind)
@@ -182,14 +238,20 @@ class FileScopes:
 
     @property
     def parts(self) -> Iterator[Part]:
-        for unit in self.parsed.units:
+        for unit in self.units:
             yield from unit.parts
 
     def __post_init__(self) -> None:
-        self.parsed.complete()
+        if not self.words:
+            self.parsed.complete()
+        self.units = [
+            unit
+            for unit in self.parsed.units
+            if not self.words or unit.name is None or any(map(unit.mentions, self.words))
+        ]
         top = Scope(None, None)
         lists = [self.all(kind) for kind in _KINDS]
-        for unit in self.parsed.units:
+        for unit in self.units:
             scope, around = top, None
             for part in unit.parts:
                 # What an edit leaves alone keeps its sites, and they the names of their scopes.
@@ -249,54 +311,6 @@ class FileScopes:
         for node in nodes:
             if type(node) not in _LEAVES:
                 self._visit(unit, node, scope, Chain(node, chain))
-
-    # --- names
-
-    def resolve(self, node: ast.expr, scope: Scope, depth: int = 0) -> Lookup:
-        """What a name or dotted expression refers to; unknown for every other expression."""
-        if depth > _DEPTH:
-            return Absent.UNKNOWN
-        if isinstance(node, ast.Name):
-            return self.resolve_name(node.id, scope, depth)
-        if isinstance(node, ast.Attribute):
-            value = self.resolve(node.value, scope, depth + 1)
-            if isinstance(value, Absent):
-                return Absent.UNKNOWN
-            return self.resolver.attribute(value, node.attr, self.module)
-        return Absent.UNKNOWN
-
-    def resolve_name(self, name: str, scope: Scope, depth: int = 0) -> Lookup:
-        current: Scope | None = scope
-        while current is not None and current.node is not None:
-            if (not current.is_class or current is scope) and name in current.names:
-                return self._local(name, current, depth)
-            current = current.parent
-        return self.resolver.name(self.module, name)
-
-    def _local(self, name: str, scope: Scope, depth: int) -> Lookup:
-        binders = scope.names[name]
-        imports = [node for node in binders if isinstance(node, (ast.Import, ast.ImportFrom))]
-        if len(imports) == len(binders):
-            found = {self._imported(name, node) for node in imports}
-            return found.pop() if len(found) == 1 else Absent.UNKNOWN
-        if len(binders) == 2 and isinstance(binders[0], ast.Assign):
-            value = binders[0].value
-            if isinstance(value, (ast.Name, ast.Attribute)) and scope.parent is not None:
-                if isinstance(value, ast.Name) and value.id == name:
-                    return Absent.UNKNOWN
-                return self.resolve(value, scope, depth + 1)
-        return Absent.UNKNOWN
-
-    def _imported(self, name: str, node: ast.Import | ast.ImportFrom) -> Lookup:
-        for alias in node.names:
-            bound = alias.asname or alias.name
-            if isinstance(node, ast.Import) and not alias.asname:
-                bound = alias.name.partition(".")[0]
-            if bound != name:
-                continue
-            statement, imported = import_facts(node, alias, bound)
-            return self.resolver.imported(self.module, statement, imported)
-        return Absent.UNKNOWN
 
 
 def _by_name(calls: list[Site]) -> dict[str, list[tuple[int, Site]]]:

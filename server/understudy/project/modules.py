@@ -51,6 +51,11 @@ class Roots:
     likely: tuple[Path, ...]
     """Folders from which the tests may be started: asked only when the environment has no such module."""
 
+    @cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the paths of files below all these folders begin with."""
+        return tuple(os.path.join(root, "") for root in (*self.certain, *self.likely))
+
 
 class Asked(NamedTuple):
     """A question about a folder: what it has under a name without suffix (``conftest``: a folder, ``conftest.py``,
@@ -180,6 +185,8 @@ class ModuleFinder:
         self.listing = Listing()
         self._found: dict[tuple[str, Path], tuple[ModuleFile | None, tuple[Asked, ...]]] = {}
         self._roots: dict[Path, tuple[Roots, tuple[Asked, ...]]] = {}
+        self._folders: dict[Path, Path] = {}
+        """Of files; a path is slow to take apart."""
 
     @cached_property
     def _stdlib_names(self) -> frozenset[str]:
@@ -190,6 +197,7 @@ class ModuleFinder:
         self.listing.forget()
         self._found.clear()
         self._roots.clear()
+        self._folders.clear()
 
     def roots_for(self, importer: Path) -> Roots:
         """The search path that code in ``importer`` sees when pytest runs it or imports it."""
@@ -235,7 +243,10 @@ class ModuleFinder:
     def find(self, name: str, importer: Path) -> ModuleFile | None:
         """The module that ``import name`` gives in ``importer``; None when it cannot be found."""
         # What an import finds depends on the importer's folder alone.
-        key = (name, importer.parent)
+        folder = self._folders.get(importer)
+        if folder is None:
+            folder = self._folders[importer] = importer.parent
+        key = (name, folder)
         known = self._found.get(key)
         if known is None:
             with self.listing.recording() as asked:
@@ -258,9 +269,10 @@ class ModuleFinder:
 
     def names_of(self, path: Path, importer: Path) -> set[str]:
         """Every dotted name under which code in ``importer`` may import the file."""
-        roots = self.roots_for(importer)
-        folders = (*roots.certain, *roots.likely)
-        return {_dotted(path.relative_to(root)) for root in folders if path.is_relative_to(root)} - {""}
+        text = str(path)
+        stem = os.path.splitext(text)[0].removesuffix(f"{os.sep}__init__")
+        roots = self.roots_for(importer).prefixes
+        return {stem[len(root) :].replace(os.sep, ".") for root in roots if text.startswith(root)} - {""}
 
     # --- inside
 

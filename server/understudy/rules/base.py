@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
-from understudy.infer.scopes import FileScopes, Kind, Site
+from understudy.infer.scopes import FileScopes, Kind, LocalNames, Site
 from understudy.infer.tier2 import Names
 from understudy.orm.models import Models
 from understudy.rules.picks import Picks
@@ -69,7 +70,33 @@ class Context:
 
     @cached_property
     def scopes(self) -> FileScopes:
-        return FileScopes(self.parsed, self.module, self.resolver)
+        return FileScopes(self.parsed)
+
+    @cached_property
+    def names(self) -> LocalNames:
+        return LocalNames(self.module, self.resolver)
+
+    def scopes_with(self, words: Iterable[str]) -> FileScopes:
+        """The places in what has one of some words in its text; of a file that is no test and not open, the rest is not
+        looked through for it."""
+        if self.is_test or self.workspace.is_open(self.path):
+            return self.scopes
+        return FileScopes(self.parsed, words=tuple(words))
+
+    @cached_property
+    def models_named(self) -> frozenset[str]:
+        """The models whose names are somewhere in the file."""
+        return self.models.named_in(self.source)
+
+    @cached_property
+    def scopes_naming_models(self) -> FileScopes:
+        """The places in what names a model."""
+        names = "|".join(sorted(map(re.escape, self.models_named)))
+        # Under another name, a model may be anywhere.
+        renamed = re.search(
+            rf"\b(?:{names})\s+as\b|=[\s\\(]*(?:\w+\.)*(?:{names})\s*(?:[#;)]|$)", self.source, re.M
+        )
+        return self.scopes if renamed is not None else self.scopes_with(self.models_named)
 
     @cached_property
     def simulation(self) -> Simulation:

@@ -116,9 +116,9 @@ def _metadata(context: Context, site: Site, node: ast.expr) -> MetadataKey | Non
     """The ``MetaData`` that an expression is, or that a ``db`` has."""
     found: MetaDataSpec | None = None
     if isinstance(node, ast.Attribute) and node.attr == "metadata":
-        found = metadata_of_owner(context.models, context.scopes.resolve(node.value, site.scope))
+        found = metadata_of_owner(context.models, context.names.resolve(node.value, site.scope))
     if found is None and isinstance(node, (ast.Name, ast.Attribute)):
-        value = context.scopes.resolve(node, site.scope)
+        value = context.names.resolve(node, site.scope)
         if isinstance(value, ValueEntity) and made_by(value, "SQLAlchemy"):
             found = metadata_of_owner(context.models, value)
         else:
@@ -167,7 +167,7 @@ def engine_of(context: Context, site: Site, node: ast.expr) -> Engine | None:
 
 
 def _engine(context: Context, site: Site, call: ast.Call) -> Engine | None:
-    made = context.scopes.resolve(call.func, site.scope)
+    made = context.names.resolve(call.func, site.scope)
     if not isinstance(made, External) or made.root not in ("sqlalchemy", "sqlmodel"):
         return None
     if made.name not in ("create_engine", "create_async_engine") or len(call.args) != 1:

@@ -55,6 +55,8 @@ def excused(context: Context) -> bool:
 
 def _excused(parsed: Parsed, workspace: Workspace) -> bool:
     for unit in parsed.units:
+        if unit.name is not None:
+            continue
         node = unit.node
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -65,8 +67,6 @@ def _excused(parsed: Parsed, workspace: Workspace) -> bool:
                 marks = (child.attr for child in ast.walk(node.value) if isinstance(child, ast.Attribute))
                 if not _MARKS.isdisjoint(marks):
                     return True
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
         for call in _calls(node):
             if last_name(call) == "importorskip":
                 first = call.args[0] if call.args else None

@@ -16,10 +16,10 @@ def called_factory(context: Context, site: Site, call: ast.Call) -> tuple[Factor
     if not isinstance(func, (ast.Name, ast.Attribute)):
         return None
     method: str | None = None
-    entity = context.scopes.resolve(func, site.scope)
+    entity = context.names.resolve(func, site.scope)
     if not isinstance(entity, ClassEntity) and isinstance(func, ast.Attribute):
         method = func.attr
-        entity = context.scopes.resolve(func.value, site.scope)
+        entity = context.names.resolve(func.value, site.scope)
     if not isinstance(entity, ClassEntity) or not entity.module.workspace:
         return None
     factory = Factories(context.models).of(entity)

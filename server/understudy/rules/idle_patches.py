@@ -10,12 +10,14 @@ from understudy.doubles.trace import Way
 from understudy.finding import Edit, Related
 from understudy.rules import module_stubs
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import PatchCall, all_patches
+from understudy.rules.patch_calls import PatchCall, all_patches, may_patch
 from understudy.source.span import Span
 
 
 def written(context: Context, reason: Reason) -> Iterator[tuple[Idle, PatchCall]]:
     """The patches of the file that are idle for one reason, with the calls that make them."""
+    if not may_patch(context):
+        return
     found = [idle for idle in context.idle_patches if idle.reason is reason]
     if not found or stubbed(context):
         return

@@ -149,7 +149,7 @@ def _read(
             return None
         call = patch_call(context, place)
         if call is None:
-            kind = context.scopes.resolve(decorator.func, place.scope)
+            kind = context.names.resolve(decorator.func, place.scope)
             name = mock_name(kind) if isinstance(kind, External) else None
             if name == "patch.dict":
                 continue
@@ -190,14 +190,14 @@ def _read(
 
 
 def _is_default(context: Context, site: Site, node: ast.expr) -> bool:
-    found = context.scopes.resolve(node, site.scope) if isinstance(node, (ast.Name, ast.Attribute)) else None
+    found = context.names.resolve(node, site.scope) if isinstance(node, (ast.Name, ast.Attribute)) else None
     return isinstance(found, External) and mock_name(found) == "DEFAULT"
 
 
 def _is_mark(context: Context, site: Site, decorator: ast.expr) -> bool:
     """``pytest.mark.…`` and the skips of unittest: they hand over nothing."""
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    found = context.scopes.resolve(target, site.scope)
+    found = context.names.resolve(target, site.scope)
     return isinstance(found, External) and (
         found.dotted.startswith("pytest.mark.")
         or found.dotted

@@ -97,5 +97,5 @@ def _called(context: Context, site: Site, call: ast.Call) -> str | None:
         return rest if is_parameter(site, root) else None
     if not call.keywords:
         return None
-    found = context.scopes.resolve(call.func, site.scope)
+    found = context.names.resolve(call.func, site.scope)
     return mock_name(found) if isinstance(found, External) else None

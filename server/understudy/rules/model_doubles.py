@@ -191,7 +191,7 @@ def _double(context: Context, site: Site, call: ast.Call) -> Double | None:
         and call.func.value.id == "mocker"
     )
     if not of_mocker:
-        found = context.scopes.resolve(call.func, site.scope)
+        found = context.names.resolve(call.func, site.scope)
         if not isinstance(found, External) or found.root not in ("unittest", "mock"):
             return None
         name = found.name

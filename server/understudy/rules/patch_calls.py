@@ -4,7 +4,7 @@ an object for a target."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +20,10 @@ from understudy.source.span import Span
 
 MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
 _MULTIPLE_OPTIONS = frozenset({"target", "spec", "create", "spec_set", "autospec", "new_callable", "unsafe"})
+_SPELLINGS = ("patch", "setattr", "delattr", "spy")
+"""One of them is in all that is written for a patch…"""
+_FORMS = frozenset({"object", "dict", "multiple", "setitem"})
+"""…and these come last, or one of them."""
 _STARTING = frozenset({"start", "__enter__"})
 _ENTERING = frozenset({"enter_context", "enterContext", "enterClassContext", "enterModuleContext"})
 _MISSING_ERRORS = ("AttributeError", "ModuleNotFoundError")
@@ -119,7 +123,7 @@ def patch_calls(
 ) -> Iterator[PatchCall]:
     """The patches of the file whose target must exist, and is not expected to be missing; ``question`` and
     ``wanted`` as in :func:`certain_patches`."""
-    if excused(context):
+    if not may_patch(context) or excused(context):
         return
     yield from certain_patches(
         context,
@@ -153,18 +157,29 @@ def certain_patches(
 
 def all_patches(context: Context) -> list[PatchCall]:
     """Every call of the file that replaces one attribute, named by constants."""
-    return list(_picked(context, "patches", lambda site: any(True for _ in _patches_at(context, site))))
+    return list(_picked(context, "patches", lambda site: bool(_patches_at(context, site))))
 
 
 def _picked(context: Context, question: str, wanted: Callable[[Site], bool]) -> Iterator[PatchCall]:
-    if any(word in context.source for word in ("patch", "mocker")):
+    if may_patch(context):
         for site in context.sites(question, "calls", wanted, lambda: _spelled_as_patch(context)):
             yield from _patches_at(context, site)
 
 
+def may_patch(context: Context) -> bool:
+    """Is anything in the file that a patch could be written with?"""
+    return "patch" in context.source or "mocker" in context.source
+
+
 def _spelled_as_patch(context: Context) -> list[Site]:
     def make() -> list[Site]:
-        calls = ((site, site.node) for site in context.scopes.calls)
+        scopes = context.scopes
+        names = [
+            name
+            for name in scopes.called_names()
+            if name in _FORMS or any(word in name for word in _SPELLINGS)
+        ]
+        calls = ((site, site.node) for site in scopes.calls_of(*names))
         return [
             site
             for site, call in calls
@@ -174,13 +189,12 @@ def _spelled_as_patch(context: Context) -> list[Site]:
     return context.once("calls that are spelled as patches", make)
 
 
-def _patches_at(context: Context, site: Site) -> Iterator[PatchCall]:
-    found = patch_call(context, site)
-    if found is not None:
-        yield found
-    else:
-        yield from _multiple(context, site)
-        yield from _of_dict(context, site)
+def _patches_at(context: Context, site: Site) -> Sequence[PatchCall]:
+    def make() -> Sequence[PatchCall]:
+        found = patch_call(context, site)
+        return [found] if found is not None else [*_multiple(context, site), *_of_dict(context, site)]
+
+    return context.once((PatchCall, site), make)
 
 
 def _of_dict(context: Context, site: Site) -> Iterator[PatchCall]:
@@ -238,7 +252,7 @@ def spelling_of(context: Context, site: Site, call: ast.Call) -> str | None:
     """``patch.object``, ``mocker.patch``, ``monkeypatch.setattr``, as it is written; None for any other call."""
     func = call.func
     dotted = dotted_name(func)
-    if dotted is None or not any(word in dotted for word in ("patch", "setattr", "delattr", "spy")):
+    if dotted is None or not any(word in dotted for word in _SPELLINGS):
         return None
     root, _, rest = dotted.partition(".")
     if (
@@ -249,7 +263,7 @@ def spelling_of(context: Context, site: Site, call: ast.Call) -> str | None:
         return dotted
     if root == "monkeypatch" and is_parameter(site, root) and rest in ("setattr", "delattr", "setitem"):
         return dotted
-    found = context.scopes.resolve(func, site.scope)
+    found = context.names.resolve(func, site.scope)
     if isinstance(found, External) and is_patch(found):
         return dotted
     return None

@@ -88,7 +88,7 @@ def owner_of(context: Context, part: Part) -> Entity | Absent | None:
     call = part.call
     if call.target is None:
         assert call.owner is not None
-        return _class_of_object(context, context.scopes.resolve(call.owner, call.site.scope))
+        return _class_of_object(context, context.names.resolve(call.owner, call.site.scope))
     if part.index == 0:
         return None
     found = context.resolver.dotted(call.names[0], context.module)

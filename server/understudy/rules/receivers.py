@@ -29,7 +29,7 @@ def receiver(context: Context, unit: Unit, node: ast.expr, scope: Scope, depth: 
     own = _own(context, node, scope)
     if own is not None:
         return own
-    found = context.scopes.resolve(node, scope)
+    found = context.names.resolve(node, scope)
     if isinstance(found, ValueEntity):
         found = objects.class_of(context.resolver, found) or Absent.UNKNOWN
     if not isinstance(found, Absent):
@@ -147,7 +147,7 @@ def _annotated(context: Context, annotation: ast.expr, scope: Scope) -> Lookup:
         if name == "Annotated" and isinstance(annotation.slice, ast.Tuple):
             return _annotated(context, annotation.slice.elts[0], scope)
         return _annotated(context, annotation.value, scope)
-    found = context.scopes.resolve(annotation, scope)
+    found = context.names.resolve(annotation, scope)
     if isinstance(found, External) and found.name.endswith(("Mock", "Any", "Protocol")):
         return Absent.UNKNOWN
     return found if isinstance(found, (ClassEntity, External)) else Absent.UNKNOWN
@@ -159,7 +159,7 @@ def _is_none(node: ast.expr) -> bool:
 
 def _made(context: Context, site: Site, call: ast.Call) -> ClassEntity | External | None:
     """The class of what a call makes: of a double, the one that it is made after."""
-    func = context.scopes.resolve(call.func, site.scope)
+    func = context.names.resolve(call.func, site.scope)
     if isinstance(func, ClassEntity):
         return func
     if isinstance(func, FunctionEntity):
@@ -174,7 +174,7 @@ def _made(context: Context, site: Site, call: ast.Call) -> ClassEntity | Externa
         specs += call.args[:1]
     elif func.name.endswith("Mock"):
         specs += call.args[:1]
-    found = context.scopes.resolve(specs[0], site.scope) if len(specs) == 1 else Absent.UNKNOWN
+    found = context.names.resolve(specs[0], site.scope) if len(specs) == 1 else Absent.UNKNOWN
     return found if isinstance(found, (ClassEntity, External)) else None
 
 

@@ -191,7 +191,7 @@ def _in_node(
     if isinstance(node, ast.Name) and node.id == name:
         yield _Spelled(unit.span(node), _in_scope(context, name, scope, own), scope)
     elif isinstance(node, ast.Attribute) and node.attr == name:
-        owner = context.scopes.resolve(node.value, scope)
+        owner = context.names.resolve(node.value, scope)
         if isinstance(owner, ModuleEntity):
             whole = unit.span(node)
             span = Span(whole.end_row, whole.end_column - len(name), whole.end_row, whole.end_column)
@@ -233,7 +233,7 @@ def _in_annotation(
             for word in re.finditer(rf"(?<![.\w])((?:\w+\.)*)({re.escape(name)})\b", node.value):
                 symbols = _in_scope(context, name, scope, own)
                 if word[1]:
-                    owner = context.scopes.resolve(ast.parse(word[1][:-1], mode="eval").body, scope)
+                    owner = context.names.resolve(ast.parse(word[1][:-1], mode="eval").body, scope)
                     symbols = _of(context, owner, name) if isinstance(owner, ModuleEntity) else frozenset()
                 yield _Spelled(unit.string_span(node, *word.span(2)), symbols, scope)
         stack.extend(ast.iter_child_nodes(node))

@@ -143,7 +143,7 @@ def _overrides(context: Context, node: ast.ClassDef, scope: Scope, name: str) ->
     """Does a class that is not followed bind the name, and derive from one of the workspace?"""
     if not any(getattr(statement, "name", None) == name for statement in node.body):
         return False
-    return any(not isinstance(context.scopes.resolve(base, scope), External) for base in node.bases)
+    return any(not isinstance(context.names.resolve(base, scope), External) for base in node.bases)
 
 
 def _related(context: Context, one: ClassEntity, two: ClassEntity) -> bool:

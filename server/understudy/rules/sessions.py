@@ -60,7 +60,7 @@ def is_real_session(context: Context, site: Site, node: ast.expr) -> bool:
         return _makes_session(context, site, node)
     if isinstance(node, ast.Attribute) and node.attr == "session":
         # ``db.session`` of Flask-SQLAlchemy.
-        found = context.scopes.resolve(node.value, site.scope)
+        found = context.names.resolve(node.value, site.scope)
         return isinstance(found, ValueEntity) and made_by(found, "SQLAlchemy")
     if not isinstance(node, ast.Name):
         return False
@@ -99,7 +99,7 @@ def _makes_session(context: Context, site: Site, node: ast.expr) -> bool:
     if _DOUBLE.search(text):
         return False
     found = (
-        context.scopes.resolve(node.func, site.scope)
+        context.names.resolve(node.func, site.scope)
         if isinstance(node.func, (ast.Name, ast.Attribute))
         else None
     )

@@ -70,7 +70,7 @@ def statement(context: Context, site: Site, node: ast.expr, depth: int = 0) -> S
         value = bound_once(site.scope, node.id)
         return statement(context, site, value, depth + 1) if value is not None else None
     if isinstance(node, ast.Attribute) and node.attr == "query":
-        entity = context.scopes.resolve(node.value, site.scope)
+        entity = context.names.resolve(node.value, site.scope)
         found = context.models.mapped(entity) if isinstance(entity, ClassEntity) else None
         if found is not None and "query" in found.lineage.extra:
             return Statement(Kind.QUERY, (found,), True)
@@ -87,7 +87,7 @@ def statement(context: Context, site: Site, node: ast.expr, depth: int = 0) -> S
             if context.is_test and not is_real_session(context, site, node.func.value):
                 return None
             return _of(context, site, Kind.QUERY, node)
-    function = context.scopes.resolve(node.func, site.scope)
+    function = context.names.resolve(node.func, site.scope)
     if isinstance(function, External) and function.root in ("sqlalchemy", "sqlmodel"):
         if function.name in ("select", "insert", "update", "delete"):
             return _of(context, site, Kind(function.name), node)
@@ -98,7 +98,7 @@ def model_of(context: Context, site: Site, node: ast.expr) -> Model | None:
     """The model that a name refers to."""
     if not isinstance(node, (ast.Name, ast.Attribute)):
         return None
-    entity = context.scopes.resolve(node, site.scope)
+    entity = context.names.resolve(node, site.scope)
     if not isinstance(entity, ClassEntity) or not entity.module.workspace:
         return None
     return context.models.mapped(entity)

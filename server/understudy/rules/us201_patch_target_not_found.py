@@ -112,7 +112,7 @@ def _of_object(
 
 def _by_object(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missing | None:
     assert call.owner is not None
-    owner = context.scopes.resolve(call.owner, call.site.scope)
+    owner = context.names.resolve(call.owner, call.site.scope)
     name = call.name
     cls = objects.class_of(context.resolver, owner) if isinstance(owner, ValueEntity) else None
     if cls is None and isinstance(owner, Absent):
@@ -137,7 +137,7 @@ def _by_object(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Mis
 
 def _class_made(context: Context, site: Site, node: ast.Call) -> ClassEntity | None:
     """The class of the workspace that a call makes an object of."""
-    made = context.scopes.resolve(node.func, site.scope)
+    made = context.names.resolve(node.func, site.scope)
     return made if isinstance(made, ClassEntity) and made.module.workspace else None
 
 

@@ -131,7 +131,7 @@ def _reloads(context: Context, graph: ImportGraph, module: Module, target: Node)
     for site in other.scopes.calls:
         call = site.node
         if isinstance(call, ast.Call) and last_name(call) == "reload":
-            found = other.scopes.resolve(call.args[0], site.scope) if call.args else None
+            found = other.names.resolve(call.args[0], site.scope) if call.args else None
             again = context.workspace.load(found.file) if isinstance(found, ModuleEntity) else None
             if again is None or any(target in e.targets for e in graph.edges(again, possible=True)):
                 return True

@@ -76,7 +76,7 @@ def _made_here(context: Context, site: Site, node: ast.expr) -> bool:
 
 
 def _is_patch(context: Context, site: Site, call: ast.Call) -> bool:
-    found = context.scopes.resolve(call.func, site.scope)
+    found = context.names.resolve(call.func, site.scope)
     return isinstance(found, External) and is_patch(found)
 
 

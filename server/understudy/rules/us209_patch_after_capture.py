@@ -182,7 +182,7 @@ def _variable(context: Context, bypass: Bypass) -> str | None:
     site = next((s for s in file.scopes.calls if s.node is node), None) if file is not None else None
     if file is None or site is None:
         return None
-    found = file.scopes.resolve(node.func.value, site.scope)
+    found = file.names.resolve(node.func.value, site.scope)
     if not isinstance(found, ValueEntity) or found.owner is not None:
         return None
     return f"{spoken(context.resolver, context.module, found.module)}.{found.declaration.target}"

@@ -34,7 +34,7 @@ _APART = frozenset({"doc", "docs", "example", "examples", "samples", "templates"
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not _APART.isdisjoint(context.path.relative_to(context.workspace.root).parts):
         return
-    for site in context.scopes.statements:
+    for site in context.scopes_with(("import",)).statements:
         node = site.node
         if not isinstance(node, ast.ImportFrom) or _guarded(context, site):
             continue

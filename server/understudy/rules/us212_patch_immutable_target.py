@@ -80,7 +80,7 @@ def _owner(context: Context, call: PatchCall) -> External | None:
         found = context.resolver.dotted(call.path.rpartition(".")[0], context.module)
     else:
         assert call.owner is not None
-        found = context.scopes.resolve(call.owner, call.site.scope)
+        found = context.names.resolve(call.owner, call.site.scope)
     return found if isinstance(found, External) else None
 
 

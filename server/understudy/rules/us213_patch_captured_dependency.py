@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.binding.captured import Dependency, Registration, captures, is_app, registered
+from understudy.binding.captured import Dependency, Registration, captures, is_app, registered, registrars
 from understudy.binding.idle import loaded_before
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
@@ -79,7 +79,7 @@ def _may_be_kept(
         return True
     if any(_reads_name(statement, call.name) for statement in under):
         return False
-    elsewhere = _loaded(context) - {context.path}
+    elsewhere = [path for path in _registrars(context) if path != context.path]
     return registers or registered(context.resolver, original, elsewhere) is not None
 
 
@@ -138,7 +138,7 @@ def _kept(context: Context, call: PatchCall, original: FunctionEntity) -> _Kept 
 def _registration(context: Context, original: FunctionEntity) -> Registration | None:
     return context.once(
         ("registered", original.path, original.span),
-        lambda: registered(context.resolver, original, _loaded(context)),
+        lambda: registered(context.resolver, original, _registrars(context)),
     )
 
 
@@ -147,6 +147,10 @@ def _loaded(context: Context) -> set[Path]:
     return context.once(
         "loaded before", lambda: loaded_before(context.resolver, context.fixtures.chain(context.module))
     )
+
+
+def _registrars(context: Context) -> list[Path]:
+    return context.once("registrars", lambda: registrars(context.resolver, _loaded(context)))
 
 
 def _reads_name(statement: ast.stmt, name: str) -> bool:
@@ -168,7 +172,7 @@ def _owner(context: Context, call: PatchCall) -> ModuleEntity | None:
         )
     else:
         assert call.owner is not None
-        found = context.scopes.resolve(call.owner, call.site.scope)
+        found = context.names.resolve(call.owner, call.site.scope)
     if isinstance(found, ModuleEntity) and found.file.workspace and found.file.kind is Kind.SOURCE:
         return found
     return None

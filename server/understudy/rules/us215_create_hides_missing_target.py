@@ -52,7 +52,7 @@ def _owner(context: Context, call: PatchCall) -> ModuleEntity | ClassEntity | No
         found = context.resolver.dotted(call.path.rpartition(".")[0], context.module)
     else:
         assert call.owner is not None
-        found = context.scopes.resolve(call.owner, call.site.scope)
+        found = context.names.resolve(call.owner, call.site.scope)
     if isinstance(found, ClassEntity) and found.module.workspace:
         return found
     if isinstance(found, ModuleEntity) and found.file.workspace and found.file.kind is Kind.SOURCE:

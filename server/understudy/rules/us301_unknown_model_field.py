@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from understudy.doubles.state import last_name
@@ -18,15 +17,18 @@ from understudy.rules.keywords import Given, keywords
 from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
-from understudy.source.parse import Unit
-
-_CALLED = re.compile(r"\b([^\W\d]\w*)\(")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.models.are_named({name for unit in context.parsed.units for name in _called(unit)}):
+    if not any(f"{name}(" in context.source for name in context.models_named):
         return
-    for site in context.sites("US301", "calls", lambda site: _made(context, site) is not None):
+    sites = context.sites(
+        "US301",
+        "calls",
+        lambda site: _made(context, site) is not None,
+        lambda: context.scopes_naming_models.calls,
+    )
+    for site in sites:
         call = site.node
         assert isinstance(call, ast.Call)
         model = _made(context, site)
@@ -39,15 +41,6 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             if _replaced(context, site, call, model) or excused(context):
                 break
             yield _finding(rule, context, model, given, listed.names)
-
-
-def _called(unit: Unit) -> Iterator[str]:
-    """What looks like the name of something that the statement calls."""
-    for part in unit.parts:
-        known: frozenset[str] | None = part.memo.get("called")
-        if known is None:
-            known = part.memo["called"] = frozenset(_CALLED.findall(unit.text_of(part)))
-        yield from known
 
 
 def _made(context: Context, site: Site) -> Model | None:

@@ -19,14 +19,19 @@ from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
 from understudy.source.span import Span
 
-_WORD = re.compile(r"\b[^\W\d]\w*")
-
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     models = context.models
-    if not (models.exist if context.is_test else models.are_named(set(_WORD.findall(context.source)))):
+    # A test may have one from a fixture.
+    if not (models.exist if context.is_test else context.models_named):
         return
-    for site in context.sites("US302", "reads", lambda site: _read_of(context, site)[0] is not None):
+    sites = context.sites(
+        "US302",
+        "reads",
+        lambda site: _read_of(context, site)[0] is not None,
+        lambda: (context.scopes if context.is_test else context.scopes_naming_models).reads,
+    )
+    for site in sites:
         node = site.node
         assert isinstance(node, ast.Attribute)
         found, on_class = _read_of(context, site)
@@ -43,10 +48,17 @@ def _read_of(context: Context, site: Site) -> tuple[Model | None, bool]:
     assert isinstance(node, ast.Attribute)
     if node.attr.startswith("__") or not isinstance(node.value, (ast.Name, ast.Attribute)):
         return None, False
-    found = model_of(context, site, node.value)
-    if found is not None:
-        return found, True
-    return instance_of(context, site, node.value) if isinstance(node.value, ast.Name) else None, False
+    value = node.value
+    if isinstance(value, ast.Attribute):
+        return model_of(context, site, value), True
+    # Most of a test are reads of a few names.
+    return context.once(("US302", site.scope, value.id), lambda: _named(context, site, value))
+
+
+def _named(context: Context, site: Site, name: ast.Name) -> tuple[Model | None, bool]:
+    """As :func:`_read_of`, for any read of a name in the scope of the site."""
+    found = model_of(context, site, name)
+    return (found, True) if found is not None else (instance_of(context, site, name), False)
 
 
 def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:

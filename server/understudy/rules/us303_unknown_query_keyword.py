@@ -22,9 +22,9 @@ _EXCEPTIONS = ("InvalidRequestError", "CompileError", "ArgumentError", "Statemen
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not any(f".{method}(" in context.source for method in _METHODS):
+    if not any(f".{method}(" in context.source for method in _METHODS) or not context.models_named:
         return
-    for site in context.scopes.calls_of(*_METHODS):
+    for site in context.scopes_naming_models.calls_of(*_METHODS):
         call = site.node
         assert isinstance(call, ast.Call)
         if not isinstance(call.func, ast.Attribute):

@@ -67,7 +67,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[Finding]:
     """``make_factory(Model, name=…)``."""
-    found = context.scopes.resolve(call.func, site.scope)
+    found = context.names.resolve(call.func, site.scope)
     if not isinstance(found, External) or found.root != "factory" or found.name != "make_factory":
         return
     model = model_of(context, site, call.args[0]) if call.args else None

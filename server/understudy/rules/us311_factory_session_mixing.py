@@ -61,13 +61,13 @@ class _Made(NamedTuple):
 def _new_session(context: Context, site: Site, call: ast.Call) -> _Made | None:
     """The call, when it makes a session that nothing else has: no registry such as ``scoped_session``."""
     made = _Made(context, site, call)
-    found = context.scopes.resolve(call.func, site.scope)
+    found = context.names.resolve(call.func, site.scope)
     if isinstance(found, External) and found.dotted in _SESSIONS:
         return made
     if isinstance(found, ValueEntity) and made_by(found, "sessionmaker"):
         return made
     if isinstance(call.func, ast.Call):
-        maker = context.scopes.resolve(call.func.func, site.scope)
+        maker = context.names.resolve(call.func.func, site.scope)
         if isinstance(maker, External) and maker.root == "sqlalchemy" and maker.name == "sessionmaker":
             return made
     return None
@@ -78,7 +78,7 @@ def _stored(context: Context, site: Site, call: ast.Call) -> tuple[Factory, Valu
     node: ast.expr = call.func
     if isinstance(node, ast.Attribute) and node.attr in _STORING:
         node = node.value
-    entity = context.scopes.resolve(node, site.scope)
+    entity = context.names.resolve(node, site.scope)
     if not isinstance(entity, ClassEntity) or not entity.module.workspace:
         return None
     factory = Factories(context.models).of(entity)

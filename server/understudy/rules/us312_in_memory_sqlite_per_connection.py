@@ -151,7 +151,7 @@ def _is_model(context: Context, site: Site, argument: ast.expr) -> bool:
     """Does an argument name a model: ``User``, ``select(User)``?"""
     for node in ast.walk(argument):
         if isinstance(node, (ast.Name, ast.Attribute)):
-            found = context.scopes.resolve(node, site.scope)
+            found = context.names.resolve(node, site.scope)
             if isinstance(found, ClassEntity) and context.models.mapped(found) is not None:
                 return True
     return False
@@ -299,7 +299,7 @@ def _opens(function: FunctionNode, engine: str, makers: set[str]) -> bool:
 
 
 def _is_null_pool(context: Context, site: Site, pool: ast.expr) -> bool:
-    found = context.scopes.resolve(pool, site.scope)
+    found = context.names.resolve(pool, site.scope)
     return isinstance(found, External) and found.root == "sqlalchemy" and found.name == "NullPool"
 
 

@@ -147,7 +147,7 @@ def _spec_has(call: MockCall, spec: ast.expr, name: str) -> bool | None:
     if isinstance(spec, (ast.List, ast.Tuple)):
         names = [item.value if isinstance(item, ast.Constant) else None for item in spec.elts]
         return None if None in names else name in names
-    found = call.context.scopes.resolve(spec, call.site.scope)
+    found = call.context.names.resolve(spec, call.site.scope)
     if not isinstance(found, ClassEntity):
         return False if isinstance(found, FunctionEntity) else None
     attribute = call.context.resolver.class_attribute(found, name)
@@ -183,10 +183,10 @@ def _is_a_value(call: MockCall, new: ast.expr) -> bool:
     if isinstance(new, (ast.Constant, ast.Lambda, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.JoinedStr)):
         return True
     if isinstance(new, ast.Call):
-        made = call.context.scopes.resolve(new.func, call.site.scope)
+        made = call.context.names.resolve(new.func, call.site.scope)
         return isinstance(made, External) and mock_name(made) in CONSTRUCTORS
     if isinstance(new, (ast.Name, ast.Attribute)):
-        found = call.context.scopes.resolve(new, call.site.scope)
+        found = call.context.names.resolve(new, call.site.scope)
         return isinstance(found, (ClassEntity, FunctionEntity))
     return False
 

@@ -64,7 +64,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _is(context: Context, decorator: ast.expr, name: str) -> bool:
     node = decorator.func if isinstance(decorator, ast.Call) else decorator
-    found = context.scopes.resolve(node, Scope(None, None))
+    found = context.names.resolve(node, Scope(None, None))
     return isinstance(found, External) and found.root == "hypothesis" and found.name == name
 
 
