@@ -115,8 +115,9 @@ def steps_of(mock: Mock) -> str:
     """From the root mock to this one, as it is written: ``.execute()`` for ``session.execute()``."""
     label, root = mock.label, mock.root
     if not label.startswith(root.label):
-        # The child is older than the name of its root.
-        return label.removeprefix(f"{root.kind.value}()")
+        # The child is older than the name of its root, which was ``MagicMock()`` or the like.
+        made, _, steps = label.partition("()")
+        return steps if made.isidentifier() else label
     return label.removeprefix(root.label)
 
 

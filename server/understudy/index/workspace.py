@@ -205,10 +205,11 @@ class Workspace:
             return None
 
     def keep_facts(self, path: Path) -> None:
-        """Write down what was read out of a file, where all of its trees are there, for later runs."""
+        """Write down what was read out of a file, all of whose trees are there, for later runs. What is read out
+        of one that does not parse depends on who asked first."""
         module, parsed = self._modules.get(path), self._parsed.get(path)
         if self.kept_facts is not None and module is not None and isinstance(parsed, Parsed):
-            if not module.is_kept and path not in self._overlays and parsed.is_whole and not parsed.problems:
+            if not module.is_kept and path not in self._overlays and not parsed.problems:
                 module.is_kept = True
                 self.kept_facts.keep(parsed.text, module.facts)
 

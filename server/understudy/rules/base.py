@@ -79,9 +79,12 @@ class Context:
     def scopes_with(self, words: Iterable[str]) -> FileScopes:
         """The places in what has one of some words in its text; of a file that is no test and not open, the rest is not
         looked through for it."""
-        if self.is_test or self.workspace.is_open(self.path):
-            return self.scopes
-        return FileScopes(self.parsed, words=tuple(words))
+        return self.scopes if self._is_looked_through else FileScopes(self.parsed, words=tuple(words))
+
+    @property
+    def _is_looked_through(self) -> bool:
+        """Is every place of the file asked for anyway?"""
+        return self.is_test or self.workspace.is_open(self.path)
 
     @cached_property
     def models_named(self) -> frozenset[str]:
@@ -90,7 +93,9 @@ class Context:
 
     @cached_property
     def scopes_naming_models(self) -> FileScopes:
-        """The places in what names a model."""
+        """The places in what names a model; see :meth:`scopes_with`."""
+        if self._is_looked_through:
+            return self.scopes
         names = "|".join(sorted(map(re.escape, self.models_named)))
         # Under another name, a model may be anywhere.
         renamed = re.search(

@@ -29,7 +29,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         "US302",
         "reads",
         lambda site: _read_of(context, site)[0] is not None,
-        lambda: (context.scopes if context.is_test else context.scopes_naming_models).reads,
+        lambda: context.scopes_naming_models.reads,
     )
     for site in sites:
         node = site.node

@@ -336,8 +336,7 @@ def _mock_open(machine: Machine, arguments: Arguments, place: Place) -> Mock:
     """``mock_open()``: calling it gives a handle with the attributes of a file, which is its own context manager."""
     machine.has_doubles = True
     mock = Mock(MockKind.MAGIC, place, "mock_open()", Spec(names=_OPEN_NAMES))
-    # ``name="open"``
-    mock.slots["owner"] = NAMED
+    name_double(mock, Literal("open"))
     handle = Mock(MockKind.MAGIC, place, "mock_open()()", Spec(names=_FILE_NAMES), mock)
     enter = Mock(MockKind.MAGIC, place, "mock_open()().__enter__", None, handle)
     enter.slots["return_value"] = handle
