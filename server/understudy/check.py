@@ -106,7 +106,7 @@ def run(options: Options, out: TextIO, err: TextIO) -> int:
     results = [Results(project) for project, _ in projects]
     kept = [_usable(each.known(files), options) for each, (_, files) in zip(results, projects, strict=True)]
     unknown = sum(len(files) - len(done) for done, (_, files) in zip(kept, projects, strict=True))
-    workers = _workers(options, unknown)
+    workers = _workers(options, unknown, others_known=any(kept))
     with (
         caches,
         Tier2(on_disabled=partial(_say, err)) as tier2,
@@ -192,9 +192,9 @@ def _say(err: TextIO, sentence: object) -> None:
     print(f"understudy: {one_line(str(sentence))}", file=err)
 
 
-def _workers(options: Options, files: int) -> Workers | None:
+def _workers(options: Options, files: int, *, others_known: bool) -> Workers | None:
     """Who is to analyse so many files; None for this process."""
-    processes = process_count(options.jobs, files)
+    processes = process_count(options.jobs, files, others_known=others_known)
     if options.executor == executors.PROCESSES and processes == 1:
         return None
     return executors.chosen(options.executor, processes)
@@ -411,7 +411,10 @@ def _check(
     checker: Checker, index: int, files: Sequence[Path], known: Mapping[Path, Analysis], results: Results
 ) -> list[Checked]:
     """What is known from earlier, and what had to be found out, in the order of the files; with Ctrl-C, not all."""
-    new = checker.check(index, [path for path in files if path not in known])
+    unknown = [path for path in files if path not in known]
+    if unknown:
+        results.share_matches()
+    new = checker.check(index, unknown)
     results.keep(new)
     found = {item.analysis.path: item for item in new}
     found.update((path, Checked(done)) for path, done in known.items())

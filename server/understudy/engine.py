@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from understudy.finding import Applicability, Edit, Finding, Fix
 from understudy.index.kept_facts import KeptFacts
-from understudy.index.workspace import Dependency, FactsOf, ValueOf, Workspace
+from understudy.index.workspace import Dependency, FactsOf, ImportsOf, ValueOf, Workspace
 from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment as environments
 from understudy.project import target
@@ -114,7 +114,7 @@ class Project:
         all_seen = seen.union(
             *(self.workspace.behind(item.key) for item in seen if isinstance(item, ValueOf))
         )
-        files = {item.path if isinstance(item, FactsOf) else item for item in all_seen}
+        files = {item.path if isinstance(item, (FactsOf, ImportsOf)) else item for item in all_seen}
         return replace(
             found,
             dependencies=frozenset(item for item in files if isinstance(item, Path)),

@@ -73,8 +73,15 @@ class Checked:
     """None: the analysis itself says what it rests on."""
 
 
-def process_count(jobs: int | None, files: int) -> int:
-    """How many processes to use; 1 means this one. ``jobs`` is what the user asked for."""
+def process_count(jobs: int | None, files: int, *, others_known: bool = False) -> int:
+    """How many processes to use; 1 means this one.
+
+    :param jobs: what the user asked for.
+    :param others_known: these are not all files, and this process found out what they have in common with the others
+        when it looked which of them to analyse. Another one would have to find it out again.
+    """
+    if others_known and files <= _FEW_FILES:
+        return 1
     if jobs is None:
         jobs = min(_processors(), _MOST_PROCESSES) if files > _FEW_FILES else 1
     return max(1, min(jobs, files, _MOST))

@@ -20,17 +20,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from understudy.engine import Analysis, Project
+from understudy.facts import serial
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.dependencies import Described, Places, asked_of, describe, pattern_of, spelled
 from understudy.index.hashes import MISSING, Hashes, content_of, hash_of, stamp_of
 from understudy.index.kept_facts import as_bytes, digest, ours
+from understudy.index.module import imports_in
 from understudy.index.store import Entry
 from understudy.index.workspace import Dependency, ValueOf, Workspace
 from understudy.infer.plugins import settings_files
 from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked
 from understudy.orm.attributes import BACKREFS, backrefs
-from understudy.orm.models import DECLARED, EXIST, Models
+from understudy.orm.models import DECLARED, EXIST, OUTLINES, Models
 from understudy.project.names import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
 
@@ -44,6 +46,7 @@ _FEW_TRIES: Final = 5_000
 VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
     DECLARED: lambda workspace: Models(workspace).declared,
     EXIST: lambda workspace: Models(workspace).exist,
+    OUTLINES: lambda workspace: Models(workspace).outlines,
     BACKREFS: lambda workspace: backrefs(Models(workspace)),
 }
 """Makes the values again that analyses rest on."""
@@ -228,7 +231,7 @@ class Results:
             if item[0] != "p":
                 today = self._state(item)
                 same = today == state or (
-                    item[0] == "m" and not hurried and self._has_same_facts(item[1:], state)
+                    item[0] in "mi" and not hurried and self._answers_the_same(item, state)
                 )
             elif not changed and state != _UNKNOWN:
                 continue
@@ -248,11 +251,15 @@ class Results:
         """Numbers of the values that are others now. Only those that were made from something that changed are made
         again."""
         numbers: list[int] = []
-        for number, item in enumerate(list(snapshot.items)):
-            if item[0] != "v":
-                continue
-            if changed.isdisjoint(snapshot.values[item]) and snapshot.states[number] != _UNKNOWN:
-                continue
+        made_anew = [
+            (number, item)
+            for number, item in enumerate(snapshot.items)
+            if item[0] == "v"
+            and (snapshot.states[number] == _UNKNOWN or not changed.isdisjoint(snapshot.values[item]))
+        ]
+        if made_anew:
+            self.share_matches()
+        for number, item in made_anew:
             make = VALUES.get(item[1:]) if self._hashes is None else None
             if make is None:
                 today = _UNKNOWN
@@ -270,14 +277,14 @@ class Results:
 
     def _state(self, item: str) -> str:
         """What a file contains, or a folder answers, in a form that can be compared."""
-        if item[0] in "fm":
+        if item[0] in "fmi":
             known = self._now.get(item[1:])
             return known if known is not None else hash_of(self._places.path(item[1:]))
         answer = self._project.workspace.finder.listing.answer(asked_of(item, self._places))
         return digest("\0".join(answer).encode("utf-8", "surrogateescape"))
 
-    def _has_same_facts(self, name: str, earlier: str) -> bool:
-        """Has a file, whose content was another earlier, the facts that it had?
+    def _answers_the_same(self, item: str, earlier: str) -> bool:
+        """Has a file, whose content was another earlier, the facts or the imports that it had?
 
         :param earlier: the hash of that content.
         """
@@ -285,8 +292,15 @@ class Results:
         if workspace.kept_facts is None:
             return False
         then = workspace.kept_facts.bytes_of(earlier)
-        module = workspace.module(Path(self._places.path(name))) if then is not None else None
-        return module is not None and as_bytes(module.facts) == then
+        module = workspace.module(Path(self._places.path(item[1:]))) if then is not None else None
+        if module is None or then is None:
+            return False
+        if item[0] == "m":
+            return as_bytes(module.facts) == then
+        try:
+            return imports_in(serial.loads(then)) == module.imports
+        except ValueError:
+            return False
 
     def _matches(self, pattern: re.Pattern[bytes], name: str) -> bool:
         content = self._contents.get(name)

@@ -15,6 +15,7 @@ from understudy.engine import Project
 from understudy.facts.extract import extract
 from understudy.index.dependencies import Places, asked_of, fingerprint, pattern_of, spelled
 from understudy.index.kept_facts import as_bytes
+from understudy.index.module import imports_in
 from understudy.index.workspace import ValueOf, Workspace
 from understudy.infer.plugins import settings_files
 from understudy.jobs import Checked
@@ -73,8 +74,8 @@ class Touched:
     def _look(self, item: str) -> bool:
         if item[0] == "f":
             return Path(self._places.path(item[1:])) in self._changes.files
-        if item[0] == "m":
-            return self._has_other_facts(Path(self._places.path(item[1:])))
+        if item[0] in "mi":
+            return self._answers_otherwise(item, Path(self._places.path(item[1:])))
         if item[0] == "v":
             return self._has_other_value(item[1:])
         if item[0] == "a":
@@ -83,7 +84,8 @@ class Touched:
         pattern = pattern_of(item)
         return any(_matches(pattern, before) != _matches(pattern, now) for before, now in self._contents)
 
-    def _has_other_facts(self, path: Path) -> bool:
+    def _answers_otherwise(self, item: str, path: Path) -> bool:
+        """Has a file other facts, or other imports, than before?"""
         if path not in self._changes.files:
             return False
         before = self._changes.before.get(path)
@@ -91,9 +93,12 @@ class Touched:
         if before is None or module is None:
             return True
         try:
-            earlier = as_bytes(extract(parse(path, decode(before))))
+            facts = extract(parse(path, decode(before)))
         except (SourceError, RecursionError):
             return True
+        if item[0] == "i":
+            return imports_in(facts) != module.imports
+        earlier = as_bytes(facts)
         return earlier is None or earlier != as_bytes(module.facts)
 
     def _has_other_value(self, key: str) -> bool:

@@ -325,6 +325,11 @@ def test_many_files_use_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process_count(None, 61) == 8
 
 
+def test_a_few_files_that_changed_need_no_processes() -> None:
+    assert process_count(4, 60, others_known=True) == 1
+    assert process_count(4, 61, others_known=True) == 4
+
+
 @pytest.mark.parametrize(
     ("output_format", "options", "numbers"),
     [

@@ -45,10 +45,5 @@ def test_most_programs_are_accepted_and_known(folder: Path) -> None:
 
     collect()
     assert len(accepted) > 15
-    known = [
-        model.known
-        for program in accepted
-        for registry in read(program, folder).registries.values()
-        for model in registry.models
-    ]
+    known = [model.known for program in accepted for model in read(program, folder).all]
     assert known.count(True) > len(known) * 0.9

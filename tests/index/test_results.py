@@ -87,6 +87,17 @@ class {name}(Base):
     order_id = Column(Integer, ForeignKey("{table}.id"))
     order = relationship("Order", back_populates="{back}")
 """
+_GIFTS = """\
+from sqlalchemy import Column, Integer
+
+from shop.models import Order
+
+
+class Gift(Order):
+    {table}
+
+    wrapping = Column(Integer)
+"""
 _FIXTURE = """\
 from unittest.mock import {double}
 
@@ -159,7 +170,14 @@ VARIANTS: Mapping[str, tuple[str | None, ...]] = {
     "shop/lines.py": (
         _LINES.format(name="Line", table="orders", back="lines"),
         _LINES.format(name="LineItem", table="order", back="line"),
+        _LINES.format(name="Line", table="orders", back="lines").replace("orders.id", "orders.wrapping"),
         None,
+    ),
+    "shop/gifts.py": (
+        None,
+        _GIFTS.format(table="# In that of its orders."),
+        _GIFTS.format(table='__tablename__ = "gifts"'),
+        _GIFTS.format(table='__tablename__ = "lines"'),
     ),
     "shop/lines_again.py": (None, _LINES.format(name="Line", table="orders", back="lines")),
     "shop/service.py": (
@@ -294,7 +312,11 @@ def test_an_edit_concerns_what_rests_on_the_file(workspace: Workspace, analysed:
     name = "tests/unit/test_service.py"
     workspace.put(name, f"{workspace.state[name]}\n\ndef test_more():\n    pass\n")
     workspace.found()
-    # Which modules the tests load decides about the models; what is in them now stands elsewhere.
+    assert analysed == [name]
+    analysed.clear()
+    workspace.put(name, f"import shop.lines\n{workspace.state[name]}")
+    workspace.found()
+    # Which modules the tests load decides about the models.
     assert analysed == ["shop/models.py", name]
 
 
@@ -332,6 +354,31 @@ def test_another_column_does_not_concern_who_only_asks_which_models_there_are(
     workspace.put("shop/lines.py", lines.replace("class Line(", "class Row("))
     workspace.found()
     assert "shop/queue.py" in analysed
+
+
+def _codes(findings: list[dict[str, Any]], name: str) -> set[str]:
+    return {each["code"] for each in findings if each["filename"].endswith(name)}
+
+
+def test_another_column_concerns_no_other_model_but_those_that_refer_to_it(
+    workspace: Workspace, analysed: list[str]
+) -> None:
+    workspace.put("shop/gifts.py", VARIANTS["shop/gifts.py"][2])
+    workspace.put("shop/lines.py", VARIANTS["shop/lines.py"][2])
+    _, findings, _ = workspace.found()
+    assert "US307" in _codes(findings, "lines.py")
+    gifts = workspace.state["shop/gifts.py"]
+    workspace.put("shop/gifts.py", f"{gifts}    ribbon = Column(Integer)\n")
+    analysed.clear()
+    workspace.found()
+    assert "shop/gifts.py" in analysed
+    assert "shop/lines.py" not in analysed
+    # Now the column that the foreign key asks for is in the table of the orders.
+    workspace.put("shop/gifts.py", VARIANTS["shop/gifts.py"][1])
+    analysed.clear()
+    _, findings, _ = workspace.found()
+    assert "shop/lines.py" in analysed
+    assert "US307" not in _codes(findings, "lines.py")
 
 
 def test_a_file_that_did_not_exist_concerns_those_that_looked_for_it(

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.index.module import Module
+from understudy.index.module import Importer, Module
 from understudy.infer.resolve import Resolver
-from understudy.project.modules import ModuleFile
 
 
 def spoken(resolver: Resolver, start: Module, module: Module) -> str:
@@ -44,38 +43,38 @@ class LoadedNames:
         self.resolver = resolver
         self.workspace = resolver.workspace
 
-    def closure(self, start: Module) -> dict[str, tuple[Module, model.Import, int]]:
+    def closure(self, start: Importer) -> dict[str, tuple[Importer, model.Import, int]]:
         """Every name under which a workspace module is loaded when ``start`` runs, with the import that loads it
         first: the importing module, the statement, its first row. Imports inside functions count."""
-        found: dict[str, tuple[Module, model.Import, int]] = {}
-        queue: list[tuple[str, Module]] = [(start.name, start)]
+        found: dict[str, tuple[Importer, model.Import, int]] = {}
+        queue: list[tuple[str, Importer]] = [(start.name, start)]
         seen: set[tuple[str, Path | None]] = {(start.name, start.path)}
         for name, module in queue:
-            for loaded, file, statement, row in self._loaded_by(name, module):
+            for loaded, path, statement, row in self._loaded_by(name, module):
                 found.setdefault(loaded, (module, statement, row))
-                if (loaded, file.path) in seen:
+                if (loaded, path) in seen:
                     continue
-                seen.add((loaded, file.path))
-                target = self.workspace.load(file)
+                seen.add((loaded, path))
+                target = self.workspace.importer(path)
                 if target is not None:
                     queue.append((loaded, target))
         return found
 
-    def _loaded_by(self, name: str, module: Module) -> tuple[tuple[str, ModuleFile, model.Import, int], ...]:
+    def _loaded_by(self, name: str, module: Importer) -> tuple[tuple[str, Path, model.Import, int], ...]:
         """What the imports of a module that was itself loaded as ``name`` load of the workspace, in their order."""
 
-        def make() -> Iterator[tuple[str, ModuleFile, model.Import, int]]:
+        def make() -> Iterator[tuple[str, Path, model.Import, int]]:
             for row, statement in module.imports:
                 if Guard.TYPE_CHECKING in statement.guards:
                     continue
                 for loaded in self._loads(name, module, statement):
                     file = self.workspace.find(loaded, module.path)
                     if file is not None and file.workspace and file.path is not None:
-                        yield loaded, file, statement, row
+                        yield loaded, file.path, statement, row
 
         return self.workspace.of_module(module, f"loads as {name}", lambda: tuple(make()))
 
-    def _loads(self, name: str, module: Module, statement: model.Import) -> Iterator[str]:
+    def _loads(self, name: str, module: Importer, statement: model.Import) -> Iterator[str]:
         """The dotted names that an import statement loads, in a module that was itself loaded as ``name``."""
         if not statement.is_from:
             for imported in statement.names:
@@ -88,7 +87,7 @@ class LoadedNames:
         for imported in statement.names:
             yield f"{source}.{imported.name}"
 
-    def _absolute(self, name: str, module: Module, statement: model.Import) -> str | None:
+    def _absolute(self, name: str, module: Importer, statement: model.Import) -> str | None:
         if statement.level == 0:
             return statement.module
         package = name.split(".") if module.is_package else name.split(".")[:-1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.index.kept_facts import digest
-from understudy.index.workspace import Dependency, FactsOf, ValueOf, Workspace
+from understudy.index.workspace import Dependency, FactsOf, ImportsOf, ValueOf, Workspace
 from understudy.project.modules import Asked
 
 
@@ -57,6 +57,8 @@ def spelled(dependency: Dependency, places: Places) -> str:
         return f"f{places.text(str(dependency))}"
     if isinstance(dependency, FactsOf):
         return f"m{places.text(str(dependency.path))}"
+    if isinstance(dependency, ImportsOf):
+        return f"i{places.text(str(dependency.path))}"
     if isinstance(dependency, ValueOf):
         return f"v{dependency.key}"
     if isinstance(dependency, Asked):

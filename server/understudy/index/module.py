@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from understudy.facts import model
 from understudy.facts.extract import OnDemand
@@ -33,6 +33,23 @@ class Binding:
         if self.imported is not None:
             return self.imported.span.shifted(self.row)
         return self.declaration.span.shifted(self.row)
+
+
+class Importer(Protocol):
+    """A module as far as its imports go."""
+
+    memo: dict[str, tuple[int, object, frozenset[Any]]]
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_package(self) -> bool: ...
+    @property
+    def package(self) -> str: ...
+    @property
+    def imports(self) -> tuple[tuple[int, model.Import], ...]: ...
 
 
 class Module:
@@ -161,11 +178,7 @@ class Module:
     def imports(self) -> tuple[tuple[int, model.Import], ...]:
         """Every import of the file: at import time, in classes, and inside functions; with the rows of the statements
         that they are in."""
-        return tuple(
-            (row, found)
-            for row, declaration in self.declarations_with("import")
-            for found in _imports(declaration)
-        )
+        return _all_imports(self.declarations_with("import"))
 
 
 class Bindings(Mapping[str, Sequence[Binding]]):
@@ -241,6 +254,17 @@ def _functions(declaration: model.Declaration) -> Iterator[model.Function]:
     elif isinstance(declaration, model.Class):
         for child in declaration.body:
             yield from _functions(child)
+
+
+def imports_in(facts: model.ModuleFacts) -> tuple[tuple[int, model.Import], ...]:
+    """:attr:`Module.imports` of a file with these facts."""
+    return _all_imports((row, declaration) for row, unit in facts.units for declaration in unit.declarations)
+
+
+def _all_imports(
+    declarations: Iterable[tuple[int, model.Declaration]],
+) -> tuple[tuple[int, model.Import], ...]:
+    return tuple((row, found) for row, declaration in declarations for found in _imports(declaration))
 
 
 def _imports(declaration: model.Declaration) -> Iterator[model.Import]:

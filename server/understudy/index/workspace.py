@@ -16,7 +16,7 @@ from understudy.facts import model
 from understudy.facts.extract import OnDemand
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.literals import needed
-from understudy.index.module import Module
+from understudy.index.module import Importer, Module
 from understudy.project.environment import Environment
 from understudy.project.modules import Asked, Kind, ModuleFile, ModuleFinder
 from understudy.source.disk import looking
@@ -32,15 +32,23 @@ class FactsOf(NamedTuple):
     path: Path
 
 
+class ImportsOf(NamedTuple):
+    """The import statements of a file and their places, and not what else its facts are."""
+
+    path: Path
+    what: str = "imports"
+    """So that none equals :class:`FactsOf`."""
+
+
 class ValueOf(NamedTuple):
     """What :meth:`Workspace.value` gives, and not what that was made from."""
 
     key: str
 
 
-Dependency: TypeAlias = Path | FactsOf | ValueOf | Asked | re.Pattern[bytes]
-"""What an answer can rest on: the content of a file, its facts, a value derived from many files, what a folder has
-under a name, or which files match."""
+Dependency: TypeAlias = Path | FactsOf | ImportsOf | ValueOf | Asked | re.Pattern[bytes]
+"""What an answer can rest on: the content of a file, its facts, its imports, a value derived from many files, what a
+folder has under a name, or which files match."""
 _MODULES_FOR_A_TREE = 15
 """The names of a module take a fraction of the memory that its tree takes, and are asked for more often."""
 EVERY_FILE = re.compile(b"")
@@ -177,6 +185,14 @@ class Workspace:
     def module(self, path: Path) -> Module | None:
         """The names of a file; None when it cannot be read."""
         self._touch(FactsOf(path))
+        return self._module(path)
+
+    def importer(self, path: Path) -> Importer | None:
+        """As :meth:`module`, for those that ask what it imports and nothing else. They rest on that alone."""
+        self._touch(ImportsOf(path))
+        return self._module(path)
+
+    def _module(self, path: Path) -> Module | None:
         self._asked_for.add(path)
         if path not in self._modules:
             facts = self._facts(path)
@@ -284,13 +300,16 @@ class Workspace:
             gone = {ValueOf(key) for key in dropped}
 
     def _settle(self) -> None:
-        """Forget the values that were made from facts that edits changed since: most edits change none."""
+        """Forget the values that were made from facts or imports that edits changed since: most edits change none."""
         while self._before:
             path, before = next(iter(self._before.items()))
-            if any(FactsOf(path) in seen for _, seen in self._derived.values()):
+            asked: set[Dependency] = {FactsOf(path), ImportsOf(path)}
+            if any(not asked.isdisjoint(seen) for _, seen in self._derived.values()):
                 with self._unrecorded():
                     module = self.module(path)
-                if module is None or before is None or module.facts != before.facts:
+                if module is None or before is None or module.imports != before.imports:
+                    self._drop(asked)
+                elif module.facts != before.facts:
                     self._drop({FactsOf(path)})
             del self._before[path]
 
@@ -389,7 +408,7 @@ class Workspace:
                 return False
         return True
 
-    def of_module(self, module: Module, key: str, make: Callable[[], _T]) -> _T:
+    def of_module(self, module: Importer, key: str, make: Callable[[], _T]) -> _T:
         """A value computed from one module and from what it refers to, kept with it until anything changes."""
         known = module.memo.get(key)
         if known is None or known[0] != self.generation:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.index.module import Module
+from understudy.index.module import Importer
 from understudy.infer.resolve import Resolver
 from understudy.project.modules import ModuleFile
 from understudy.source.span import Span
@@ -46,7 +46,7 @@ class ImportGraph:
         file = self.workspace.find(name, importer)
         return None if file is None else _node(file)
 
-    def edges(self, module: Module, *, possible: bool = False) -> tuple[Edge, ...]:
+    def edges(self, module: Importer, *, possible: bool = False) -> tuple[Edge, ...]:
         """The imports of a module in order, those inside functions included. Imports that only type checkers see are
         not; those that a condition may leave out only count as ``possible``."""
         left_out = {Guard.TYPE_CHECKING} if possible else {Guard.TYPE_CHECKING, Guard.CONDITION}
@@ -60,7 +60,7 @@ class ImportGraph:
 
         return self.workspace.of_module(module, f"imports {possible}", make)
 
-    def _targets(self, module: Module, statement: model.Import) -> Iterator[Node]:
+    def _targets(self, module: Importer, statement: model.Import) -> Iterator[Node]:
         if not statement.is_from:
             for imported in statement.names:
                 yield from self._chain(imported.name, module.path)
@@ -99,7 +99,7 @@ class ImportGraph:
         reached: dict[Node, Node | None] = dict.fromkeys(start)
         queue = list(reached)
         for node in queue:
-            module = self._module(node)
+            module = self._importer(node)
             if module is None:
                 continue
             for edge in self.edges(module, possible=possible):
@@ -113,19 +113,19 @@ class ImportGraph:
 
     def importers(
         self, nodes: Iterable[Node], target: Node, *, lazy: bool, possible: bool = False
-    ) -> Iterator[tuple[Module, Edge]]:
+    ) -> Iterator[tuple[Importer, Edge]]:
         """The imports of ``target`` in some modules: those at import time, or those inside functions."""
         for node in nodes:
-            module = self._module(node)
+            module = self._importer(node)
             if module is not None:
                 for edge in self.edges(module, possible=possible):
                     if edge.lazy is lazy and target in edge.targets:
                         yield module, edge
 
-    def _module(self, node: Node) -> Module | None:
+    def _importer(self, node: Node) -> Importer | None:
         if isinstance(node, str) or not node.is_relative_to(self.workspace.root):
             return None
-        return self.workspace.module(node)
+        return self.workspace.importer(node)
 
 
 def _node(file: ModuleFile) -> Node:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.index.module import Binding, Module
+from understudy.index.module import Binding, Importer, Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import (
     Absent,
@@ -266,7 +266,7 @@ class Resolver:
             return External(name)
         return Absent.MISSING
 
-    def absolute(self, module: Module, statement: model.Import) -> str | None:
+    def absolute(self, module: Importer, statement: model.Import) -> str | None:
         """The absolute name of the module after ``from``; None above the top of the package."""
         if statement.level == 0:
             return statement.module

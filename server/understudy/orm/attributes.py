@@ -62,9 +62,8 @@ def has_on_instance(models: Models, found: Model, name: str) -> bool | None:
 
 def stores(models: Models, found: Model, key: str) -> bool | None:
     """Does ``values(key=…)`` find a column? Attributes count, and names of columns in the table."""
-    registry = models.registries.get(found.registry)
     # With single-table inheritance, the columns of classes below lie in the same table.
-    below = [m for m in registry.models if found.entity in m.lineage.classes] if registry is not None else []
+    below = models.registry(found).below(found)
     # A column that a class overrides stays in the table of the class above it.
     above = [m for cls in found.lineage.classes[1:] if (m := models.mapped(cls)) is not None]
     for model_ in (found, *above, *below):

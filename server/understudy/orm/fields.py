@@ -77,9 +77,8 @@ def fields(models: Models, found: Model) -> tuple[Field, ...]:
 
 def _backrefs(models: Models, found: Model) -> Iterator[Field]:
     """What relationships of other models add to this one, in order of their names."""
-    registry = models.registries.get(found.registry)
     made: dict[str, Field] = {}
-    for other in registry.models if registry is not None else ():
+    for other in models.registry(found).models:
         for relationship in other.relationships:
             given = backref_of(relationship) if relationship.owner == other.entity else None
             target = models.target(other, relationship) if given is not None else None

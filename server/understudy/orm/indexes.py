@@ -59,14 +59,13 @@ def indexes(models: Models) -> list[TableIndex]:
     """Every index of the workspace whose name is known, in order of file and line."""
     found: dict[tuple[Path, Span, str], TableIndex] = {}
     modules: dict[Path, Module] = {}
-    for registry in models.registries.values():
-        for mapped in registry.models:
-            modules[mapped.entity.path] = mapped.entity.module
-            if mapped.entity.declaration.guards:
-                # Below an ``if`` or in a ``try``: it may not be there.
-                continue
-            for index in _of_model(models, mapped):
-                found.setdefault((index.path, index.span, index.table), index)
+    for mapped in models.all:
+        modules[mapped.entity.path] = mapped.entity.module
+        if mapped.entity.declaration.guards:
+            # Below an ``if`` or in a ``try``: it may not be there.
+            continue
+        for index in _of_model(models, mapped):
+            found.setdefault((index.path, index.span, index.table), index)
     for table in core_tables(models):
         modules[table.module.path] = table.module
         if not table.conditional:

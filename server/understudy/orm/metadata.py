@@ -92,8 +92,7 @@ def mapped_metadata(models: Models) -> frozenset[MetadataKey]:
     """Every ``MetaData`` that a model is in."""
 
     def make(models: Models) -> frozenset[MetadataKey]:
-        mapped = (found for registry in models.registries.values() for found in registry.models)
-        return frozenset(spec.key for found in mapped if (spec := metadata_of(models, found)) is not None)
+        return frozenset(spec.key for found in models.all if (spec := metadata_of(models, found)) is not None)
 
     return models.kept("orm.mapped_metadata", make)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from understudy.facts import model
 from understudy.index.module import Module
@@ -139,16 +139,69 @@ class Model:
         return self.entity.name
 
 
-@dataclass
-class Registry:
-    """A declarative base and every model of the workspace below it."""
+class Outline(NamedTuple):
+    """A model as far as other models mostly ask: no edit of a column or of a relationship changes that."""
 
-    key: RegistryKey
-    base: ClassEntity | None
-    models: list[Model] = field(default_factory=list)
+    file: str
+    name: str
+    registry: tuple[str, str]
+    table: str | None
+    above: tuple[str, str] | None
+    """The nearest mapped class that it inherits from."""
+    lineage: tuple[tuple[str, str], ...]
+    """The class itself first."""
+
+
+class Registry:
+    """A declarative base and the models of the workspace below it, as one analysis asks for them. Whoever asks for all
+    of them rests on all their files; whoever asks for some, on theirs and on how all are outlined."""
+
+    def __init__(self, models: Models, key: tuple[str, str], outlines: Sequence[Outline]) -> None:
+        """
+        :param key: as it is in the outlines.
+        """
+        self.key = key
+        self._models = models
+        self._outlines = outlines
+
+    @property
+    def models(self) -> list[Model]:
+        return [found for found in self._models.all if self._models.registry_key(found) == self.key]
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables that are known."""
+        return frozenset(outline.table for outline in self._outlines if outline.table is not None)
+
+    @property
+    def has_unknown_tables(self) -> bool:
+        """Is there a model of which nothing says in which table it is?"""
+        return any(outline.table is None and outline.above is None for outline in self._outlines)
 
     def named(self, name: str) -> list[Model]:
-        return [found for found in self.models if found.name == name]
+        return self._where(lambda outline: outline.name == name)
+
+    def with_table(self, name: str) -> list[Model]:
+        return self._where(lambda outline: outline.table == name)
+
+    def in_table_of(self, found: Model) -> list[Model]:
+        """The models right below one that have no table of their own (single-table inheritance)."""
+        key = self._models.outlined(found.entity)
+        return self._where(lambda outline: outline.table is None and outline.above == key)
+
+    def below(self, found: Model) -> list[Model]:
+        """The models that derive from one, itself included."""
+        key = self._models.outlined(found.entity)
+        return self._where(lambda outline: key in outline.lineage)
+
+    def made_of(self, path: Path) -> list[Model]:
+        """The models that have a class of a file in their lineage."""
+        file = self._models.file_of(path)
+        return self._where(lambda outline: any(each == file for each, _ in outline.lineage))
+
+    def _where(self, is_wanted: Callable[[Outline], bool]) -> list[Model]:
+        chosen = dict.fromkeys(outline for outline in self._outlines if is_wanted(outline))
+        return [found for outline in chosen for found in self._models.outlined_by(outline)]
 
 
 class Models:
@@ -162,6 +215,7 @@ class Models:
         self.workspace = workspace
         self.resolver = resolver or Resolver(workspace)
         self.lineages = Lineages(self.resolver)
+        self._files: dict[Path, str] = {}
 
     def kept(self, key: str, make: Callable[[Models], _T]) -> _T:
         """A value of the workspace's models, made by models that have answered nothing yet: so it is known what the
@@ -388,9 +442,73 @@ class Models:
     # --- registries
 
     @property
-    def registries(self) -> dict[RegistryKey, Registry]:
-        """Every registry of the workspace with all of its models."""
-        return self.kept("orm.registries", lambda models: models._registries())
+    def all(self) -> list[Model]:
+        """Every model of the workspace."""
+        return self.kept("orm.all", lambda models: models._all())
+
+    @property
+    def registries(self) -> list[Registry]:
+        """Every registry of the workspace."""
+        return [Registry(self, key, outlines) for key, outlines in self._by_registry().items()]
+
+    def registry(self, found: Model) -> Registry:
+        """The one that a model is in."""
+        key = self.registry_key(found)
+        return Registry(self, key, self._by_registry().get(key, ()))
+
+    def _by_registry(self) -> dict[tuple[str, str], list[Outline]]:
+        def make(models: Models) -> dict[tuple[str, str], list[Outline]]:
+            found: dict[tuple[str, str], list[Outline]] = {}
+            for outline in models.outlines:
+                found.setdefault(outline.registry, []).append(outline)
+            return found
+
+        return self.kept("orm.outlines of registries", make)
+
+    # --- outlines
+
+    @property
+    def outlines(self) -> tuple[Outline, ...]:
+        """Those of :attr:`all`."""
+        return self.workspace.value(OUTLINES, lambda: Models(self.workspace)._outlines())
+
+    def _outlines(self) -> tuple[Outline, ...]:
+        return tuple(
+            Outline(
+                self.file_of(found.entity.path),
+                found.name,
+                self.registry_key(found),
+                found.table,
+                self.outlined(above.entity) if (above := self.above(found)) is not None else None,
+                tuple(map(self.outlined, found.lineage.classes)),
+            )
+            for found in self.all
+        )
+
+    def registry_key(self, found: Model) -> tuple[str, str]:
+        """The registry of a model in an :class:`Outline`."""
+        path, name = found.registry
+        return self.file_of(path), name
+
+    def outlined(self, entity: ClassEntity) -> tuple[str, str]:
+        """A class in an :class:`Outline`."""
+        return self.file_of(entity.path), entity.qualname
+
+    def file_of(self, path: Path) -> str:
+        """A file in an :class:`Outline`: on every machine the same where it is one of the workspace."""
+        known = self._files.get(path)
+        if known is None:
+            root = self.workspace.root
+            known = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+            self._files[path] = known
+        return known
+
+    def outlined_by(self, outline: Outline) -> list[Model]:
+        """The models of an outline: more than one where a file declares a class twice."""
+        module = self.workspace.module(self.workspace.root / outline.file)
+        classes = classes_of(module) if module is not None else ()
+        made = (self.mapped(entity) for entity in classes if entity.name == outline.name)
+        return [found for found in made if found is not None and found.table == outline.table]
 
     def named_in(self, text: str) -> frozenset[str]:
         """The names of models that are somewhere in a text. Only the files that may declare such a model are read."""
@@ -445,8 +563,8 @@ class Models:
         mapped_elsewhere = {path for path, _ in self._imperatives()}
         yield from (*sorted(by_name), *sorted(mapped_elsewhere - by_name))
 
-    def _registries(self) -> dict[RegistryKey, Registry]:
-        found: dict[RegistryKey, Registry] = {}
+    def _all(self) -> list[Model]:
+        found: list[Model] = []
         for path in self._may_declare():
             module = self.workspace.module(path)
             if module is None:
@@ -454,10 +572,7 @@ class Models:
             for entity in classes_of(module):
                 mapped = self.mapped(entity)
                 if mapped is not None:
-                    registry = found.setdefault(
-                        mapped.registry, Registry(mapped.registry, mapped.lineage.root)
-                    )
-                    registry.models.append(mapped)
+                    found.append(mapped)
         return found
 
     def in_file(self, module: Module) -> list[Model]:
@@ -471,16 +586,15 @@ class Models:
             entity = self.resolver.ref(relationship.owner.module, relationship.target_ref.parts)
             if isinstance(entity, ClassEntity):
                 return self.mapped(entity)
-        registry = self.registries.get(found.registry)
         written = relationship.target
         if written is None and relationship.target_ref is not None:
             written = relationship.target_ref.parts[-1]
-        if written is None or registry is None:
+        if written is None:
             return None
         *path, name = written.split(".")
         named = [
             other
-            for other in registry.named(name)
+            for other in self.registry(found).named(name)
             if not path or other.entity.module.name.split(".")[-len(path) :] == path
         ]
         return named[0] if len(named) == 1 else None
@@ -488,6 +602,7 @@ class Models:
 
 DECLARED: Final = "orm.declared"
 EXIST: Final = "orm.exist"
+OUTLINES: Final = "orm.outlines"
 _CLASS = re.compile(r"^[^\S\n]*class\s+([^\W\d]\w*)", re.MULTILINE)
 _IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\bmapper\(")
 _LIBRARY = re.compile(rb"sqlalchemy|sqlmodel")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from understudy.orm.models import Model, Models, Registry
+from understudy.orm.models import Model, Registry
 
 
 class Verdict(Enum):
@@ -27,12 +27,12 @@ class Answer:
     models: tuple[Model, ...] = ()
 
 
-def locate(models: Models, registry: Registry, name: str) -> Answer:
+def locate(registry: Registry, name: str) -> Answer:
     """What a target string leads to, when every model of the workspace is imported."""
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         return Answer(Verdict.UNKNOWN)
-    tables = {found.table for found in registry.models if found.table is not None}
+    tables = registry.tables
     if len(parts) == 1:
         named = registry.named(name)
         if not named:

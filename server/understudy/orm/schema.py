@@ -65,19 +65,13 @@ class Schema:
                 constraints.append(constraint)
             elif not isinstance(term, model.CallTerm):
                 return None
-        for below in self._single(found):
+        for below in self.models.registry(found).in_table_of(found):
             # Columns of classes that live in the same table.
             for column in columns(self.models, below):
                 if column.member.owner == below.entity and column.foreign_keys is not None:
                     keys = tuple(key.target for key in column.foreign_keys)
                     specs.setdefault(column.key, ColumnSpec(column.key, column.stored, keys, False))
         return TableSpec(found.table, schema, tuple(specs.values()), tuple(constraints))
-
-    def _single(self, found: Model) -> list[Model]:
-        registry = self.models.registries.get(found.registry)
-        if registry is None:
-            return []
-        return [m for m in registry.models if m.table is None and self.models.above(m) == found]
 
     def core(self, module: Module, call: model.CallTerm) -> TableSpec | None:
         """A ``Table("name", metadata, Column(…), …)``."""
@@ -182,7 +176,7 @@ class Schema:
 
     def leads_nowhere(self, asked: Asked) -> bool:
         """Does a foreign key of the tables concerned name a table that nothing in the workspace declares?"""
-        known = {m.table for r in self.models.registries.values() for m in r.models}
+        known = {table for registry in self.models.registries for table in registry.tables}
         known |= {table.name for table in core_tables(self.models)}
         tables = [spec.table for spec in asked.classes] + [asked.spec.secondary]
         columns_ = [column for table in tables if table is not None for column in table.columns]
@@ -204,7 +198,7 @@ class Schema:
             named = [table for table in core_tables(self.models) if table.name == term.value]
             if len(named) == 1:
                 return self.core(named[0].module, named[0].call)
-            mapped = [m for r in self.models.registries.values() for m in r.models if m.table == term.value]
+            mapped = [m for r in self.models.registries for m in r.with_table(term.value)]
             if len(mapped) == 1 and not named:
                 return self.table(mapped[0])
         return None

@@ -111,11 +111,8 @@ def tables_in(models: Models, module: Module) -> list[CoreTable]:
 
 def mapped_to(models: Models, table: CoreTable) -> Model | None:
     """The model of the same metadata whose table it is."""
-    for registry in models.registries.values():
-        for found in registry.models:
-            if found.core is not None and found.core[1] is table.call:
-                return found
-    return None
+    named = (found for registry in models.registries for found in registry.with_table(table.name))
+    return next((found for found in named if found.core is not None and found.core[1] is table.call), None)
 
 
 def core_columns(call: model.CallTerm) -> tuple[CoreColumn, ...] | None:

@@ -64,7 +64,7 @@ def _importers(context: Context) -> Mapping[Path, list[Path]]:
         graph = ImportGraph(Resolver(workspace))
         found: dict[Path, list[Path]] = {}
         for path in workspace.files():
-            module = workspace.module(path)
+            module = workspace.importer(path)
             for edge in graph.edges(module) if module is not None else ():
                 if not edge.lazy:
                     for target in edge.targets:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from understudy.finding import Applicability, Edit, Fix
 from understudy.fixes import blocks, imports, parameters
-from understudy.index.module import Module
+from understudy.index.module import Importer
 from understudy.infer.entities import ClassEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import Edge, ImportGraph, Node
@@ -308,9 +308,9 @@ def _is_enough(
     )
 
 
-def _modules(context: Context, nodes: Iterable[Node]) -> Iterator[Module]:
+def _modules(context: Context, nodes: Iterable[Node]) -> Iterator[Importer]:
     for node in nodes:
-        module = context.workspace.module(node) if isinstance(node, Path) else None
+        module = context.workspace.importer(node) if isinstance(node, Path) else None
         if module is not None:
             yield module
 

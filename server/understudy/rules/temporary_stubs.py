@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.index.module import Module
+from understudy.index.module import Importer
 from understudy.infer.imports import Edge, ImportGraph
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
@@ -55,7 +55,7 @@ class Unseen:
     """A stub that no import looks at."""
 
     stub: TemporaryStub
-    consumers: tuple[tuple[Module, Edge], ...]
+    consumers: tuple[tuple[Importer, Edge], ...]
     """The modules that hold the real one, each with its import."""
 
 

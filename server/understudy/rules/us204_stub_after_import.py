@@ -8,7 +8,7 @@ from pathlib import Path
 
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.index.module import Module
+from understudy.index.module import Importer
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import Edge, ImportGraph, Node
@@ -123,7 +123,7 @@ def _imports_again(context: Context, graph: ImportGraph, name: str, target: Node
     )
 
 
-def _reloads(context: Context, graph: ImportGraph, module: Module, target: Node) -> bool:
+def _reloads(context: Context, graph: ImportGraph, module: Importer, target: Node) -> bool:
     """``importlib.reload(m)`` runs the statements of ``m`` again, and those of no other module."""
     other = context.other(module.path)
     if other is None or "reload" not in other.source:
@@ -160,7 +160,7 @@ def _temporary(rule: Rule, context: Context, unseen: Unseen) -> Finding:
     )
 
 
-def _bound_to(module: Module, edge: Edge, name: str) -> str | None:
+def _bound_to(module: Importer, edge: Edge, name: str) -> str | None:
     """The dotted name under which a module looks another one up; None where it has taken names out of it."""
     statement = edge.statement
     for imported in statement.names:
@@ -214,7 +214,7 @@ def _message(
     stub: Stub,
     edge: Edge | None,
     severity: Severity,
-    lazily: list[tuple[Module, Edge]],
+    lazily: list[tuple[Importer, Edge]],
 ) -> str:
     if edge is not None:
         loader = f"the import on line {edge.span.row + 1}"
@@ -233,7 +233,7 @@ def _related(
     graph: ImportGraph,
     edge: Edge | None,
     target: Node,
-    consumers: list[tuple[Module, Edge]],
+    consumers: list[tuple[Importer, Edge]],
 ) -> Iterator[Related]:
     if edge is not None:
         yield Related(context.path, edge.span, "this import loads it")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from understudy.binding.names import LoadedNames
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
-from understudy.index.module import Module
+from understudy.index.module import Importer
 from understudy.infer.entities import ClassEntity, ModuleEntity, ValueEntity
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
@@ -15,7 +15,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches
 
-_Loaded = dict[str, tuple[Module, model.Import, int]]
+_Loaded = dict[str, tuple[Importer, model.Import, int]]
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:

@@ -66,8 +66,7 @@ def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:
         return attributes.has(context.models, found, name) is False
     if attributes.has_on_instance(context.models, found, name) is not False:
         return False
-    registry = context.models.registries.get(found.registry)
-    below = [m for m in registry.models if found.entity in m.lineage.classes] if registry is not None else []
+    below = context.models.registry(found).below(found)
     if any(attributes.has_on_instance(context.models, m, name) is not False for m in below):
         return False
     # Whoever sets it on some object may set it on this one.

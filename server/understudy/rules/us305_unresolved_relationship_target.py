@@ -25,10 +25,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for relationship in mapped.relationships:
             if relationship.target is None or relationship.owner != mapped.entity:
                 continue
-            registry = context.models.registries.get(mapped.registry)
-            if registry is None:
-                continue
-            answer = locate(context.models, registry, relationship.target)
+            registry = context.models.registry(mapped)
+            answer = locate(registry, relationship.target)
             if answer.verdict is Verdict.FOUND:
                 yield from _not_loaded(rule, context, mapped, relationship, answer.models[0])
             elif answer.verdict is Verdict.NOWHERE:
@@ -88,7 +86,7 @@ def _defined_somewhere(context: Context, name: str, registry: Registry) -> bool:
                     if not context.workspace.files_with(_IMPERATIVE):
                         continue
                 found = context.models.mapped(ClassEntity(module, declaration, binding.row, declaration.name))
-                if found is not None and found.registry != registry.key:
+                if found is not None and context.models.registry_key(found) != registry.key:
                     if not context.workspace.files_with(_SHARED):
                         continue
             return True

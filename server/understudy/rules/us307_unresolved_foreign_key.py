@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def _checked(
     if len(schema) > 1 or not name:
         return
     models = context.models
-    named = [(known, known.spec(models)) for known in _tables(models) if known.name == table]
+    named = [(known, known.spec(models)) for known in _named(models, table)]
     targets = [
         (known, found) for known, found in named if not schema or found is None or found.schema == schema[0]
     ]
@@ -135,12 +135,23 @@ def _tables(models: Models) -> list[_Table]:
     """Every table that a model or a ``Table(…)`` declares."""
 
     def make(models: Models) -> list[_Table]:
-        mapped = [m for r in models.registries.values() for m in r.models if m.table is not None]
-        taken = {(m.core[0].path, m.core[1]) for m in mapped if m.core is not None}
-        cores = [table for table in core_tables(models) if (table.module.path, table.call) not in taken]
-        return [*map(_of_model, mapped), *map(_of_core, cores)]
+        mapped = [found for found in models.all if found.table is not None]
+        return _without_shared(mapped, core_tables(models))
 
     return models.kept("orm.all_tables", make)
+
+
+def _named(models: Models, name: str) -> list[_Table]:
+    """Those of a name."""
+    mapped = [found for registry in models.registries for found in registry.with_table(name)]
+    return _without_shared(mapped, [table for table in core_tables(models) if table.name == name])
+
+
+def _without_shared(mapped: Sequence[Model], cores: Sequence[CoreTable]) -> list[_Table]:
+    """Each table once, also where a ``Table(…)`` is a model's."""
+    taken = {(found.core[0].path, found.core[1]) for found in mapped if found.core is not None}
+    others = [table for table in cores if (table.module.path, table.call) not in taken]
+    return [*map(_of_model, mapped), *map(_of_core, others)]
 
 
 def _may_exist(context: Context, table: str) -> bool:
@@ -152,8 +163,7 @@ def _may_exist(context: Context, table: str) -> bool:
         for match in _NAMED.finditer(workspace.text(path).content):
             if match.group(2).rpartition(".")[2] == table:
                 return True
-    models = [m for registry in context.models.registries.values() for m in registry.models]
-    if any(m.table is None and context.models.above(m) is None for m in models):
+    if any(registry.has_unknown_tables for registry in context.models.registries):
         # A model whose table nobody names: something that is not seen may do it.
         return True
     return bool(workspace.files_with(_COMPUTED))

@@ -94,9 +94,8 @@ def _first(context: Context, second: _Declared) -> _Declared | None:
     models = context.models
     named: list[_Declared | None] = [
         _of_model(context, mapped)
-        for registry in models.registries.values()
-        for mapped in registry.models
-        if mapped.table == second.name
+        for registry in models.registries
+        for mapped in registry.with_table(second.name)
     ]
     named.extend(_of_core(table) for table in core_tables(models) if table.name == second.name)
     same = [

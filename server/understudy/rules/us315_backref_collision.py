@@ -40,11 +40,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _holder(models: Models, other: Model, name: str) -> Member | None:
     """The mapped property of that name: of the class, of those above it or of those below it."""
-    registry = models.registries.get(other.registry)
-    family = [other]
-    if registry is not None:
-        family.extend(m for m in registry.models if m is not other and other.entity in m.lineage.classes)
-    for model in family:
+    below = models.registry(other).below(other)
+    for model in (other, *(found for found in below if found.entity != other.entity)):
         if _concrete(model):
             return None
         for member in (*model.relationships, *model.columns):
@@ -67,9 +64,8 @@ def _concrete(model: Model) -> bool:
 
 def _first(models: Models, mapped: Model, other: Model, name: str) -> tuple[Model, Relationship] | None:
     """The first relationship, in order of file and line, that makes this backref on the other class."""
-    registry = models.registries.get(mapped.registry)
     found: list[tuple[str, Span, Model, Relationship]] = []
-    for model in registry.models if registry is not None else ():
+    for model in models.registry(mapped).models:
         for relationship in model.relationships:
             if relationship.owner != model.entity or model.entity.declaration.guards:
                 continue

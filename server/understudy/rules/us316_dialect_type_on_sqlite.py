@@ -94,11 +94,8 @@ def _models(context: Context) -> Iterator[Model]:
     if "dialects" not in context.source and "ARRAY" not in context.source:
         # A base that all models have is looked at for nothing.
         return
-    for registry in context.models.registries.values():
-        for mapped in registry.models:
-            if mapped.entity.path != context.path:
-                if any(cls.path == context.path for cls in mapped.lineage.classes):
-                    yield mapped
+    for registry in context.models.registries:
+        yield from (found for found in registry.made_of(context.path) if found.entity.path != context.path)
 
 
 def _is_written_here(context: Context, mapped: Model, column: Column) -> bool:
