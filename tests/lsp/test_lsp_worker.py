@@ -16,6 +16,7 @@ from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
 from understudy.lsp import worker as worker_module
 from understudy.lsp.documents import Document, Documents
+from understudy.lsp.earlier import Earlier
 from understudy.lsp.exchange import Change, Question, Report, Settings, Withdrawn
 from understudy.lsp.projects import OpenProject, Projects
 from understudy.lsp.worker import Worker
@@ -220,3 +221,17 @@ def test_what_a_question_runs_into_is_told_to_whoever_asked(bench: Bench) -> Non
     bench.worker.start()
     with pytest.raises(KeyError):
         question.answer.result(PATIENCE)
+
+
+@pytest.mark.parametrize(("pause", "written"), [(3600.0, False), (0.0, True)])
+def test_what_was_found_is_written_when_nobody_types(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, pause: float, written: bool
+) -> None:
+    kept = threading.Event()
+    monkeypatch.setattr(Earlier, "keep", lambda *_: kept.set())
+    monkeypatch.setattr(Earlier, "pending", property(lambda _: not kept.is_set()))
+    monkeypatch.setattr(worker_module, "_UNHURRIED", pause)
+    bench.open(BAD)
+    bench.worker.start()
+    bench.report()
+    assert kept.wait(PATIENCE if written else 0.2) is written

@@ -36,6 +36,8 @@ from understudy.source import disk
 from understudy.source.text import SourceError, Text
 
 _log = logging.getLogger(__name__)
+_UNHURRIED = 1.0
+"""Seconds without anything to do until what is new is kept on disk: that takes a tenth of a second or more."""
 _QUIET = 0.05
 """Seconds without news before files are analysed that only rest on an edited one."""
 _STACK = 16 * 1024 * 1024
@@ -233,8 +235,17 @@ class Worker(threading.Thread):
             return change
 
     def _rest(self) -> None:
-        """Until there is news."""
-        if self._caches.pending or any(opened.earlier.pending for opened in self._projects):
+        """Until there is news. What takes a while, and nobody waits for, is done when nobody types."""
+        if self._reported:
+            self._garbage.settle()
+        pending = self._caches.pending or any(opened.earlier.pending for opened in self._projects)
+        if not pending and not self._garbage.waits:
+            self._resting = True
+            self._news.wait()
+            self._resting = False
+        elif self._news.wait(_UNHURRIED if pending else QUIET):
+            return
+        elif pending:
             # Writing to a disk must not keep the event loop waiting.
             self._news.release()
             try:
@@ -244,15 +255,8 @@ class Worker(threading.Thread):
                         self._keep(opened)
             finally:
                 self._news.acquire()
-            return
-        if self._reported:
-            self._garbage.settle()
-        if self._garbage.waits and not self._news.wait(QUIET):
+        else:
             self._garbage.collect()
-        elif not self._garbage.waits:
-            self._resting = True
-            self._news.wait()
-            self._resting = False
 
     def _keep(self, opened: OpenProject) -> None:
         try:
