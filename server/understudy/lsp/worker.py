@@ -89,6 +89,8 @@ class Worker(threading.Thread):
         self._reported: dict[Path, tuple[Document, tuple[Finding, ...]]] = {}
         self._told: dict[str, None] = {}
         self._quiet_from = 0.0
+        self._idle_since = monotonic()
+        """The last news, or the end of the last work on a file."""
         self._garbage = Garbage()
         self._caches = Caches(lambda sentence: problems([sentence]), later=True)
         self._unnamed: dict[Path, None] = {}
@@ -243,8 +245,11 @@ class Worker(threading.Thread):
             self._resting = True
             self._news.wait()
             self._resting = False
-        elif self._news.wait(_UNHURRIED if pending else QUIET):
             return
+        idle_since = self._idle_since
+        rest = idle_since + (_UNHURRIED if pending else QUIET) - monotonic()
+        if rest > 0:
+            self._news.wait(rest)
         elif pending:
             # Writing to a disk must not keep the event loop waiting.
             self._news.release()
@@ -255,6 +260,7 @@ class Worker(threading.Thread):
                         self._keep(opened)
             finally:
                 self._news.acquire()
+            self._idle_since = idle_since
         else:
             self._garbage.collect()
 
@@ -281,7 +287,8 @@ class Worker(threading.Thread):
     # --- what happened
 
     def _apply(self, change: Change) -> None:
-        self._quiet_from = monotonic() + _QUIET
+        self._idle_since = monotonic()
+        self._quiet_from = self._idle_since + _QUIET
         if change.opened.keys() - self._documents.keys() or change.on_disk or change.resume:
             self._paused = False
         self._documents.update(change.opened)
@@ -397,6 +404,7 @@ class Worker(threading.Thread):
             workspace.checkpoint = idle
             with self._news:
                 self._activity = None
+            self._idle_since = monotonic()
             self._garbage.analysed()
 
     # --- analysis
