@@ -35,6 +35,17 @@ class Subject:
         return Project(loaded.root, loaded.config)
 
 
+def packages() -> list[Path]:
+    """The folders of the packages that were fetched.
+
+    :raises Unavailable: none was.
+    """
+    found = [root for root in sorted(CORPUS.glob("*/")) if not root.name.endswith(".partial")]
+    if not found:
+        raise Unavailable("no corpus: run `make corpus` first")
+    return found
+
+
 @cache
 def largest() -> tuple[Subject, ...]:
     """The five largest test files in which ``mock`` is imported.
@@ -42,9 +53,7 @@ def largest() -> tuple[Subject, ...]:
     :raises Unavailable: the corpus was not fetched.
     """
     found: list[Subject] = []
-    for root in sorted(CORPUS.glob("*/")):
-        if root.name.endswith(".partial"):
-            continue
+    for root in packages():
         loaded = configuration.load(root, registry.names())
         project = Project(loaded.root, loaded.config)
         for path in discover([root], loaded.config, loaded.root).files:
