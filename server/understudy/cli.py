@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs",
         type=_positive,
         metavar="N",
-        help="processes to use (default: one; for more than 60 files one per processor, at most 8)",
+        help="processes to use at most (default: one; for more than 60 files one per processor, up to 8)",
     )
     check.add_argument(
         "--executor",
