@@ -28,10 +28,12 @@ from understudy.index.kept_facts import as_bytes, digest, ours
 from understudy.index.module import imports_in
 from understudy.index.store import Entry
 from understudy.index.workspace import Dependency, ValueOf, Workspace
+from understudy.infer.fixtures import FIXTURES, outlined
 from understudy.infer.plugins import settings_files
 from understudy.infer.tier2 import Tier2
 from understudy.jobs import Checked
 from understudy.orm.attributes import BACKREFS, backrefs
+from understudy.orm.indexes import DUPLICATES, with_duplicates
 from understudy.orm.models import DECLARED, EXIST, OUTLINES, Models
 from understudy.project.names import MARKERS, SETTINGS_FILES
 from understudy.source.span import Span
@@ -47,9 +49,10 @@ VALUES: Final[Mapping[str, Callable[[Workspace], object]]] = {
     DECLARED: lambda workspace: Models(workspace).declared,
     EXIST: lambda workspace: Models(workspace).exist,
     OUTLINES: lambda workspace: Models(workspace).outlines,
+    DUPLICATES: lambda workspace: with_duplicates(Models(workspace)),
     BACKREFS: lambda workspace: backrefs(Models(workspace)),
 }
-"""Makes the values again that analyses rest on."""
+"""Makes the values again that analyses rest on; :func:`maker_of` knows more."""
 _UNKNOWN: Final = "?"
 """The state of what changed while it was looked at: no state equals it."""
 
@@ -260,7 +263,7 @@ class Results:
         if made_anew:
             self.share_matches()
         for number, item in made_anew:
-            make = VALUES.get(item[1:]) if self._hashes is None else None
+            make = maker_of(item[1:]) if self._hashes is None else None
             if make is None:
                 today = _UNKNOWN
             else:
@@ -433,6 +436,13 @@ class Results:
         findings = tuple(_finding(each, self._places) for each in kept.findings)
         problems = tuple(f"{shown}{problem}" for problem in kept.problems)
         return Analysis(path, findings, frozenset(), problems, plain=kept.plain)
+
+
+def maker_of(key: str) -> Callable[[Workspace], object] | None:
+    """What makes a value again; None where nothing does."""
+    if key.startswith(FIXTURES):
+        return lambda workspace: outlined(workspace, key.removeprefix(FIXTURES))
+    return VALUES.get(key)
 
 
 class _Bits:

@@ -22,7 +22,7 @@ from understudy.jobs import Checked
 from understudy.project.changes import Changes
 from understudy.project.modules import PACKAGES, Asked
 from understudy.project.names import MARKERS, SETTINGS_FILES
-from understudy.results import VALUES, Results
+from understudy.results import Results, maker_of
 from understudy.source.parse import parse
 from understudy.source.text import SourceError, decode
 
@@ -102,7 +102,7 @@ class Touched:
         return earlier is None or earlier != as_bytes(module.facts)
 
     def _has_other_value(self, key: str) -> bool:
-        make = VALUES.get(key)
+        make = maker_of(key)
         if make is None:
             return True
         workspace = self._project.workspace

@@ -197,7 +197,16 @@ VARIANTS: Mapping[str, tuple[str | None, ...]] = {
         _FIXTURE.format(double="AsyncMock", name="session"),
         _FIXTURE.format(double="MagicMock", name="session"),
         _FIXTURE.format(double="AsyncMock", name="sessions"),
+        "from shop.models import Order\nfrom tests.more import session\n",
+        "from tests.more import *\n",
         None,
+    ),
+    "tests/more.py": (
+        None,
+        _FIXTURE.format(double="AsyncMock", name="session"),
+        "# a line more\n" + _FIXTURE.format(double="MagicMock", name="session"),
+        _FIXTURE.format(double="MagicMock", name="session").replace("fixture\n", "fixture(autouse=True)\n"),
+        "def session():\n    return None\n",
     ),
     "tests/unit/conftest.py": (None, _FIXTURE.format(double="MagicMock", name="session")),
     "tests/unit/test_service.py": (
@@ -354,6 +363,28 @@ def test_another_column_does_not_concern_who_only_asks_which_models_there_are(
     workspace.put("shop/lines.py", lines.replace("class Line(", "class Row("))
     workspace.found()
     assert "shop/queue.py" in analysed
+
+
+def test_what_a_conftest_imports_besides_fixtures_does_not_concern_the_tests(
+    workspace: Workspace, analysed: list[str]
+) -> None:
+    workspace.put("tests/__init__.py", "")
+    workspace.put("tests/more.py", VARIANTS["tests/more.py"][1])
+    workspace.put("tests/conftest.py", VARIANTS["tests/conftest.py"][3])
+    name = "tests/test_sent.py"
+    workspace.put(
+        name, "from shop.mail import send\n\n\nasync def test_sent(session):\n    await session.a()\n"
+    )
+    assert "US101" not in _codes(workspace.found()[1], "test_sent.py")
+    analysed.clear()
+    workspace.put("shop/models.py", f"{workspace.state['shop/models.py']}    extra = Column(Integer)\n")
+    workspace.found()
+    assert "shop/models.py" in analysed
+    assert name not in analysed
+    workspace.put("tests/more.py", VARIANTS["tests/more.py"][2])
+    _, findings, _ = workspace.found()
+    assert name in analysed
+    assert "US101" in _codes(findings, "test_sent.py")
 
 
 def _codes(findings: list[dict[str, Any]], name: str) -> set[str]:

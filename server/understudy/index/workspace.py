@@ -102,6 +102,7 @@ class Workspace:
         self._named: dict[Path, tuple[Asked, ...]] = {}
         """What the name of each module rests on."""
         self._recorders: list[set[Dependency]] = []
+        self._relative: dict[Path, str] = {}
         self._derived: dict[str, tuple[object, set[Dependency]]] = {}
         self._before: dict[Path, Module | None] = {}
         """The modules of files as they were before edits whose effect on what was made from facts is not known yet."""
@@ -322,6 +323,14 @@ class Workspace:
         return different
 
     # --- the whole workspace
+
+    def relative(self, path: Path) -> str:
+        """A file in plain data: on every machine the same where it is below the root. ``root / it`` is the path."""
+        known = self._relative.get(path)
+        if known is None:
+            inside = path.is_relative_to(self.root)
+            known = self._relative[path] = path.relative_to(self.root).as_posix() if inside else str(path)
+        return known
 
     def files(self) -> list[Path]:
         """Every Python file below the root that the configuration does not exclude."""

@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from understudy.facts import model
 from understudy.index.module import Module
+from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ModuleEntity
 from understudy.infer.resolve import Resolver
+
+FIXTURES: Final = "fixtures of "
+"""Before the file, the key of what :func:`outlined` gives."""
+
+
+class Outline(NamedTuple):
+    """A fixture of a conftest file or plugin, and where it stands. Most that is imported there is none: that does not
+    concern the tests."""
+
+    name: str
+    file: str
+    """Relative to the root."""
+    function: str
+    row: int
+    """Of the statement."""
+    autouse: bool
+
+
+def outlined(workspace: Workspace, file: str) -> tuple[Outline, ...]:
+    """The fixtures that a module of the workspace defines or imports.
+
+    :param file: relative to the root.
+    """
+
+    def make() -> tuple[Outline, ...]:
+        module = workspace.module(workspace.root / file)
+        found = Fixtures(Resolver(workspace)).of_module(module) if module is not None else {}
+        return tuple(
+            Outline(
+                name,
+                workspace.relative(entity.path),
+                entity.name,
+                entity.row,
+                fixture_option(entity.declaration, "autouse") is True,
+            )
+            for name, entity in found.items()
+        )
+
+    return workspace.value(f"{FIXTURES}{file}", make)
 
 
 class Fixtures:
@@ -17,6 +58,7 @@ class Fixtures:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
+        self._outlined: dict[Path, dict[str, Outline]] = {}
         self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
         self._autouse: dict[tuple[Path, ClassEntity | None], list[FunctionEntity]] = {}
@@ -29,9 +71,36 @@ class Fixtures:
                 if found is not None:
                     yield found
         for place in self.chain(module):
-            found = self.of_module(place).get(name)
+            found = self._named(place, name, module)
             if found is not None:
                 yield found
+
+    def names(self, module: Module) -> set[str]:
+        """The fixtures that any test in a module sees."""
+        return {name for place in self.chain(module) for name in self._in(place, module)}
+
+    def _in(self, place: Module, module: Module) -> Mapping[str, FunctionEntity | Outline]:
+        """The fixtures of a place in the chain of a module: of others than itself, the outlines."""
+        if place.path == module.path:
+            return self.of_module(place)
+        known = self._outlined.get(place.path)
+        if known is None:
+            workspace = self.resolver.workspace
+            outlines = outlined(workspace, workspace.relative(place.path))
+            known = self._outlined[place.path] = {each.name: each for each in outlines}
+        return known
+
+    def _named(self, place: Module, name: str, module: Module) -> FunctionEntity | None:
+        found = self._in(place, module).get(name)
+        return self._entity(found) if isinstance(found, Outline) else found
+
+    def _entity(self, outline: Outline) -> FunctionEntity | None:
+        module = self.resolver.workspace.module(self.resolver.workspace.root / outline.file)
+        for binding in module.bindings.get(outline.function, ()) if module is not None else ():
+            declaration = binding.declaration
+            if module is not None and isinstance(declaration, model.Function) and binding.row == outline.row:
+                return FunctionEntity(module, declaration, binding.row, declaration.name)
+        return None
 
     def autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         """The fixtures that every test of the module (and class) gets, outermost first."""
@@ -43,9 +112,11 @@ class Fixtures:
     def _find_autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         found: dict[str, FunctionEntity] = {}
         for place in reversed(self.chain(module)):
-            for name, entity in self.of_module(place).items():
-                if fixture_option(entity.declaration, "autouse") is True:
-                    found[name] = entity
+            for name, each in self._in(place, module).items():
+                entity = self._entity(each) if isinstance(each, Outline) and each.autouse else each
+                if isinstance(entity, FunctionEntity):
+                    if fixture_option(entity.declaration, "autouse") is True:
+                        found[name] = entity
         if owner is not None:
             for cls in reversed(self.resolver.ancestry(owner).classes):
                 for name, entity in self._in_body(cls).items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from understudy.facts import model
 from understudy.index.module import Module
@@ -19,6 +19,8 @@ from understudy.orm.metadata import MetadataKey, MetaDataSpec, metadata_of, meta
 from understudy.orm.models import Model, Models, call_name, elements
 from understudy.orm.tables import CoreTable, core_columns, core_tables
 from understudy.source.span import Span
+
+DUPLICATES: Final = "orm.files_with_duplicate_indexes"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,17 @@ def duplicates(models: Models) -> list[tuple[TableIndex, TableIndex]]:
         return pairs
 
     return models.kept("orm.duplicate_indexes", make)
+
+
+def with_duplicates(models: Models) -> frozenset[str]:
+    """The files with the second of such a pair, as in :class:`~understudy.orm.models.Outline`."""
+    workspace = models.workspace
+
+    def make() -> frozenset[str]:
+        found = Models(workspace)
+        return frozenset(workspace.relative(second.path) for _, second in duplicates(found))
+
+    return workspace.value(DUPLICATES, make)
 
 
 def create_all_fails(one: TableIndex, other: TableIndex) -> bool:

@@ -196,7 +196,7 @@ class Registry:
 
     def made_of(self, path: Path) -> list[Model]:
         """The models that have a class of a file in their lineage."""
-        file = self._models.file_of(path)
+        file = self._models.workspace.relative(path)
         return self._where(lambda outline: any(each == file for each, _ in outline.lineage))
 
     def _where(self, is_wanted: Callable[[Outline], bool]) -> list[Model]:
@@ -215,7 +215,6 @@ class Models:
         self.workspace = workspace
         self.resolver = resolver or Resolver(workspace)
         self.lineages = Lineages(self.resolver)
-        self._files: dict[Path, str] = {}
 
     def kept(self, key: str, make: Callable[[Models], _T]) -> _T:
         """A value of the workspace's models, made by models that have answered nothing yet: so it is known what the
@@ -475,7 +474,7 @@ class Models:
     def _outlines(self) -> tuple[Outline, ...]:
         return tuple(
             Outline(
-                self.file_of(found.entity.path),
+                self.workspace.relative(found.entity.path),
                 found.name,
                 self.registry_key(found),
                 found.table,
@@ -488,20 +487,11 @@ class Models:
     def registry_key(self, found: Model) -> tuple[str, str]:
         """The registry of a model in an :class:`Outline`."""
         path, name = found.registry
-        return self.file_of(path), name
+        return self.workspace.relative(path), name
 
     def outlined(self, entity: ClassEntity) -> tuple[str, str]:
         """A class in an :class:`Outline`."""
-        return self.file_of(entity.path), entity.qualname
-
-    def file_of(self, path: Path) -> str:
-        """A file in an :class:`Outline`: on every machine the same where it is one of the workspace."""
-        known = self._files.get(path)
-        if known is None:
-            root = self.workspace.root
-            known = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-            self._files[path] = known
-        return known
+        return self.workspace.relative(entity.path), entity.qualname
 
     def outlined_by(self, outline: Outline) -> list[Model]:
         """The models of an outline: more than one where a file declares a class twice."""

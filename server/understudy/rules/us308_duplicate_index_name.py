@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import removal
-from understudy.orm.indexes import TableIndex, duplicates, indexes
+from understudy.orm.indexes import TableIndex, duplicates, indexes, with_duplicates
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if "ndex" not in context.source or context.is_test:
+        return
+    if context.workspace.relative(context.path) not in with_duplicates(context.models):
         return
     seen: set[tuple[Span, Span]] = set()
     for first, second in duplicates(context.models):

@@ -42,7 +42,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 continue
             if excused(context):
                 return
-            yield _finding(rule, context, test, arg, fixtures, chain)
+            yield _finding(rule, context, test, arg, fixtures)
 
 
 def _readable(context: Context, chain: list[Module]) -> bool:
@@ -108,13 +108,9 @@ def _finding(
     test: Test,
     arg: ast.arg,
     fixtures: Fixtures,
-    chain: list[Module],
 ) -> Finding:
-    known = {}
-    for place in reversed(chain):
-        known.update(fixtures.of_module(place))
     others = {a.arg for a in (*test.node.args.args, *test.node.args.kwonlyargs)}
-    near = nearest(arg.arg, [name for name in known if name not in others])
+    near = nearest(arg.arg, [name for name in sorted(fixtures.names(context.module)) if name not in others])
     related: tuple[Related, ...] = ()
     fixes: tuple[Fix, ...] = ()
     advice = "no conftest, module or installed plugin provides it"
@@ -122,8 +118,9 @@ def _finding(
     span = Span(span.row, span.column, span.row, span.column + len(arg.arg))
     if near is not None:
         advice = f"did you mean `{near}`?"
-        found = known[near]
-        related = (Related(found.path, found.span, f"the fixture `{near}` is defined here"),)
+        for found in fixtures.find(near, context.module, None):
+            related = (Related(found.path, found.span, f"the fixture `{near}` is defined here"),)
+            break
         fixes = _rename(context, test.unit, test.node, arg.arg, near, span)
     return rule.finding(
         context.path,
