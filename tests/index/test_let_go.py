@@ -51,3 +51,15 @@ def test_what_was_let_go_of_is_read_again(tmp_path: Path) -> None:
     project.workspace.let_go(0, ())
     assert [finding.code for finding in first.findings] == ["US401"]
     assert project.analyse(path).findings == first.findings
+
+
+def test_a_file_that_does_not_parse_stays_one_when_its_tree_is_gone(tmp_path: Path) -> None:
+    broken, user = tmp_path / "broken.py", tmp_path / "user.py"
+    broken.write_text("class Thing:\n    pass\n\n\nnames = = 1\n")
+    user.write_text("from broken import Thing, names\n")
+    project = Project(tmp_path.resolve(), Config())
+    project.analyse(broken)
+    # As in a large workspace: the names are asked for anew, the text is still there.
+    project.workspace.parsed(broken).forget()
+    project.workspace._modules.clear()
+    assert project.analyse(user).findings == ()

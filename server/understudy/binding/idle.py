@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from understudy.binding.names import loaded_twice, spoken
 from understudy.binding.readers import reads
@@ -103,9 +104,9 @@ def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
     while body is not None:
         inner: list[ast.stmt] | None = None
         for statement in body:
-            if any(child is node for child in ast.walk(statement)):
+            if _covers(statement, node):
                 if isinstance(statement, (ast.With, ast.AsyncWith)) and not any(
-                    child is node for item in statement.items for child in ast.walk(item)
+                    _covers(part, node) for item in statement.items for part in _with_places(item)
                 ):
                     inner = statement.body
                 break
@@ -122,11 +123,37 @@ def _loaded_above(simulation: Simulation, patch: Watched) -> set[Path]:
 def _body_around(root: ast.AST, node: ast.AST) -> list[ast.stmt] | None:
     """The body of the innermost function around a node; None where it stands in a decorator."""
     found: list[ast.stmt] | None = None
-    for function in ast.walk(root):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if any(child is node for statement in function.body for child in ast.walk(statement)):
-                found = function.body
+    around: ast.AST | None = root
+    while around is not None:
+        if isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if any(_covers(statement, node) for statement in around.body):
+                found = around.body
+        around = next((child for child in _with_places(around) if _covers(child, node)), None)
     return found
+
+
+def _with_places(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if hasattr(child, "lineno"):
+            yield child
+        else:
+            # ``withitem``, ``arguments``, ``match_case``
+            yield from _with_places(child)
+
+
+def _covers(around: ast.AST, node: ast.AST) -> bool:
+    """Is a node the other one, or inside of it, as far as their places tell?"""
+    if around is node:
+        return True
+    one, two = _place(around), _place(node)
+    return one[0] <= two[0] and two[1] <= one[1]
+
+
+def _place(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    start = (node.lineno, node.col_offset)
+    for decorator in getattr(node, "decorator_list", ()):
+        start = min(start, (decorator.lineno, decorator.col_offset))
+    return start, (node.end_lineno, node.end_col_offset)
 
 
 def _idle(

@@ -66,6 +66,15 @@ from understudy.source.parse import Unit
 from understudy.source.span import Span
 from understudy.source.text import SourceError
 
+_HARMLESS = (
+    "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
+    "pytest.", "random.", "secrets.", "sqlalchemy.", "starlette.", "structlog.", "time.", "typing.",
+    "unittest.mock.", "uuid.uuid1", "uuid.uuid4",
+)  # fmt: skip
+"""Libraries and functions that nobody writes a handler for which goes on: logs, clocks, statements of SQLAlchemy."""
+_RAISING = frozenset({"builtins.int", "builtins.float", "builtins.open", "builtins.next", "builtins.bytes"})
+
 _STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
 _STEPS_AT_ONCE = 128
@@ -207,6 +216,10 @@ class Core(State):
     @abstractmethod
     def make_subclassed(self, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place) -> Mock:
         """An instance of a subclass of mocks in the workspace."""
+
+    @abstractmethod
+    def unmangled(self, value: Value, name: str) -> str:
+        """A private name as the code of the value's own classes writes it."""
 
     @abstractmethod
     def arguments(self, node: ast.Call, env: Environment) -> Arguments:
@@ -364,6 +377,14 @@ class Core(State):
         run."""
         if self.guards and self.guards[-1].expects:
             self.may_raise()
+
+    def library_may_fail(self, dotted: str) -> None:
+        """A library is called, and may raise what a test expects, or what a handler is there for."""
+        self.may_fail()
+        if self.guards and self.guards[-1].goes_on:
+            harmless = dotted.startswith(_HARMLESS) and "Session" not in dotted and "engine" not in dotted
+            if dotted in _RAISING or not harmless:
+                self.may_raise()
 
     def may_lack(self) -> None:
         """An attribute is looked up that may not be there: a handler for that says that it may happen."""

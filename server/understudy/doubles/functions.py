@@ -324,7 +324,8 @@ class Functions(Core):
             returned = self.returns[-1]
             if status is not Status.RETURN:
                 returned = [*returned, Literal(None)]
-            made = join(list(returned))
+            # A ``return`` in a ``finally`` may have been one that only some ways lead to.
+            made = join(list(returned)) if returned else UNKNOWN
             return self._given_out(function, made if isinstance(made, Value) else UNKNOWN)
         finally:
             self.returns.pop()

@@ -266,6 +266,7 @@ class Machine(Expressions):
         if swallows:
             names = None
         guard = Guard(names)
+        guard.goes_on = any(not isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
         try:
             if node.handlers or names is None:
                 status = self.guarded(guard, lambda: self.block(node.body, env))
@@ -286,7 +287,7 @@ class Machine(Expressions):
             return final if final is not Status.NEXT else status
         if guard.doubts and node.handlers:
             status = self._maybe_handled(node, status, env)
-        if status is Status.NEXT:
+        elif status is Status.NEXT:
             status = self.block(node.orelse, env)
         final = self.block(node.finalbody, env)
         return final if final is not Status.NEXT else status
@@ -316,7 +317,10 @@ class Machine(Expressions):
                 self.write(env.names, handler.name, UNKNOWN)
             return self.block(handler.body, env)
 
-        branches: list[Callable[[], Status]] = [lambda: status]
+        def not_raised() -> Status:
+            return self.block(node.orelse, env) if status is Status.NEXT else status
+
+        branches: list[Callable[[], Status]] = [not_raised]
         branches.extend((lambda h=handler: through(h)) for handler in node.handlers)  # type: ignore[misc]
         return self.fork(branches)
 

@@ -205,6 +205,8 @@ class Mocks(Functions):
                     return UNKNOWN
                 made = made.run() if known else made
         else:
+            # It may be an exception of a library.
+            self.may_raise()
             self.escape(arguments.everything())
             return UNKNOWN
         return None if is_default(made) else made

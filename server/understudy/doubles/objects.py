@@ -53,6 +53,7 @@ from understudy.infer.entities import (
     FunctionEntity,
     ValueEntity,
 )
+from understudy.infer.resolve import unmangled
 
 
 class Objects(Mocks):
@@ -117,7 +118,7 @@ class Objects(Mocks):
             given = calls.call(self, callee.entity, arguments, node, env)
             if callee.entity.dotted not in stdlib.RAISE_NOTHING:
                 # Only now: what is known to raise in there raises whatever else may.
-                self.may_fail()
+                self.library_may_fail(callee.entity.dotted)
             return given
         if isinstance(callee, played.Mocker):
             callee = BoundBuiltin(callee, "__call__")
@@ -143,7 +144,7 @@ class Objects(Mocks):
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(callee, Foreign):
-            self.may_fail()
+            self.library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
             self.call_back()
             self.unsettle(arguments.everything())
@@ -231,6 +232,7 @@ class Objects(Mocks):
         return self.value_of(self.resolver.file_attribute(value.file, name, importer), importer)
 
     def instance_attribute(self, instance: Instance, name: str) -> Value:
+        name = self.unmangled(instance, name)
         own = instance.slots.get(name)
         if isinstance(own, Value):
             trace.looked_up(self, ("instance", str(id(instance)), name))
@@ -244,6 +246,15 @@ class Objects(Mocks):
         ):
             return UNKNOWN
         return self.class_attribute(instance.entity, name, instance)
+
+    def unmangled(self, value: Value, name: str) -> str:
+        """A private name as the code of the value's own classes writes it."""
+        if isinstance(value, (Instance, ClassValue)) and name.startswith("_") and "__" in name:
+            for cls in self.resolver.ancestry(value.entity).classes:
+                plain = unmangled(cls, name)
+                if plain != name:
+                    return plain
+        return name
 
     def _class_override(self, entity: ClassEntity, name: str) -> Value | None:
         """What a patch or a class method put on the class."""
@@ -331,7 +342,10 @@ class Objects(Mocks):
         return Foreign(f"super().{name}")
 
     def set_attribute(self, target: Value, name: str, value: Value, place: Place, env: Environment) -> None:
+        name = self.unmangled(target, name)
         if isinstance(target, Coroutine):
+            if name in ("__name__", "__qualname__"):
+                return
             error = f"'coroutine' object has no attribute {name!r}"
             self.fail(env, Misuse.COROUTINE_ATTRIBUTE, target, place.node, error, name, "AttributeError")
         elif isinstance(target, played.TypeOfMock):

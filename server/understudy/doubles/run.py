@@ -387,6 +387,8 @@ class _Session:
 
     def _asked(self, test: Test) -> list[str]:
         """The parameters that are fixtures: those that no patch, parametrisation or default fills."""
+        if test.owner is not None and self.fixtures.resolver.is_test_case(test.owner):
+            return []
         patched = self._patch_decorators(test)
         given = sum(patch.injects for patch in patched) + (1 if test.owner is not None else 0)
         spec = test.node.args
@@ -510,6 +512,8 @@ class _Session:
             test.node, test.unit, self.module, None, test.node.name, None, instance, test.owner
         )
         arguments = self._injected(test, top)
+        for _ in range(self._given_otherwise(test, len(arguments.values))):
+            arguments = arguments.with_first(UNKNOWN)
         env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
         for name in self.asked:
             env.names[name] = self._value(name, test, [])
@@ -524,6 +528,14 @@ class _Session:
             ending = self.endings.get(layer.key)
             if ending is not None:
                 ending()
+
+    def _given_otherwise(self, test: Test, injected: int) -> int:
+        """How many arguments of a test case's method come from a decorator such as ``parameterized.expand``: there are
+        no fixtures, and patches append theirs to what they are called with."""
+        if test.owner is None or not self.fixtures.resolver.is_test_case(test.owner):
+            return 0
+        spec = test.node.args
+        return len(spec.posonlyargs) + len(spec.args) - len(spec.defaults) - 1 - injected
 
     def _decorators(self, test: Test) -> list[ast.expr]:
         """Innermost first, those of the class after those of the function."""

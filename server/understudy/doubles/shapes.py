@@ -13,7 +13,7 @@ from types import FunctionType
 from understudy.doubles.values import Mock, MockKind, Spec
 from understudy.facts import model
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ValueEntity
-from understudy.infer.resolve import Resolver
+from understudy.infer.resolve import Resolver, unmangled
 
 ASYNC_METHOD_MAGICS = frozenset({"__aenter__", "__aexit__", "__anext__"})
 _MAGIC_WORDS = (
@@ -73,8 +73,11 @@ RECORDS = frozenset(
 AWAIT_RECORDS = frozenset({"await_count", "await_args", "await_args_list"})
 
 COROUTINE_ATTRIBUTES = frozenset(
-    {"send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_origin", "cr_running", "cr_suspended"}
-) | frozenset(dir(object))
+    (
+        "send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_origin", "cr_running", "cr_suspended",
+        "__await__", "__del__", "__name__", "__qualname__",
+    )
+) | frozenset(dir(object))  # fmt: skip
 
 OWN_PREFIXES = (
     "_mock_",
@@ -142,7 +145,7 @@ class Shapes:
     def _set_by_methods(self, entity: ClassEntity, name: str) -> bool:
         """May a method of the class set the attribute on its instances?"""
         return any(
-            isinstance(declaration, model.Function) and name in declaration.self_attributes
+            isinstance(declaration, model.Function) and unmangled(cls, name) in declaration.self_attributes
             for cls in self.resolver.ancestry(entity).classes
             for declaration in cls.declaration.body
         )
@@ -172,6 +175,13 @@ class Shapes:
             if name in ("Column", "mapped_column", "relationship", "Field"):
                 return False
         return None
+
+    def is_descriptor(self, function: FunctionEntity) -> bool:
+        """Is it a property, cached or not? An autospec of one has no spec (``inspect.isdatadescriptor``)."""
+        effects = {
+            self._decorator_effect(decorator, function) for decorator in function.declaration.decorators
+        }
+        return not effects.isdisjoint({"property", "cached"})
 
     def _decorator_effect(self, decorator: model.Term, entity: FunctionEntity) -> str | None:
         term = decorator.func if isinstance(decorator, model.CallTerm) else decorator

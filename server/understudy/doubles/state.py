@@ -151,6 +151,8 @@ class Guard:
     """Why the code inside may have left early."""
     expects: bool = False
     """A test expects an exception here: whatever comes first may be it."""
+    goes_on: bool = False
+    """A handler ends without raising: then the test may be about just that."""
 
     def catches(self, name: str, bases: Iterable[str]) -> bool | None:
         if self.names is None:

@@ -142,6 +142,9 @@ def watch(machine: Core, place: Place, owner: Value, name: str, importer: Module
         spot, holder = ("instance", str(id(owner)), name), owner
         original = resolver.class_attribute(owner.entity, name)
     elif isinstance(owner, LibraryName):
+        if owner.entity.dotted == "builtins":
+            # Every lookup of a name that a module does not bind gets there.
+            return None
         dotted = f"{owner.entity.dotted}.{name}"
         spot, original = ("library", dotted), External(dotted)
     else:

@@ -14,9 +14,12 @@ from understudy.source.span import Span
 
 _DYNAMIC = re.compile(
     r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
+    # ``pkgutil.extend_path``: there is more to the package, maybe not installed here.
+    r"|(?m:^__path__)\s*(?:=[^=]|\+=|\.)"
 )
-_DYNAMIC_WORDS = ("globals()", "exec(", "vars()", "sys.modules", "locals()")
+_DYNAMIC_WORDS = ("globals()", "exec(", "vars()", "sys.modules", "locals()", "__path__")
 """One of them is in all that the pattern finds."""
+_ENTRY = re.compile(r"""\bsys\.modules\[\s*["']([\w.]+)["']\s*\]\s*=[^=]""")
 _OWN_NAME = re.compile(r"\((?:\s|#[^\n]*\n)*__name__\b")
 _HANDED_OVER = re.compile(r"(?:modul|lazy|attach|deprecat)\w*\Z")
 """A module that hands its own name to a helper may be replaced by it: ``recreate_module(__name__, …)``."""
@@ -29,7 +32,7 @@ _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 def extract(parsed: Parsed) -> model.ModuleFacts:
     """The facts of a parsed file."""
     units = tuple((unit.row, extract_unit(unit)) for unit in parsed.units)
-    return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(parsed.text.content))
+    return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(parsed))
 
 
 class OnDemand:
@@ -38,7 +41,7 @@ class OnDemand:
     def __init__(self, parsed: Parsed) -> None:
         """:raises RecursionError: nested too deeply."""
         # Where the file is only outlined, a function that does not parse takes nothing but its own name with it.
-        self.dynamic = (parsed.is_whole and bool(parsed.problems)) or _is_dynamic(parsed.text.content)
+        self.dynamic = parsed.known_to_be_broken or _is_dynamic(parsed)
         """As :attr:`model.ModuleFacts.dynamic`."""
         self.statements: tuple[model.Statement, ...] = tuple(
             model.Known(unit.row, extract_unit(unit)) if unit.name is None else _Unread(unit)
@@ -84,10 +87,19 @@ class _Unread:
         return self._unit.mentions(word)
 
 
-def _is_dynamic(content: str) -> bool:
+def _is_dynamic(parsed: Parsed) -> bool:
     # Looking for words is a hundred times as fast, and nearly no file has one.
+    content = parsed.text.content
     if any(word in content for word in _DYNAMIC_WORDS) and _DYNAMIC.search(content) is not None:
         return True
+    if "sys.modules[" in content:
+        parts = parsed.path.with_suffix("").parts
+        own = parts[:-1] if parts[-1] == "__init__" else parts
+        for match in _ENTRY.finditer(content):
+            # Its own entry, by name.
+            name = tuple(match.group(1).split("."))
+            if own[-len(name) :] == name:
+                return True
     return "__name__" in content and any(
         _HANDED_OVER.search(content[max(match.start() - _LONGEST_HELPER, 0) : match.start()])
         for match in _OWN_NAME.finditer(content)

@@ -20,7 +20,8 @@ _known: dict[Path, tuple[str, frozenset[tuple[str, str]]]] = {}
 
 
 def set_on_class(workspace: Workspace, classes: set[str], name: str) -> bool:
-    """Does any file set an attribute of this name, or of a computed one, on a class called like one of these?"""
+    """Does any file set an attribute of this name, or of a computed one, on a class, or a module, called like one of
+    these?"""
     for path in workspace.files_with(_SETTERS):
         pairs = _pairs(workspace.parsed(path))
         if any((cls, name) in pairs or (cls, _COMPUTED) in pairs for cls in classes):

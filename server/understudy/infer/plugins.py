@@ -184,7 +184,8 @@ def settings_files(root: Path) -> list[Path]:
     for folder in (root, *inside):
         found.extend(folder / name for name in _DEPENDENCY_FILES)
         found.extend(folder / name for name in _texts(folder) if "requirements" in name)
-    found.extend(root / "requirements" / name for name in _texts(root / "requirements"))
+    for folder in (root / "requirements", root / "requirements.d"):
+        found.extend(folder / name for name in _texts(folder))
     found.extend(folder / name for folder in list(root.parents)[:1] for name in _DEPENDENCY_FILES)
     return list(dict.fromkeys(found))
 

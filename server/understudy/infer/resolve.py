@@ -335,7 +335,7 @@ class Resolver:
     def own_attribute(self, cls: ClassEntity, name: str) -> Lookup:
         """A name that the class body itself binds."""
         found: Lookup = Absent.MISSING
-        for declaration in self._bound_in(cls.declaration).get(name, ()):
+        for declaration in self._bound_in(cls.declaration).get(unmangled(cls, name), ()):
             if isinstance(declaration, model.Function):
                 found = FunctionEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}", cls)
             elif isinstance(declaration, model.Class):
@@ -372,7 +372,10 @@ class Resolver:
                 items = value.items if isinstance(value, model.SequenceTerm) else (value,)
                 if any(not isinstance(item, model.Const) or item.value == name for item in items):
                     return True
-            elif isinstance(declaration, model.Function) and name in declaration.self_attributes:
+            elif (
+                isinstance(declaration, model.Function)
+                and unmangled(cls, name) in declaration.self_attributes
+            ):
                 decorators = [_term_name(decorator) for decorator in declaration.decorators]
                 if "classmethod" in decorators or declaration.name == "__init_subclass__":
                     return True
@@ -504,3 +507,12 @@ def _binds(declaration: model.Declaration, name: str) -> bool:
     if isinstance(declaration, model.Assign):
         return declaration.target == name
     return isinstance(declaration, model.Import) and any(each.bound == name for each in declaration.names)
+
+
+def unmangled(cls: ClassEntity, name: str) -> str:
+    """``__name`` for ``_Class__name``: how the class's own code writes it (private name mangling)."""
+    if name.startswith("_") and "__" in name and not name.endswith("__"):
+        prefix = f"_{cls.name.lstrip('_')}"
+        if name.startswith(f"{prefix}__"):
+            return name.removeprefix(prefix)
+    return name

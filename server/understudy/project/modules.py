@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from understudy.project.environment import Environment
 from understudy.source.disk import looking
 
-_COMPILED = (".so", ".pyd")
+_COMPILED = (".so", ".pyd", ".pyx")
+"""Cython's sources, too: what is made of them is not always there."""
 
 
 class Kind(Enum):

@@ -75,8 +75,20 @@ def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missi
     if file is None or not file.workspace:
         return None
     entity: Entity = ModuleEntity(file)
+    is_imported = is_open = True
     for index, part in enumerate(parts[1:], 1):
         is_last = index == len(parts) - 1
+        if isinstance(entity, ModuleEntity):
+            # A folder without __init__.py may have parts that are not in the workspace.
+            is_open = is_open and entity.file.kind is Kind.NAMESPACE
+        if is_imported and not is_last:
+            # ``pkgutil.resolve_name``, which mock uses since Python 3.11, imports as much as it can, and only then
+            # looks for attributes.
+            submodule = context.workspace.find(".".join(parts[: index + 1]), context.path)
+            is_imported = submodule is not None
+            if submodule is not None:
+                entity = ModuleEntity(submodule)
+                continue
         if isinstance(entity, ValueEntity):
             cls = objects.class_of(context.resolver, entity)
             below = _of_object(context, cls, index, part, is_last) if cls is not None else Absent.UNKNOWN
@@ -93,8 +105,7 @@ def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missi
             if isinstance(entity, ModuleEntity):
                 if is_last and hasattr(builtins, part) and call.form != "dict":
                     return None
-                if entity.file.kind is Kind.NAMESPACE and index == 1:
-                    # A folder without __init__.py may have parts that are not in the workspace.
+                if is_open:
                     return None
             return _Missing(entity, index, part, is_last)
         if isinstance(found, (Absent, External)):
@@ -151,6 +162,8 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
         lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}
         return set_on_class(context.workspace, lineage, found.name)
     assert isinstance(found.owner, ModuleEntity)
+    if set_on_class(context.workspace, {found.owner.file.name.rpartition(".")[2]}, found.name):
+        return True
     path = found.owner.file.path
     return path is not None and _MAKES_ITSELF.search(context.workspace.text(path).content) is not None
 

@@ -13,6 +13,7 @@ from understudy.facts.model import Guard
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.fixes.removal import element
+from understudy.infer.assigned import set_on_class
 from understudy.infer.definitions import Definition, definitions
 from understudy.infer.entities import Absent, ModuleEntity
 from understudy.infer.scopes import Site, import_facts
@@ -124,7 +125,9 @@ def _appears(context: Context, source: ModuleEntity, name: str) -> bool:
     setters = re.compile(
         rb"\.[ \t]*" + word + rb"[ \t]*(?::[^=\n]+)?=[^=]|setattr\([^\n]*[\"']" + word + rb"[\"']"
     )
-    return bool(context.workspace.files_with(setters))
+    if context.workspace.files_with(setters):
+        return True
+    return set_on_class(context.workspace, {source.file.name.rpartition(".")[2]}, name)
 
 
 def _finding(

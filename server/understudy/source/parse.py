@@ -313,6 +313,11 @@ class Parsed:
         return self._is_whole
 
     @property
+    def known_to_be_broken(self) -> bool:
+        """Is something known that does not parse? As long as the file is only outlined, that may be too little."""
+        return bool(self._problems)
+
+    @property
     def problems(self) -> tuple[SyntaxProblem, ...]:
         """What was left out because it does not parse."""
         self.complete()

@@ -135,6 +135,8 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
     if name == "skipTest":
         raise Raised("SkipTest")
     if name.startswith(("assertRaises", "assertWarns")):
+        # ``assertRaises(ValueError, function, mock)``
+        machine.escape(arguments.values[1:])
         if name.startswith("assertRaises"):
             return exceptions.expectation(machine, arguments)
         return Foreign("warnings")

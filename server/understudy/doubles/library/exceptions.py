@@ -56,7 +56,8 @@ def as_exception(machine: Machine, value: Value) -> ExceptionValue | None:
         if isinstance(cls, type) and issubclass(cls, BaseException):
             return ExceptionValue(value.entity.name, True)
         if value.entity.name.endswith(("Error", "Exception", "Timeout")):
-            return ExceptionValue(value.entity.name, True, ("Exception",))
+            # Of which other classes it is one, is not known.
+            return ExceptionValue(value.entity.name, True)
     if isinstance(value, ClassValue):
         ancestry = machine.resolver.ancestry(value.entity)
         outside = [external.name for external in ancestry.externals]

@@ -110,13 +110,13 @@ def make_subclassed(
     machine: Machine, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place
 ) -> Mock:
     """An instance of a subclass of mocks in the workspace."""
-    mock = make_mock(machine, kind, arguments, place)
+    found = (machine.resolver.class_attribute(cls, name) for name in _CONSTRUCTION)
+    has_own = any(isinstance(each, FunctionEntity) and each.module.workspace for each in found)
+    # What its own ``__init__`` makes of the arguments is not followed.
+    mock = make_mock(machine, kind, type(arguments)() if has_own else arguments, place)
     mock.cls = cls
     mock.label = f"{cls.name}()"
-    for name in _CONSTRUCTION:
-        found = machine.resolver.class_attribute(cls, name)
-        if isinstance(found, FunctionEntity) and found.module.workspace:
-            mock.unsure = True
+    mock.unsure = mock.unsure or has_own
     return mock
 
 
@@ -247,7 +247,7 @@ def autospec(
         return UNKNOWN
     if isinstance(spec.entity, FunctionEntity):
         is_async = machine.shapes.is_coroutine_function(spec.entity)
-        if is_async is None:
+        if is_async is None or machine.shapes.is_descriptor(spec.entity):
             return UNKNOWN
         kind = MockKind.ASYNC if is_async else MockKind.MAGIC
         made = Spec(spec.entity, auto=True, strict=strict, as_function=True)

@@ -404,6 +404,7 @@ def _replace(
     machine: Machine, owner: Value, attribute: str, value: Value, place: Place, env: Environment
 ) -> Callable[[], None]:
     """Set an attribute, and how to set it back."""
+    attribute = machine.unmangled(owner, attribute)
     stands_in(machine, owner, attribute, value, place)
     watched = trace.watch(machine, place, owner, attribute, env.module)
     restore = _set(machine, owner, attribute, value)

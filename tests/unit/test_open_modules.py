@@ -1,0 +1,52 @@
+"""What may have names, or parts, that no file of the workspace shows: nothing is said to be missing there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from understudy.engine import Project
+from understudy.project.config import Config
+
+_EXTENDED = {"app/__init__.py": "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "target"),
+    [
+        (_EXTENDED, "app.sdk.load"),
+        ({"app/cloud/storage/__init__.py": ""}, "app.cloud.client.connect"),
+        ({"app/__init__.py": "", "app/fast.pyx": "workers = 1\n"}, "app.fast.workers"),
+    ],
+    ids=["extend_path", "namespace packages", "Cython"],
+)
+def test_no_part_is_missing(tmp_path: Path, files: dict[str, str], target: str) -> None:
+    assert _codes(tmp_path, files, target) == []
+
+
+def test_of_a_package_with_all_its_parts_one_is(tmp_path: Path) -> None:
+    assert _codes(tmp_path, {"app/__init__.py": ""}, "app.sdk.load") == ["US201"]
+
+
+def _codes(root: Path, files: dict[str, str], target: str) -> list[str]:
+    test = f'from unittest.mock import patch\n\n\n@patch("{target}")\ndef test_it(double):\n    double()\n'
+    for name, content in {**files, "test_it.py": test}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    project = Project(root.resolve(), Config())
+    return [finding.code for finding in project.analyse(root.resolve() / "test_it.py").findings]
+
+
+def test_what_a_finally_returns_may_be_anything(tmp_path: Path) -> None:
+    """A ``return`` that only some ways lead to, around an exception that is raised again."""
+    (tmp_path / "app.py").write_text(
+        "def handle(runner):\n    answer = None\n    try:\n        runner.authorize()\n"
+        "    except KeyError:\n        answer = runner.respond()\n    except Exception as error:\n"
+        "        raise error\n    finally:\n        if answer:\n            return answer\n    return 3\n"
+    )
+    path = tmp_path.resolve() / "test_it.py"
+    path.write_text(
+        "from unittest.mock import Mock\n\nfrom app import handle\n\n\nclass Refused(Exception): ...\n\n\n"
+        "def test_it():\n    runner = Mock()\n    runner.authorize.side_effect = Refused\n    handle(runner)\n"
+    )
+    assert Project(tmp_path.resolve(), Config()).analyse(path).findings == ()
