@@ -30,11 +30,15 @@ def test_of_a_package_with_all_its_parts_one_is(tmp_path: Path) -> None:
 
 def _codes(root: Path, files: dict[str, str], target: str) -> list[str]:
     test = f'from unittest.mock import patch\n\n\n@patch("{target}")\ndef test_it(double):\n    double()\n'
-    for name, content in {**files, "test_it.py": test}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(content)
+    _write(root, {**files, "test_it.py": test})
     project = Project(root.resolve(), Config())
     return [finding.code for finding in project.analyse(root.resolve() / "test_it.py").findings]
+
+
+def _write(root: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
 
 
 def test_what_a_finally_returns_may_be_anything(tmp_path: Path) -> None:
@@ -50,3 +54,43 @@ def test_what_a_finally_returns_may_be_anything(tmp_path: Path) -> None:
         "def test_it():\n    runner = Mock()\n    runner.authorize.side_effect = Refused\n    handle(runner)\n"
     )
     assert Project(tmp_path.resolve(), Config()).analyse(path).findings == ()
+
+
+_FOUND = {
+    "server/telemetry.py": "def capture(event): ...\n",
+    "server/routers/__init__.py": "",
+    "plugin/scripts/telemetry.py": "def send(event): ...\n",
+}
+_SENT = """
+def test_it(monkeypatch):
+    import telemetry
+
+    monkeypatch.setattr(telemetry, "send", print)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "codes"), [("import sys\n\nsys.path.insert(0, FOLDER)\n\n", []), ("", ["US201"])]
+)
+def test_a_folder_that_only_looks_like_one_of_the_path(tmp_path: Path, path: str, codes: list[str]) -> None:
+    """``server`` has a package in it, and may be one; the test says which folder it means."""
+    name = "plugin/tests/test_it.py"
+    _write(tmp_path, {**_FOUND, name: f"{path}{_SENT}"})
+    project = Project(tmp_path.resolve(), Config())
+    assert [finding.code for finding in project.analyse(tmp_path.resolve() / name).findings] == codes
+
+
+@pytest.mark.parametrize(("mode", "codes"), [('asyncio_mode = "auto"\n', []), ("", ["US503"])])
+def test_a_package_with_settings_of_its_own(tmp_path: Path, mode: str, codes: list[str]) -> None:
+    name, table = "a/sub/tests/test_it.py", "[tool.pytest.ini_options]\n"
+    needed = '[project]\nname = "x"\noptional-dependencies = {test = ["pytest", "pytest-asyncio"]}\n'
+    _write(
+        tmp_path,
+        {
+            "pyproject.toml": f"{needed}{table}",
+            "a/sub/pyproject.toml": f"{table}{mode}",
+            name: "async def test_it():\n    assert 1\n",
+        },
+    )
+    project = Project(tmp_path.resolve(), Config())
+    assert [finding.code for finding in project.analyse(tmp_path.resolve() / name).findings] == codes

@@ -218,6 +218,10 @@ class Core(State):
         """An instance of a subclass of mocks in the workspace."""
 
     @abstractmethod
+    def class_override(self, entity: ClassEntity, name: str) -> Value | None:
+        """What a patch or a class method put on the class."""
+
+    @abstractmethod
     def unmangled(self, value: Value, name: str) -> str:
         """A private name as the code of the value's own classes writes it."""
 

@@ -420,6 +420,12 @@ class Functions(Core):
         mocked = mock.mock_class((*opened, *ancestry.externals))
         if mocked is not None:
             return self.make_subclassed(mocked, entity, arguments, Place(env.unit, node))
+        replaced = self.class_override(entity, "__init__")
+        if replaced is not None:
+            instance = Instance(entity, {}, True)
+            if isinstance(replaced, FunctionValue):
+                self.call_function(replaced, arguments.with_first(instance), node, env)
+            return instance
         opaque = not ancestry.complete
         instance = Instance(entity, {}, opaque)
         init = self.resolver.class_attribute(entity, "__init__")

@@ -237,7 +237,7 @@ class Objects(Mocks):
         if isinstance(own, Value):
             trace.looked_up(self, ("instance", str(id(instance)), name))
             return own
-        if self._class_override(instance.entity, name) is not None:
+        if self.class_override(instance.entity, name) is not None:
             return self.class_attribute(instance.entity, name, instance)
         if instance.opaque and calls.is_test_case_method(self, instance, name):
             return BoundBuiltin(instance, name)
@@ -256,7 +256,7 @@ class Objects(Mocks):
                     return plain
         return name
 
-    def _class_override(self, entity: ClassEntity, name: str) -> Value | None:
+    def class_override(self, entity: ClassEntity, name: str) -> Value | None:
         """What a patch or a class method put on the class."""
         for cls in self.resolver.ancestry(entity).classes:
             patched = self.class_overrides.get((str(cls.path), cls.qualname, name))

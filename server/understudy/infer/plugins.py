@@ -12,6 +12,7 @@ from pathlib import Path
 
 from understudy.index.workspace import Workspace
 from understudy.project.modules import Kind
+from understudy.project.names import PYTEST_FILES
 from understudy.source import disk
 
 _DEPENDENCY_FILES = (
@@ -188,6 +189,19 @@ def settings_files(root: Path) -> list[Path]:
         found.extend(folder / name for name in _texts(folder))
     found.extend(folder / name for folder in list(root.parents)[:1] for name in _DEPENDENCY_FILES)
     return list(dict.fromkeys(found))
+
+
+def nested_settings(workspace: Workspace, path: Path) -> str:
+    """pytest's settings in the folders between a file and the root, as text: those of a package that its own developers
+    test by itself."""
+    found: list[str] = []
+    for folder in path.parents:
+        if folder == workspace.root or not folder.is_relative_to(workspace.root):
+            break
+        found.extend(
+            _text(folder / name) for name in PYTEST_FILES if workspace.finder.listing.has(folder, name)
+        )
+    return "\n".join(found)
 
 
 def _texts(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.fixes.names import nearest
@@ -17,6 +18,8 @@ from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches, replaced_around
+
+_SEPARATORS = re.compile(r"[.:]")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -94,19 +97,21 @@ def _is_read(context: Context, owner: ModuleEntity | ClassEntity, name: str) -> 
                 return True
             if isinstance(node, ast.alias) and name in node.name.split("."):
                 return True
-            if isinstance(node, ast.Constant) and node.value == name and id(node) not in patched:
-                return True
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in patched:
+                # ``load("shop.mail.send")``, ``"shop.mail:send"``
+                if _SEPARATORS.split(node.value)[-1] == name:
+                    return True
     own = owner.path if isinstance(owner, ClassEntity) else owner.file.path
     assert own is not None
     return _computes_names(context.workspace.text(own).content)
 
 
 def _patch_names(nodes: Iterator[tuple[object, ast.AST]]) -> Iterator[tuple[object, ast.Constant]]:
-    """The names in ``patch.object(owner, "name", …)`` and its kin: they write the attribute."""
+    """The names in ``patch("owner.name")``, ``patch.object(owner, "name", …)`` and their kin: they write the
+    attribute."""
     for unit, node in nodes:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) > 1:
-            if node.func.attr in ("object", "setattr") and isinstance(node.args[1], ast.Constant):
-                yield unit, node.args[1]
+        if isinstance(node, ast.Call) and last_name(node) in ("patch", "object", "setattr", "delattr"):
+            yield from ((unit, each) for each in node.args[:2] if isinstance(each, ast.Constant))
 
 
 def _computes_names(source: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from understudy.doubles.run import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
-from understudy.infer.plugins import plugins
+from understudy.infer.plugins import nested_settings, plugins
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.source.dotted import dotted_name
@@ -86,6 +86,9 @@ def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Findin
         or "asyncio_mode" in found.settings
         or "asyncio-mode" in found.settings
     ):
+        return
+    nested = nested_settings(context.workspace, context.path)
+    if "asyncio_mode" in nested or "asyncio-mode" in nested:
         return
     if "anyio_mode" in found.settings or "pytest_plugins" in context.source:
         return
