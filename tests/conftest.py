@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PYTHON",
         help="run rule pages and differential programs on this interpreter, and analyse them for its version",
     )
+
+
+def pytest_configure() -> None:
+    """A virtual environment that is active where the tests are started is not that of what they check."""
+    os.environ.pop("VIRTUAL_ENV", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -236,6 +236,7 @@ async def test_a_corrupt_cache_is_made_anew_with_one_message(
     async with started(*COMMAND) as again:
         await work_a_little(again, root, minimal, cache)
     assert said(again) == []
+    assert entries(cache) > 0
 
 
 async def test_two_servers_share_a_cache(
@@ -245,6 +246,7 @@ async def test_two_servers_share_a_cache(
     async with started(*COMMAND) as first, started(*COMMAND) as second:
         await asyncio.gather(*(work_a_little(client, root, minimal, cache) for client in (first, second)))
     assert (said(first), said(second)) == ([], [])
+    assert entries(cache) > 0
 
 
 async def work_on(client: Client, root: Path) -> None:

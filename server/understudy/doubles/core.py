@@ -66,15 +66,6 @@ from understudy.source.parse import Unit
 from understudy.source.span import Span
 from understudy.source.text import SourceError
 
-_HARMLESS = (
-    "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
-    "pytest.", "random.", "secrets.", "sqlalchemy.", "starlette.", "structlog.", "time.", "typing.",
-    "unittest.mock.", "uuid.uuid1", "uuid.uuid4",
-)  # fmt: skip
-"""Libraries and functions that nobody writes a handler for which goes on: logs, clocks, statements of SQLAlchemy."""
-_RAISING = frozenset({"builtins.int", "builtins.float", "builtins.open", "builtins.next", "builtins.bytes"})
-
 _STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
 _STEPS_AT_ONCE = 128
@@ -381,14 +372,6 @@ class Core(State):
         run."""
         if self.guards and self.guards[-1].expects:
             self.may_raise()
-
-    def library_may_fail(self, dotted: str) -> None:
-        """A library is called, and may raise what a test expects, or what a handler is there for."""
-        self.may_fail()
-        if self.guards and self.guards[-1].goes_on:
-            harmless = dotted.startswith(_HARMLESS) and "Session" not in dotted and "engine" not in dotted
-            if dotted in _RAISING or not harmless:
-                self.may_raise()
 
     def may_lack(self) -> None:
         """An attribute is looked up that may not be there: a handler for that says that it may happen."""

@@ -118,7 +118,7 @@ class Objects(Mocks):
             given = calls.call(self, callee.entity, arguments, node, env)
             if callee.entity.dotted not in stdlib.RAISE_NOTHING:
                 # Only now: what is known to raise in there raises whatever else may.
-                self.library_may_fail(callee.entity.dotted)
+                self._library_may_fail(callee.entity.dotted)
             return given
         if isinstance(callee, played.Mocker):
             callee = BoundBuiltin(callee, "__call__")
@@ -144,7 +144,7 @@ class Objects(Mocks):
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(callee, Foreign):
-            self.library_may_fail(callee.dotted)
+            self._library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
             self.call_back()
             self.unsettle(arguments.everything())
@@ -167,6 +167,12 @@ class Objects(Mocks):
         trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
+
+    def _library_may_fail(self, dotted: str) -> None:
+        """A library is called, and may raise what a test expects, or what a handler is there for."""
+        self.may_fail()
+        if self.guards and self.guards[-1].goes_on and stdlib.may_be_handled(dotted):
+            self.may_raise()
 
     def _may_stray(self, dotted: str, arguments: Arguments) -> None:
         """A library gets something of the test: what it does with it is not followed."""

@@ -512,8 +512,6 @@ class _Session:
             test.node, test.unit, self.module, None, test.node.name, None, instance, test.owner
         )
         arguments = self._injected(test, top)
-        for _ in range(self._given_otherwise(test, len(arguments.values))):
-            arguments = arguments.with_first(UNKNOWN)
         env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
         for name in self.asked:
             env.names[name] = self._value(name, test, [])
@@ -529,14 +527,6 @@ class _Session:
             if ending is not None:
                 ending()
 
-    def _given_otherwise(self, test: Test, injected: int) -> int:
-        """How many arguments of a test case's method come from a decorator such as ``parameterized.expand``: there are
-        no fixtures, and patches append theirs to what they are called with."""
-        if test.owner is None or not self.fixtures.resolver.is_test_case(test.owner):
-            return 0
-        spec = test.node.args
-        return len(spec.posonlyargs) + len(spec.args) - len(spec.defaults) - 1 - injected
-
     def _decorators(self, test: Test) -> list[ast.expr]:
         """Innermost first, those of the class after those of the function."""
         decorators = list(reversed(test.node.decorator_list))
@@ -545,13 +535,30 @@ class _Session:
         return decorators
 
     def _injected(self, test: Test, top: Environment) -> Arguments:
-        """Enter the patch decorators; what they inject, in order."""
+        """Enter the patch decorators; what they inject, in order.
+
+        There are no fixtures for the methods of a test case: what is missing comes from another decorator. A patch
+        appends its mock to what it is called with, so what one further out gives (``parameterized.expand``) stands
+        before the mocks, and what one further in gives behind them. Hypothesis gives by name what it draws."""
         injected = Arguments()
+        inside = outside = False
         for decorator in self._decorators(test):
             value = self.machine.eval(decorator, top)
             if isinstance(value, played.Patch):
                 entered, _ = patches.enter_patch(self.machine, value, top)
                 injected = patches.inject(value, entered, injected)
+                inside, outside = inside or (outside and value.injects), outside and not value.injects
+            elif last_name(decorator) != "given":
+                outside = True
+        if test.owner is not None and self.fixtures.resolver.is_test_case(test.owner):
+            spec = test.node.args
+            required = len(spec.posonlyargs) + len(spec.args) - len(spec.defaults) - 1
+            missing = required - len(injected.values) if outside else 0
+            if missing > 0 and inside:
+                # Which of the two gives how many is not known.
+                injected.values = [UNKNOWN] * len(injected.values)
+            for _ in range(missing):
+                injected = injected.with_first(UNKNOWN)
         return injected
 
     def _patch_decorators(self, test: Test) -> list[played.Patch]:

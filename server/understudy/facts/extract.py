@@ -32,7 +32,8 @@ _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 def extract(parsed: Parsed) -> model.ModuleFacts:
     """The facts of a parsed file."""
     units = tuple((unit.row, extract_unit(unit)) for unit in parsed.units)
-    return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(parsed))
+    content = parsed.text.content
+    return model.ModuleFacts(units, bool(parsed.problems) or _is_dynamic(content), _entries(content))
 
 
 class OnDemand:
@@ -41,8 +42,10 @@ class OnDemand:
     def __init__(self, parsed: Parsed) -> None:
         """:raises RecursionError: nested too deeply."""
         # Where the file is only outlined, a function that does not parse takes nothing but its own name with it.
-        self.dynamic = parsed.known_to_be_broken or _is_dynamic(parsed)
+        self.dynamic = parsed.known_to_be_broken or _is_dynamic(parsed.text.content)
         """As :attr:`model.ModuleFacts.dynamic`."""
+        self.entries = _entries(parsed.text.content)
+        """As :attr:`model.ModuleFacts.entries`."""
         self.statements: tuple[model.Statement, ...] = tuple(
             model.Known(unit.row, extract_unit(unit)) if unit.name is None else _Unread(unit)
             for unit in parsed.units
@@ -53,7 +56,7 @@ class OnDemand:
         """Those of all statements."""
         if self._all is None:
             units = tuple((statement.row, statement.facts) for statement in self.statements)
-            self._all = model.ModuleFacts(units, self.dynamic)
+            self._all = model.ModuleFacts(units, self.dynamic, self.entries)
         return self._all
 
 
@@ -87,23 +90,18 @@ class _Unread:
         return self._unit.mentions(word)
 
 
-def _is_dynamic(parsed: Parsed) -> bool:
+def _is_dynamic(content: str) -> bool:
     # Looking for words is a hundred times as fast, and nearly no file has one.
-    content = parsed.text.content
     if any(word in content for word in _DYNAMIC_WORDS) and _DYNAMIC.search(content) is not None:
         return True
-    if "sys.modules[" in content:
-        parts = parsed.path.with_suffix("").parts
-        own = parts[:-1] if parts[-1] == "__init__" else parts
-        for match in _ENTRY.finditer(content):
-            # Its own entry, by name.
-            name = tuple(match.group(1).split("."))
-            if own[-len(name) :] == name:
-                return True
     return "__name__" in content and any(
         _HANDED_OVER.search(content[max(match.start() - _LONGEST_HELPER, 0) : match.start()])
         for match in _OWN_NAME.finditer(content)
     )
+
+
+def _entries(content: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_ENTRY.findall(content))) if "sys.modules[" in content else ()
 
 
 def extract_unit(unit: Unit) -> model.UnitFacts:

@@ -270,6 +270,8 @@ class ModuleFacts:
     dynamic: bool
     """True when names may be bound in a way that is not seen (``globals()``, ``exec``, a statement that did
     not parse…): a missing name proves nothing."""
+    entries: tuple[str, ...]
+    """The names under which it puts something into ``sys.modules``."""
 
 
 class Statement(Protocol):

@@ -100,7 +100,12 @@ class Module:
 
     @property
     def dynamic(self) -> bool:
-        return self._facts.dynamic
+        # A module that replaces itself: it may be imported by a longer or shorter name.
+        return self._facts.dynamic or any(
+            f".{one}".endswith(f".{other}")
+            for entry in self._facts.entries
+            for one, other in ((self.name, entry), (entry, self.name))
+        )
 
     def declarations(self) -> Iterator[tuple[int, model.Declaration]]:
         return _declarations(self._statements)

@@ -96,7 +96,7 @@ class Fixtures:
 
     def _entity(self, outline: Outline) -> FunctionEntity | None:
         module = self.resolver.workspace.module(self.resolver.workspace.root / outline.file)
-        for binding in module.bindings.get(outline.function, ()) if module is not None else ():
+        for binding in reversed(module.bindings.get(outline.function, ()) if module is not None else ()):
             declaration = binding.declaration
             if module is not None and isinstance(declaration, model.Function) and binding.row == outline.row:
                 return FunctionEntity(module, declaration, binding.row, declaration.name)

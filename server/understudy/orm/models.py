@@ -6,7 +6,6 @@ imperatively. What is not understood is marked so; nothing is guessed.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -523,7 +522,7 @@ class Models:
 
     def _declared(self) -> frozenset[tuple[str, str]]:
         return frozenset(
-            (name, Path(os.path.relpath(path, self.workspace.root)).as_posix())
+            (name, self.workspace.relative(path))
             for path in self._may_declare()
             for name in self._classes_in(path)
         )

@@ -18,7 +18,7 @@ from understudy.infer.assigned import set_on_class
 from understudy.infer.definitions import definitions
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity, ValueEntity
 from understudy.infer.scopes import Site
-from understudy.project.modules import Kind
+from understudy.project.modules import Kind, ModuleFile
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.idle_patches import aim
@@ -76,16 +76,29 @@ def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missi
     file = context.workspace.find(parts[0], context.path)
     if file is None or not file.workspace:
         return None
+    monkeypatch = call.form in ("setattr", "delattr")
+    found = _walked(context, call, parts, file, imports_first=not monkeypatch)
+    if found is not None and not monkeypatch and context.workspace.target_version < (3, 11):
+        # As mock looked for it before; which of its versions the tests run with may not be known.
+        return _walked(context, call, parts, file, imports_first=False) and found
+    return found
+
+
+def _walked(
+    context: Context, call: PatchCall, parts: list[str], file: ModuleFile, *, imports_first: bool
+) -> _Missing | None:
+    """
+    :param imports_first: as ``pkgutil.resolve_name``, which mock uses since Python 3.11: import as much as can be, and
+        only then look for attributes. pytest's monkeypatch, and mock before, import what no attribute is there for.
+    """
     entity: Entity = ModuleEntity(file)
-    is_imported = is_open = True
+    is_imported, is_open = imports_first, True
     for index, part in enumerate(parts[1:], 1):
         is_last = index == len(parts) - 1
         if isinstance(entity, ModuleEntity):
             # A folder without __init__.py may have parts that are not in the workspace.
             is_open = is_open and entity.file.kind is Kind.NAMESPACE
         if is_imported and not is_last:
-            # ``pkgutil.resolve_name``, which mock uses since Python 3.11, imports as much as it can, and only then
-            # looks for attributes.
             submodule = context.workspace.find(".".join(parts[: index + 1]), context.path)
             is_imported = submodule is not None
             if submodule is not None:

@@ -34,6 +34,20 @@ RAISE_NOTHING = frozenset(
     }
 )  # fmt: skip
 """Functions that raise nothing of their own but the ``TypeError`` that is modelled here."""
+_HARMLESS = (
+    "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
+    "pytest.", "random.", "secrets.", "sqlalchemy.", "starlette.", "structlog.", "time.", "typing.",
+    "unittest.mock.", "uuid.uuid1", "uuid.uuid4",
+)  # fmt: skip
+"""Libraries and functions that nobody writes a handler for which goes on: logs, clocks, statements of SQLAlchemy."""
+_RAISING = frozenset({"builtins.int", "builtins.float", "builtins.open", "builtins.next", "builtins.bytes"})
+
+
+def may_be_handled(dotted: str) -> bool:
+    """Does code that calls this have handlers that go on, because it does raise now and then?"""
+    harmless = dotted.startswith(_HARMLESS) and "Session" not in dotted and "engine" not in dotted
+    return dotted in _RAISING or not harmless
 
 
 def enter_context(machine: Machine, manager: Value, node: Node, env: Environment, *, is_async: bool) -> Value:
