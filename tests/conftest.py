@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from oracle import interpreters
 from oracle.interpreters import Interpreter
 
 _NUMBERS = itertools.count()
+
+# On a busy machine everything is slow, and that proves nothing. Hypothesis itself sees to it in CI.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

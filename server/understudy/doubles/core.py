@@ -66,6 +66,8 @@ from understudy.source.parse import Unit
 from understudy.source.span import Span
 from understudy.source.text import SourceError
 
+ITEM_ERRORS = ("KeyError", "IndexError", "LookupError", "TypeError")
+"""What an item that is not there raises, or an object that has none."""
 _STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
 _STEPS_AT_ONCE = 128
@@ -373,9 +375,9 @@ class Core(State):
         if self.guards and self.guards[-1].expects:
             self.may_raise()
 
-    def may_lack(self) -> None:
-        """An attribute is looked up that may not be there: a handler for that says that it may happen."""
-        if self.guards and "AttributeError" in (self.guards[-1].names or ()):
+    def may_raise_for(self, *exceptions: str) -> None:
+        """Something is done that raises one of these now and then: a handler that names it says that it does here."""
+        if self.guards and not {*exceptions}.isdisjoint(self.guards[-1].names or ()):
             self.may_raise()
 
     def may_raise(self) -> None:

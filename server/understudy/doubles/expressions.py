@@ -9,7 +9,7 @@ from functools import partial
 from types import NoneType
 
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import MOST_ITEMS, Yielded
+from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
 from understudy.doubles.objects import Objects
 from understudy.doubles.state import (
     Misuse,
@@ -177,6 +177,9 @@ class Expressions(Objects):
                 return self._operation(env, operand, side, error)
             if isinstance(operand, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
                 return self.fail(env, Misuse.OPERATION, operand, side, error)
+        self.may_raise_for("TypeError")
+        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
+            self.may_raise_for("ZeroDivisionError", "ArithmeticError")
         return UNKNOWN
 
     def decide(self, node: ast.expr, env: Environment) -> bool | None:
@@ -340,7 +343,10 @@ class Expressions(Objects):
             if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
                 return value.items[index.value]
         if isinstance(value, Mapping_) and isinstance(index, Literal):
-            return value.get(index.value) or UNKNOWN
+            known = value.get(index.value)
+            if known is not None:
+                return known
+        self.may_raise_for(*ITEM_ERRORS)
         if isinstance(value, Foreign):
             return Foreign(f"{value.dotted}[]")
         return UNKNOWN

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import MOST_ITEMS, Yielded
+from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played, web
 from understudy.doubles.state import (
@@ -163,6 +163,7 @@ class Machine(Expressions):
                 for element, item in zip(target.elts, items, strict=True):
                     self.assign(element, item, env)
             else:
+                self.may_raise_for("ValueError", "TypeError")
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
                     self.assign(inner, UNKNOWN, env)
@@ -542,6 +543,7 @@ class Machine(Expressions):
                 self.write(env.names, target.id, UNKNOWN)
             elif isinstance(target, ast.Subscript):
                 self.escape([self.eval(target.value, env)])
+                self.may_raise_for(*ITEM_ERRORS)
         return Status.NEXT
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Environment) -> Status:
@@ -564,6 +566,7 @@ class Machine(Expressions):
         return Status.NEXT
 
     def _import(self, node: ast.Import | ast.ImportFrom, env: Environment) -> Status:
+        self.may_raise_for("ImportError", "ModuleNotFoundError")
         for alias in node.names:
             if alias.name == "*":
                 continue

@@ -166,7 +166,7 @@ class Mocks(Functions):
         if sealed is False or not self._lacks_result(mock):
             return self.return_value(mock)
         if sealed is None:
-            self.may_lack()
+            self.may_raise_for("AttributeError")
             return UNKNOWN
         if self.awaited_at is not None and mock.kind is MockKind.ASYNC:
             node, env = self.awaited_at
@@ -291,12 +291,12 @@ class Mocks(Functions):
         if deleted:
             return self._missing_attribute(env, mock, node, name, name)
         if deleted is None:
-            self.may_lack()
+            self.may_raise_for("AttributeError")
             return UNKNOWN
         if mock.plain:
             self._look_at_assertion(mock, name, node, env)
         if not mock.certain:
-            self.may_lack()
+            self.may_raise_for("AttributeError")
             return UNKNOWN
         own = self._own_attribute(mock, name)
         if own is not None:
@@ -348,7 +348,7 @@ class Mocks(Functions):
             self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
         child = self.shapes.child(mock, name)
         if child.unsure:
-            self.may_lack()
+            self.may_raise_for("AttributeError")
             return UNKNOWN
         if child.kind is None:
             return self._missing_attribute(env, mock, node, name)
@@ -358,7 +358,7 @@ class Mocks(Functions):
         if sealed:
             return self._missing_attribute(env, mock, node, name, f"{mock.label}.{name}")
         if sealed is None:
-            self.may_lack()
+            self.may_raise_for("AttributeError")
             return UNKNOWN
         made = Mock(child.kind, mock.place, f"{mock.label}.{name}", child.spec, mock, auto=True)
         if mock.cls is not None and child.kind is mock.kind and not is_magic(name):

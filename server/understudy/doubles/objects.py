@@ -212,7 +212,7 @@ class Objects(Mocks):
             return web.Overrides(value)
         if isinstance(value, played.OwnObject):
             return BoundBuiltin(value, name)
-        self.may_lack()
+        self.may_raise_for("AttributeError")
         return UNKNOWN
 
     def make_subclassed(self, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place) -> Mock:

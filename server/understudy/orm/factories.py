@@ -260,7 +260,7 @@ class Factories:
         if isinstance(first, model.Ref):
             found = self.resolver.ref(declared.owner.module, first.parts)
         elif isinstance(first, model.Const) and isinstance(first.value, str) and "." in first.value:
-            found = self.resolver.dotted(first.value, declared.owner.module)
+            found = self.resolver.imported_first(first.value, declared.owner.module)
         else:
             return None
         return found if isinstance(found, ClassEntity) else None

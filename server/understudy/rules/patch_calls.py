@@ -10,7 +10,7 @@ from functools import cache
 
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
-from understudy.infer.entities import External
+from understudy.infer.entities import External, Lookup
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
@@ -108,6 +108,12 @@ class PatchCall:
         """The parts of the dotted path; none where the target is an object."""
         return tuple(self.path.split(".")) if self.target is not None else ()
 
+    @property
+    def imports_first(self) -> bool:
+        """Is the dotted path read as mock reads it (:meth:`~understudy.infer.resolve.Resolver.patched`), and not as
+        pytest's monkeypatch does?"""
+        return self.form not in ("setattr", "delattr")
+
     def part_span(self, index: int) -> Span:
         """The ``index``-th name of the dotted path, inside the string."""
         assert self.target is not None
@@ -116,6 +122,13 @@ class PatchCall:
         parts = self.path.split(".")
         start = sum(len(part) + 1 for part in parts[:index])
         return self.site.unit.string_span(self.target, start, start + len(parts[index]))
+
+
+def found_by_path(context: Context, call: PatchCall, count: int) -> Lookup:
+    """What the first ``count`` names of the dotted path stand for."""
+    resolver = context.resolver
+    find = resolver.patched if call.imports_first else resolver.dotted
+    return find(".".join(call.names[:count]), context.module)
 
 
 def patch_calls(

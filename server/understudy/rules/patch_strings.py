@@ -21,7 +21,7 @@ from understudy.infer.entities import (
     ValueEntity,
 )
 from understudy.rules.base import Context
-from understudy.rules.patch_calls import PatchCall, all_patches
+from understudy.rules.patch_calls import PatchCall, all_patches, found_by_path
 from understudy.source.span import Span
 
 _E = TypeVar("_E", Entity, Lookup)
@@ -80,6 +80,8 @@ def meaning(context: Context, part: Part) -> Lookup:
     if owner is None:
         file = context.workspace.find(part.name, context.path)
         return ModuleEntity(file) if file is not None else Absent.UNKNOWN
+    if isinstance(owner, ModuleEntity) and part.index < len(part.call.names) - 1:
+        return found_by_path(context, part.call, part.index + 1)
     return context.resolver.attribute(owner, part.name, context.module)
 
 
@@ -91,11 +93,14 @@ def owner_of(context: Context, part: Part) -> Entity | Absent | None:
         return _class_of_object(context, context.names.resolve(call.owner, call.site.scope))
     if part.index == 0:
         return None
-    found = context.resolver.dotted(call.names[0], context.module)
-    for name in call.names[1 : part.index]:
+    found = found_by_path(context, call, 1)
+    for count, name in enumerate(call.names[1 : part.index], 2):
         if isinstance(found, Absent):
             return found
-        found = context.resolver.attribute(_class_of_object(context, found), name, context.module)
+        if isinstance(found, ModuleEntity):
+            found = found_by_path(context, call, count)
+        else:
+            found = context.resolver.attribute(_class_of_object(context, found), name, context.module)
     return _class_of_object(context, found)
 
 

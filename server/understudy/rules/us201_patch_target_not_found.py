@@ -76,9 +76,8 @@ def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missi
     file = context.workspace.find(parts[0], context.path)
     if file is None or not file.workspace:
         return None
-    monkeypatch = call.form in ("setattr", "delattr")
-    found = _walked(context, call, parts, file, imports_first=not monkeypatch)
-    if found is not None and not monkeypatch and context.workspace.target_version < (3, 11):
+    found = _walked(context, call, parts, file, imports_first=call.imports_first)
+    if found is not None and call.imports_first and context.workspace.target_version < (3, 11):
         # As mock looked for it before; which of its versions the tests run with may not be known.
         return _walked(context, call, parts, file, imports_first=False) and found
     return found
@@ -88,8 +87,7 @@ def _walked(
     context: Context, call: PatchCall, parts: list[str], file: ModuleFile, *, imports_first: bool
 ) -> _Missing | None:
     """
-    :param imports_first: as ``pkgutil.resolve_name``, which mock uses since Python 3.11: import as much as can be, and
-        only then look for attributes. pytest's monkeypatch, and mock before, import what no attribute is there for.
+    :param imports_first: as :meth:`~understudy.infer.resolve.Resolver.imported_first`, or else as ``dotted``.
     """
     entity: Entity = ModuleEntity(file)
     is_imported, is_open = imports_first, True

@@ -12,7 +12,7 @@ from understudy.fixes import imports
 from understudy.infer.entities import ModuleEntity
 from understudy.rules import idle_patches
 from understudy.rules.base import Context, Rule
-from understudy.rules.patch_calls import PatchCall
+from understudy.rules.patch_calls import PatchCall, found_by_path
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def _fixes(context: Context, idle: Idle, call: PatchCall) -> Iterator[Fix]:
 def _through_module(context: Context, idle: Idle, call: PatchCall) -> Fix | None:
     """``module.name(…)`` instead of ``name(…)``, where the patch is in place."""
     owner, _, attribute = call.path.rpartition(".")
-    found = context.resolver.dotted(owner, context.module)
+    found = found_by_path(context, call, len(call.names) - 1)
     if not isinstance(found, ModuleEntity):
         return None
     spelled, edits = _spelling(context, owner, found)

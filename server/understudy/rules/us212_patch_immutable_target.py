@@ -15,7 +15,7 @@ from understudy.infer.imports import ImportGraph
 from understudy.rules import injected
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
-from understudy.rules.patch_calls import PatchCall, certain_patches, replaced_around
+from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path, replaced_around
 
 _TYPES = frozenset(
     {
@@ -77,7 +77,7 @@ def _owner(context: Context, call: PatchCall) -> External | None:
     if call.target is not None:
         if len(call.names) < 3 or not all(name.isidentifier() for name in call.names):
             return None
-        found = context.resolver.dotted(call.path.rpartition(".")[0], context.module)
+        found = found_by_path(context, call, len(call.names) - 1)
     else:
         assert call.owner is not None
         found = context.names.resolve(call.owner, call.site.scope)
@@ -110,8 +110,7 @@ def _places(context: Context, call: PatchCall, owner: External) -> list[str]:
     """The names to patch instead: the one in the path, where it belongs to a module of the workspace; else those
     of the modules that the file imports."""
     if call.target is not None:
-        above = ".".join(call.names[:-2])
-        found = context.resolver.dotted(above, context.module)
+        found = found_by_path(context, call, len(call.names) - 2)
         if isinstance(found, ModuleEntity) and found.file.workspace:
             return [".".join(call.names[:-1])]
     places: dict[str, None] = {}
@@ -207,7 +206,7 @@ def _bound(context: Context, call: PatchCall) -> list[ast.Name] | None:
 
 def _related(context: Context, call: PatchCall, owner: External) -> Iterator[Related]:
     if call.target is not None:
-        found = context.resolver.dotted(".".join(call.names[:-2]), context.module)
+        found = found_by_path(context, call, len(call.names) - 2)
         module = context.workspace.load(found.file) if isinstance(found, ModuleEntity) else None
         if module is not None and module.workspace:
             for binding in module.bindings.get(call.names[-2], ())[:1]:

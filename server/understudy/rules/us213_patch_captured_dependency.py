@@ -18,7 +18,7 @@ from understudy.project.modules import Kind
 from understudy.rules import idle_patches, module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
-from understudy.rules.patch_calls import PatchCall, certain_patches
+from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path
 
 _REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options", "websocket_connect"})
 
@@ -165,11 +165,8 @@ def _reads_name(statement: ast.stmt, name: str) -> bool:
 
 def _owner(context: Context, call: PatchCall) -> ModuleEntity | None:
     if call.target is not None:
-        found = (
-            context.resolver.dotted(call.path.rpartition(".")[0], context.module)
-            if len(call.names) > 1
-            else None
-        )
+        count = len(call.names) - 1
+        found = found_by_path(context, call, count) if count else None
     else:
         assert call.owner is not None
         found = context.names.resolve(call.owner, call.site.scope)

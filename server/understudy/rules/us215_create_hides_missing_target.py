@@ -17,7 +17,7 @@ from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
-from understudy.rules.patch_calls import PatchCall, certain_patches, replaced_around
+from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path, replaced_around
 
 _SEPARATORS = re.compile(r"[.:]")
 
@@ -52,7 +52,7 @@ def _owner(context: Context, call: PatchCall) -> ModuleEntity | ClassEntity | No
     if call.target is not None:
         if len(call.names) < 2 or not all(name.isidentifier() for name in call.names):
             return None
-        found = context.resolver.dotted(call.path.rpartition(".")[0], context.module)
+        found = found_by_path(context, call, len(call.names) - 1)
     else:
         assert call.owner is not None
         found = context.names.resolve(call.owner, call.site.scope)

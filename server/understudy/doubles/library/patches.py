@@ -143,7 +143,7 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     arguments = patch.arguments
     target = patch.owner
     if patch.path is not None:
-        target = machine.value_of(machine.resolver.dotted(patch.path, patch.env.module), patch.env.module)
+        target = machine.value_of(machine.resolver.patched(patch.path, patch.env.module), patch.env.module)
     values = arguments.get(1, "values")
     clear = arguments.get(2, "clear")
     if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
@@ -177,7 +177,7 @@ def _owner(machine: Machine, patch: Patch) -> Value | None:
     if not path:
         return None
     module = patch.env.module
-    value = machine.value_of(machine.resolver.dotted(path, module), module)
+    value = machine.value_of(machine.resolver.patched(path, module), module)
     return None if isinstance(value, Unknown) else value
 
 
