@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from understudy.index.workspace import Dependency, FactsOf, ImportsOf, ValueOf, 
 from understudy.infer.tier2 import Deferred, Names, Question
 from understudy.project import environment as environments
 from understudy.project import target
-from understudy.project.config import Config, load_pytest
+from understudy.project.config import Config, pytest_of
 from understudy.project.discover import discover
 from understudy.project.environment import Environment
 from understudy.rules import registry
@@ -258,10 +257,9 @@ def _unused(path: Path, unused: Unused) -> Finding:
 
 def forget_settings() -> None:
     """pytest's configuration files may have changed: read them again when they are needed."""
-    _path_of_tests.cache_clear()
+    pytest_of.cache_clear()
 
 
-@lru_cache(maxsize=4096)
 def _path_of_tests(folder: Path) -> tuple[Path, ...]:
-    settings = load_pytest(folder)
+    settings = pytest_of(folder)
     return (*settings.pythonpath, settings.rootdir) if settings.file is not None else settings.pythonpath

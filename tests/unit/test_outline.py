@@ -115,6 +115,8 @@ def test_what_is_hard_to_tell() -> None:
         "\n\n# nothing\n",
         "def f(): ...",
         "#é\ndef f(): '日本'; x\n",
+        '"""é"""\ndef f(x):\n    return f"{x["' + "a" * 200 + "\n",
+        "'''é'''\ndef f(x):\n    return f'{x['" + "a" * 200 + "\n",
     ],
 )
 def test_trees_are_those_of_the_parser(content: str) -> None:

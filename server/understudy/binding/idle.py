@@ -164,7 +164,7 @@ def _idle(
     holders = {path for bypass in patch.bypasses for path in _holders(simulation, bypass)}
     if not holders <= loaded:
         return None
-    reasons = [(_reason(patch, bypass, is_test), bypass) for bypass in patch.bypasses]
+    reasons = [(_reason(patch, bypass, is_test, simulation.module.path), bypass) for bypass in patch.bypasses]
     if any(reason is None for reason, _ in reasons):
         return None
     reason = reasons[0][0]
@@ -193,12 +193,14 @@ def _may_be_read(
     return module is None or reads(simulation.resolver, module, patch.spot[2], is_test, loaded)
 
 
-def _reason(patch: Watched, bypass: Bypass, is_test: Callable[[Path], bool]) -> Reason | None:
+def _reason(
+    patch: Watched, bypass: Bypass, is_test: Callable[[Path], bool], test_file: Path
+) -> Reason | None:
     """None where the use may well be meant."""
     in_test = is_test(bypass.place.unit.path)
     kind = patch.spot[0]
     if bypass.way is Way.NAME:
-        if is_test(bypass.module.path):
+        if bypass.module.path == test_file or bypass.module.path.name == "conftest.py":
             return Reason.TEST_COPY if kind in ("module", "library") else None
         return Reason.COPY if kind in ("module", "library") else Reason.CAPTURED
     if bypass.way is Way.IMPORT:

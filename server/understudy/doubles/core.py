@@ -262,7 +262,7 @@ class Core(State):
             self.handover(subject),
         )
         if any(guard.catches(exception, ()) is not False for guard in self.guards):
-            raise Raised(exception, (), failure)
+            raise Raised(exception, (), failure, frozenset(self.doubts))
         self.report(failure)
         return UNKNOWN
 
@@ -337,16 +337,20 @@ class Core(State):
         in_test = self.is_test(env.unit.path)
         self.looks.append(Look(sight, mock, Place(env.unit, node), in_test, name, error))
 
-    def report(self, failure: Failure) -> None:
+    def report(self, failure: Failure, doubts: frozenset[int] = frozenset()) -> None:
+        """
+        :param doubts: those of the place that raised it, where it is noted further out.
+        """
         subject = failure.subject
         if isinstance(subject, Coroutine) and subject.mock is not None:
             subject = subject.mock
         if isinstance(subject, Mock) and not subject.certain:
             return
-        if self.certain:
+        doubts = doubts.union(self.doubts)
+        if not doubts:
             self.failures.append(failure)
         else:
-            self.possible.append((frozenset(self.doubts), failure))
+            self.possible.append((doubts, failure))
 
     def again(self, raised: Raised) -> Raised:
         """The exception goes on outwards; a failure that nothing can catch any more is noted."""
@@ -354,7 +358,7 @@ class Core(State):
         if failure is not None and not any(
             guard.catches(raised.name, raised.bases) is not False for guard in self.guards
         ):
-            self.report(failure)
+            self.report(failure, raised.doubts)
             return Raised(raised.name, raised.bases, None)
         return raised
 

@@ -351,7 +351,9 @@ class Machine(Expressions):
         known = exceptions.as_exception(self, value)
         name = known.name if known is not None else last_name(node.exc) or "Exception"
         bases = known.bases if known is not None else ()
-        raise self.again(Raised(name, bases, current.failure if current is not None else None))
+        if current is not None:
+            raise self.again(Raised(name, bases, current.failure, current.doubts))
+        raise Raised(name, bases)
 
     def _with(self, node: ast.With | ast.AsyncWith, env: Environment) -> Status:
         return self._with_items(node, 0, env)

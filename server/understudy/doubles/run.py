@@ -35,6 +35,7 @@ from understudy.infer.fixtures import Fixtures, fixture_option
 from understudy.infer.frame import Frame, frame
 from understudy.infer.resolve import Resolver
 from understudy.infer.tier2 import Deferred, Names
+from understudy.project.config import pytest_of
 from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
@@ -157,14 +158,20 @@ class Simulation:
 
 
 def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
-    """The test functions that pytest would collect with its usual settings."""
+    """The test functions that pytest, or unittest, would collect."""
+    collected = pytest_of(parsed.path.parent).collects(parsed.path)
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name.startswith("test") and not _not_run(node) and _stands(module, node.name, unit):
+            if (
+                collected
+                and node.name.startswith("test")
+                and not _not_run(node)
+                and _stands(module, node.name, unit)
+            ):
                 yield Test(node, unit, None, None)
         elif isinstance(node, ast.ClassDef) and not _not_run(node) and _stands(module, node.name, unit):
-            yield from _methods(node, unit, module, resolver)
+            yield from _methods(node, unit, module, resolver, collected)
 
 
 def _stands(module: Module, name: str, unit: Unit) -> bool:
@@ -172,13 +179,18 @@ def _stands(module: Module, name: str, unit: Unit) -> bool:
     return module.bindings.last_row(name) == unit.row
 
 
-def _methods(node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver) -> Iterator[Test]:
+def _methods(
+    node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver, collected: bool
+) -> Iterator[Test]:
+    """
+    :param collected: is pytest looking for classes of its own in the file?
+    """
     declaration = module.bindings[node.name][-1].declaration
     if not isinstance(declaration, model.Class):
         return
     entity = ClassEntity(module, declaration, unit.row, node.name)
     if not resolver.is_test_case(entity):
-        if not node.name.startswith("Test"):
+        if not collected or not node.name.startswith("Test"):
             return
         if isinstance(resolver.class_attribute(entity, "__init__"), FunctionEntity):
             return

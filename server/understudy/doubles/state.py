@@ -126,11 +126,21 @@ class Configured:
 class Raised(Exception):
     """An exception of the simulated program."""
 
-    def __init__(self, name: str, bases: tuple[str, ...] = (), failure: Failure | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bases: tuple[str, ...] = (),
+        failure: Failure | None = None,
+        doubts: frozenset[int] = frozenset(),
+    ) -> None:
+        """
+        :param doubts: why the place that raises may not run at all.
+        """
         super().__init__(name)
         self.name = name
         self.bases = bases
         self.failure = failure
+        self.doubts = doubts
 
 
 NOT_RUN = frozenset({"Skipped", "XFailed", "SkipTest"})
@@ -241,10 +251,12 @@ class State:
         outcomes: list[tuple[Status, dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]] = []
         escaping: Raised | None = None
         skipped = False
+        numbers: list[int] = []
         for branch in branches:
             log: list[tuple[dict[Any, Any], Hashable, Any]] = []
             self.journal = log
             number = self.doubt()
+            numbers.append(number)
             try:
                 status = branch()
             except Raised as raised:
@@ -268,6 +280,8 @@ class State:
         statuses = {status for status, _ in outcomes}
         if not going:
             if statuses == {Status.RAISE} and escaping is not None:
+                # Whichever is taken, it raises.
+                escaping.doubts = escaping.doubts.difference(numbers)
                 raise escaping
             self._join([final for _, final in outcomes])
             if len(statuses) == 1:

@@ -157,7 +157,10 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
     edits: dict[Edit, None] = {}
     text = value
     for name in names:
-        spelling = imports.beside(parsed, place.unit, _factory(place), name)
+        if root.cls is None:
+            spelling = imports.beside(parsed, place.unit, _factory(place), name)
+        else:
+            spelling = imports.from_module(parsed, "unittest.mock", name)
         if spelling is None:
             return None
         text = text.replace(name, spelling.text)
@@ -188,7 +191,8 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
 def _class_change(simulation: Simulation, root: Mock, wanted: str = "AsyncMock") -> Fix | None:
     """``MagicMock(…)`` to ``AsyncMock(…)``."""
     place = root.place
-    if not isinstance(place.node, ast.Call):
+    if not isinstance(place.node, ast.Call) or root.cls is not None:
+        # A class of the workspace's own does more than the one it derives from.
         return None
     parsed = simulation.workspace.parsed(place.unit.path)
     factory = _factory(place)

@@ -26,7 +26,8 @@ _HARMLESS = frozenset({"Generic", "Protocol", "object", "ABC"})
 _PLAIN_DECORATORS = frozenset({"final", "total_ordering", "runtime_checkable"})
 _CONSTRUCTED = frozenset({"metadata", "name", "type_annotation_map", "bind", "cls", "class_registry"})
 _FLASK = frozenset({"query", "query_class"})
-_SQLALCHEMY = frozenset({"metadata", "registry", "awaitable_attrs", "type_annotation_map"})
+RESERVED = frozenset({"metadata", "registry", "awaitable_attrs", "type_annotation_map"})
+"""Names that SQLAlchemy's own declarative classes take: no columns."""
 _PYDANTIC = frozenset(
     (
         "construct",
@@ -307,7 +308,7 @@ class _Walk:
             given = own(root, "registry") if root is not None else None
             if root is not None and isinstance(given, model.Assign) and isinstance(given.value, model.Ref):
                 self.registry = registry_key(self.resolver, root.module, given.value.parts) or key
-        self.extra |= _SQLALCHEMY
+        self.extra |= RESERVED
 
     def _constructor(
         self, order: dict[ClassEntity | _Root, None]

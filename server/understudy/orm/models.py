@@ -19,6 +19,7 @@ from understudy.index.workspace import FactsOf, Workspace
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.orm.lineage import (
+    RESERVED,
     SQLMODEL,
     Lineage,
     Lineages,
@@ -274,11 +275,15 @@ class Models:
     def _may_be_column(self, cls: ClassEntity) -> bool:
         """Does a class body make something by a call, or take it from a name, that could be a column?"""
         for member in members(cls):
+            if member.name in RESERVED:
+                continue
             if member.computed or (member.call is not None and tail(member.call) not in _KNOWN_CALLS):
                 if not member.name.startswith("__"):
                     return True
         for declaration in cls.declaration.body:
             if not isinstance(declaration, model.Assign) or declaration.target.startswith("__"):
+                continue
+            if declaration.target in RESERVED:
                 continue
             value = declaration.value
             if isinstance(value, model.Ref):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -141,6 +142,16 @@ class PytestConfig:
     asyncio_mode: str = "strict"
     problems: tuple[ConfigProblem, ...] = ()
 
+    def collects(self, path: Path) -> bool:
+        """Does pytest look for functions and classes of its own in the file? It opens no other one, unless it is named
+        on the command line. As ``_pytest.pathlib.fnmatch_ex`` of pytest 9."""
+        return any(
+            fnmatch(path.name, pattern)
+            if "/" not in pattern
+            else fnmatch(path.as_posix(), pattern if pattern.startswith("/") else f"*/{pattern}")
+            for pattern in self.python_files
+        )
+
 
 def load(folder: Path, rules: Mapping[str, str]) -> Loaded:
     """The nearest configuration at or above a folder; ``rules`` are the known codes and their names.
@@ -217,6 +228,12 @@ def load_pytest(folder: Path) -> PytestConfig:
             if options is not None:
                 return _pytest_config(file, options, tuple(problems))
     return PytestConfig(_root(folder), problems=tuple(problems))
+
+
+@lru_cache(maxsize=4096)
+def pytest_of(folder: Path) -> PytestConfig:
+    """As :func:`load_pytest`, read once."""
+    return load_pytest(folder)
 
 
 def _loaded(

@@ -175,13 +175,25 @@ def corrected(use: Use, assertion: str, title: str, applicability: Applicability
             use.unit.span(use.call).end_column,
         )
         arguments = use.unit.text.slice(opened)
-        if "has_" in assertion and not use.call.args:
-            return ()
+        if "has_" in assertion:
+            if not use.call.args:
+                return ()
+            first = use.call.args[0]
+            if len(use.call.args) == 1 and isinstance(first, ast.Call) and last_name(first) == "call":
+                # It takes the calls as a list.
+                given = use.unit.span(first)
+                start = Span(opened.row, opened.column, given.row, given.column)
+                end = Span(given.end_row, given.end_column, opened.end_row, opened.end_column)
+                slices = (use.unit.text.slice(span) for span in (start, given, end))
+                arguments = "{}[{}]{}".format(*slices)
     if use.form is Form.OTHER:
         arguments = arguments or ""
     if arguments is None:
         return ()
     if use.form in (Form.CALLED, Form.OTHER):
+        if use.call is not None and arguments != use.unit.text.slice(opened):
+            whole = Span(use.name_span.row, use.name_span.column, opened.end_row, opened.end_column)
+            return (Fix(title, applicability, (Edit(path, whole, f"{assertion}{arguments}"),)),)
         edit = Edit(path, use.name_span, assertion)
     elif use.form is Form.BARE:
         edit = Edit(path, use.name_span, f"{assertion}{arguments}")

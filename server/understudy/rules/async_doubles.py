@@ -38,6 +38,8 @@ COROUTINE_USES = frozenset(
 
 SILENT_USES = (Misuse.COROUTINE_DISCARDED, Misuse.COROUTINE_TRUTH, Misuse.COROUTINE_COMPARISON)
 """Notes: what raises nothing by itself."""
+_MADE_AWAITABLE = re.compile(rb"Mock\.__await__\s*=|Mock,\s*[\"']__await__")
+"""The recipe from before Python 3.8: from then on every double of the class can be awaited."""
 _ON_PURPOSE = ("RuntimeWarning", "catch_warnings", "filterwarnings", "iscoroutine", "isawaitable", "recwarn")
 """Words of a test that is about the coroutine, or about the warning that one never awaited gives."""
 
@@ -51,7 +53,11 @@ def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Ou
     if not context.is_test:
         return []
     everything = context.once("failures", lambda: _everything(context, lambda outcome: outcome.failures))
-    return [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
+    found = [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
+    if any(failure.misuse is Misuse.AWAIT for _, failure in found):
+        if context.workspace.any_with(_MADE_AWAITABLE):
+            return [pair for pair in found if pair[1].misuse is not Misuse.AWAIT]
+    return found
 
 
 def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
@@ -194,6 +200,9 @@ def advice(mock: Mock, name: str) -> str:
         return "give the attribute that is awaited an AsyncMock"
     if not name.replace(".", "").isidentifier():
         return "make it an AsyncMock"
+    if mocks.steps_of(mock).startswith("()."):
+        # It stands for a class, or for a function that makes something.
+        return f"make `{name}.return_value` an AsyncMock"
     return f"make `{name}` an AsyncMock"
 
 

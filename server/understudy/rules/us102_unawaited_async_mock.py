@@ -43,12 +43,18 @@ def _silent(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         pairs = [pair for pair in found if pair[1].place.key == note.place.key]
         applicability = Applicability.SAFE if raises else Applicability.UNSAFE
+        by_test = context.is_test_path(call.unit.path)
+        if by_test:
+            fixes = awaits.add(context.simulation, call, pairs, applicability)
+        else:
+            # What the code calls may well be no coroutine function outside the test.
+            fixes = async_doubles.plain_result(context, mock, pairs) if raises else ()
         yield rule.finding(
             note.place.unit.path,
             note.place.span,
-            _message(note, mock),
+            _message(note, mock, by_test=by_test),
             related=(async_doubles.made_here(mock),),
-            fixes=awaits.add(context.simulation, call, pairs, applicability),
+            fixes=fixes,
             severity=Severity.ERROR if raises else Severity.WARNING,
         )
 
@@ -63,12 +69,18 @@ def _counts_awaits(outcome: Outcome) -> bool:
     return "await_count" in source or "assert_not_awaited" in source
 
 
-def _message(note: Failure, mock: Mock) -> str:
+def _message(note: Failure, mock: Mock, *, by_test: bool) -> str:
     assert isinstance(note.subject, Coroutine)
     use = async_doubles.source_of(note)
     call = " ".join(note.subject.place.source.split())
     reason = f"`{async_doubles.readable(mock)}` is an AsyncMock and calling it gives a coroutine"
-    advice = f"write `await {call}`, or make it a MagicMock"
+    parent = async_doubles.awaited_parent(mock)
+    if by_test:
+        advice = f"write `await {call}`, or make it a MagicMock"
+    elif parent is not None:
+        advice = f"set `{async_doubles.readable(parent)}.return_value = MagicMock()`"
+    else:
+        advice = f"make `{async_doubles.readable(mock)}` a MagicMock"
     if note.misuse is Misuse.COROUTINE_DISCARDED:
         return f"`{call}` does nothing but count the call, because {reason} that is never awaited; {advice}"
     if note.misuse is Misuse.COROUTINE_TRUTH:

@@ -150,7 +150,11 @@ def _by_object(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Mis
     if not isinstance(owner, (ModuleEntity, ClassEntity)):
         return None
     if isinstance(owner, ModuleEntity) and (
-        not owner.file.workspace or owner.file.name in stubs or hasattr(builtins, name)
+        not owner.file.workspace
+        # Other folders may be parts of it, and a package anywhere on the path comes before them.
+        or owner.file.kind is Kind.NAMESPACE
+        or owner.file.name in stubs
+        or hasattr(builtins, name)
     ):
         return None
     if context.resolver.attribute(owner, name, context.module) is not Absent.MISSING:

@@ -75,6 +75,7 @@ def _related(failure: Failure, mock: Mock) -> Iterator[Related]:
         yield Related(entity.path, entity.span, f"the spec: `{entity.name}`")
     if not failure.in_test:
         done = "read" if failure.misuse is Misuse.MISSING_ATTRIBUTE else "used"
+        done = "set" if _is_set(failure) else done
         yield Related(failure.place.unit.path, failure.place.span, f"{done} here")
 
 
@@ -96,7 +97,8 @@ class _Reason:
         double = async_doubles.readable(mock)
         who = "this"
         if not failure.in_test:
-            who = f"`{failure.calls[-1].function.name}` reads `{async_doubles.source_of(failure)}`, which"
+            verb = "sets" if _is_set(failure) else "reads"
+            who = f"`{failure.calls[-1].function.name}` {verb} `{async_doubles.source_of(failure)}`, which"
         start = f"{who} raises {failure.exception}: `{double}` has no `{name}`"
         if failure.error.startswith("Cannot set "):
             return cls(f"{start}, and it is sealed; set `{name}` before `seal`")
@@ -122,6 +124,8 @@ def _not_in_spec(context: Context, failure: Failure, spec: Spec, start: str) -> 
     start = f"{start}, because {what} has none"
     # No special method stands for another.
     close = nearest(name, _known(context, spec)) if not is_magic(name) else None
+    if spec.strict and _is_set(failure) and close is None:
+        return f"{start}, and `spec_set` lets nothing else be set; use `spec`, which does", None
     if isinstance(spec.entity, ClassEntity) and _set_on_instances(context, spec.entity, name):
         double = async_doubles.readable(failure.subject)
         return (
@@ -131,6 +135,10 @@ def _not_in_spec(context: Context, failure: Failure, spec: Spec, start: str) -> 
     if close is not None:
         return f"{start}; did you mean `{close}`?", close
     return f"{start}; set it on the double, or correct the name", None
+
+
+def _is_set(failure: Failure) -> bool:
+    return isinstance(failure.place.node, ast.Attribute) and isinstance(failure.place.node.ctx, ast.Store)
 
 
 def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:

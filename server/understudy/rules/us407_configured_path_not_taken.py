@@ -106,6 +106,9 @@ def _is_near(configured: str, called: str) -> bool:
         return False
     if one[:-1] == other[:-1]:
         return nearest(one[-1][1:], [other[-1][1:]]) is not None
+    if other == ["()", *one]:
+        # The class is configured, and its instance is used.
+        return True
     short, long = sorted((one, other), key=len)
     if one[0] != other[0] or one[-1] != other[-1] or not 0 < len(long) - len(short) <= _MOST_EXTRA:
         return False
@@ -123,6 +126,12 @@ def _on_purpose(outcome: Outcome, note: Failure) -> bool:
 def _fixes(note: Failure, written: _Written) -> tuple[Fix, ...]:
     """The name that is called, where only the last one differs."""
     one, other = _STEP.findall(note.error), _STEP.findall(note.detail)
+    if other == ["()", *one] and len(one) == 1 and written.name is not None:
+        if isinstance(note.place.node, ast.Call):
+            return ()
+        before = Span.at(written.name.row, written.name.column)
+        edit = Edit(note.place.unit.path, before, "return_value.")
+        return (Fix("Configure the instance", Applicability.UNSAFE, (edit,)),)
     if written.name is None or one[:-1] != other[:-1]:
         return ()
     wanted = other[-1][1:]

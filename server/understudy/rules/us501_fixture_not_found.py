@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from understudy.doubles.run import Test, tests
@@ -13,14 +14,21 @@ from understudy.index.module import Module
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.plugins import may_provide, plugins
-from understudy.project.config import load_pytest
+from understudy.project.config import pytest_of
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.fixture_parameters import asked
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
-_GENERATING = ("pytest_generate_tests", "pytest_factoryboy", "pytest_fixture_setup", "_fixturemanager")
+_PLUGINS = re.compile(r"^[^#\n]*\bpytest_plugins\b", re.MULTILINE)
+_GENERATING = (
+    "pytest_generate_tests",
+    "pytest_factoryboy",
+    "pytest_fixture_setup",
+    "_fixturemanager",
+    "pluginmanager",
+)
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -47,7 +55,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _readable(context: Context, chain: list[Module]) -> bool:
     """Are all places where fixtures may come from known?"""
-    top = load_pytest(context.path.parent)
+    top = pytest_of(context.path.parent)
     if top.file is None or not top.rootdir.is_relative_to(context.workspace.root):
         # Without settings of its own, pytest may start higher up.
         if any((folder / "conftest.py").is_file() for folder in context.workspace.root.parents):
@@ -73,6 +81,9 @@ def _plugins_known(context: Context, place: Module, chain: list[Module]) -> bool
     known = {module.name for module in chain}
     bindings = place.bindings.get("pytest_plugins", [])
     if len(bindings) != 1 or not isinstance(bindings[0].declaration, model.Assign):
+        return False
+    if len(_PLUGINS.findall(context.workspace.text(place.path).content)) > 1:
+        # What else is done with the list is not known.
         return False
     value = bindings[0].declaration.value
     items = value.items if isinstance(value, model.SequenceTerm) else (value,)

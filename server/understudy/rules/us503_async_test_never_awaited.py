@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from understudy.doubles.run import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
+from understudy.infer.entities import External
 from understudy.infer.plugins import nested_settings, plugins
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
+from understudy.rules.patch_calls import is_patch
 from understudy.source.dotted import dotted_name
 from understudy.source.span import Span
 
@@ -33,8 +35,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for test in tests(context.parsed, context.module, context.resolver):
         if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context):
             continue
-        if not all(map(_is_mark, test.node.decorator_list)):
-            # A decorator may run the coroutine.
+        if not all(_keeps(context, decorator) for decorator in test.node.decorator_list):
+            # Another decorator may run the coroutine.
             continue
         base = _plain_test_case(context, test)
         if base is not None:
@@ -44,9 +46,16 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 yield from _without_plugin(rule, context, test)
 
 
-def _is_mark(decorator: ast.expr) -> bool:
+def _keeps(context: Context, decorator: ast.expr) -> bool:
+    """Is what the decorator gives a coroutine function, if the test is one? A patch and a mark are such decorators, and
+    those of unittest that may skip it."""
     name = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
-    return name is not None and name.startswith("pytest.mark.")
+    if name is None or name.startswith("pytest.mark."):
+        return name is not None
+    found = context.resolver.ref(context.module, tuple(name.split(".")))
+    if not isinstance(found, External):
+        return False
+    return is_patch(found) or found.dotted in ("unittest.skipIf", "unittest.skipUnless")
 
 
 def _plain_test_case(context: Context, test: Test) -> ast.expr | None:
