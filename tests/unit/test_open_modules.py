@@ -28,6 +28,17 @@ def test_of_a_package_with_all_its_parts_one_is(tmp_path: Path) -> None:
     assert _codes(tmp_path, {"app/__init__.py": ""}, "app.sdk.load") == ["US201"]
 
 
+@pytest.mark.parametrize(("package", "found"), [({}, []), ({"app/cli/__init__.py": ""}, ["US201"])])
+def test_a_folder_may_share_its_name_with_a_package(
+    tmp_path: Path, package: dict[str, str], found: list[str]
+) -> None:
+    test = "import app.cli\n\n\ndef test_it(monkeypatch):\n    monkeypatch.setattr(app.cli, 'run', 3)\n"
+    _write(tmp_path, {**package, "app/cli/test_it.py": "", "test_cli.py": test})
+    project = Project(tmp_path.resolve(), Config())
+    findings = project.analyse(tmp_path.resolve() / "test_cli.py").findings
+    assert [finding.code for finding in findings] == found
+
+
 def _codes(root: Path, files: dict[str, str], target: str) -> list[str]:
     test = f'from unittest.mock import patch\n\n\n@patch("{target}")\ndef test_it(double):\n    double()\n'
     _write(root, {**files, "test_it.py": test})

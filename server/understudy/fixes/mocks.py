@@ -148,7 +148,8 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
     """Set children of the mock in statements right after the one that makes it, or in its own call."""
     place = root.place
     parsed = simulation.workspace.parsed(place.unit.path)
-    if not isinstance(place.node, ast.Call):
+    if not isinstance(place.node, ast.Call) or root.cls is not None:
+        # The module that a class of the workspace's own comes from has no AsyncMock beside it.
         return None
     # Set in a statement, a child would lose what a keyword of the call configures of it.
     configured = any(keyword.arg is None for keyword in place.node.keywords)
@@ -157,10 +158,7 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
     edits: dict[Edit, None] = {}
     text = value
     for name in names:
-        if root.cls is None:
-            spelling = imports.beside(parsed, place.unit, _factory(place), name)
-        else:
-            spelling = imports.from_module(parsed, "unittest.mock", name)
+        spelling = imports.beside(parsed, place.unit, _factory(place), name)
         if spelling is None:
             return None
         text = text.replace(name, spelling.text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from understudy.index.workspace import Workspace
@@ -104,13 +104,25 @@ class Plugins:
     """Entry points and distributions of the environment, in lower case with ``-``."""
     packages: tuple[Path, ...]
     """Their folders, or files."""
-    missing: frozenset[str]
-    """Plugins that the project's files mention and the environment has not."""
     settings: str
     """The text of the project's dependency and configuration files."""
     certain: bool
     """False: the environment may be another than the one that the tests run in. It has no pytest, or is merely the
     one of Understudy, and the project's files do not say what its tests need."""
+
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """Plugins that the project's files mention and the environment has not."""
+        return self.missing_of(self.settings)
+
+    def missing_of(self, settings: str) -> frozenset[str]:
+        """The plugins that a text mentions and the environment has not."""
+        mentioned = {found.lower().replace("_", "-") for found in _PLUGIN.findall(settings)}
+        mentioned -= {name.replace("_", "-") for name in _NOT_PLUGINS}
+        mentioned |= {
+            name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)
+        }
+        return frozenset(mentioned - self.names - _WITHOUT_FIXTURES)
 
     def may_provide(self, name: str) -> bool:
         """May a plugin have a fixture of this name? True, too, when plugins are missing."""
@@ -149,14 +161,10 @@ def _read(workspace: Workspace) -> Plugins:
                 if file is not None and file.kind is Kind.SOURCE and file.path is not None:
                     packages[file.folders[0] if file.folders else file.path] = None
     settings = "\n".join(_text(path) for path in settings_files(workspace.root))
-    mentioned = {found.lower().replace("_", "-") for found in _PLUGIN.findall(settings)}
-    mentioned -= {name.replace("_", "-") for name in _NOT_PLUGINS}
-    mentioned |= {name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)}
-    missing = {name for name in mentioned if name not in names and name not in _WITHOUT_FIXTURES}
     certain = "pytest" in names and (
         not workspace.environment.running or _NEEDS_PYTEST.search(settings) is not None
     )
-    return Plugins(_BUILT_IN, frozenset(names), tuple(packages), frozenset(missing), settings, certain)
+    return Plugins(_BUILT_IN, frozenset(names), tuple(packages), settings, certain)
 
 
 def _entry_points(info: Path) -> list[str]:

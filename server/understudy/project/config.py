@@ -142,6 +142,15 @@ class PytestConfig:
     asyncio_mode: str = "strict"
     problems: tuple[ConfigProblem, ...] = ()
 
+    def starts_at(self, path: Path) -> bool:
+        """Does pytest come to the file when no path is named on the command line?"""
+        return not self.testpaths or any(
+            folder == self.rootdir / pattern
+            or fnmatch(folder.as_posix(), (self.rootdir / pattern).as_posix())
+            for pattern in self.testpaths
+            for folder in (path, *path.parents)
+        )
+
     def collects(self, path: Path) -> bool:
         """Does pytest look for functions and classes of its own in the file? It opens no other one, unless it is named
         on the command line. As ``_pytest.pathlib.fnmatch_ex`` of pytest 9."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,8 @@ from understudy.rules.looks import looks
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
+_CALL = re.compile(r"(?:mock\.)?call\b")
+"""``call``, ``call.save(1)``, ``mock.call(1)``: one call, and no list."""
 _PLAIN = frozenset(
     {
         "assert_called",
@@ -179,7 +182,7 @@ def corrected(use: Use, assertion: str, title: str, applicability: Applicability
             if not use.call.args:
                 return ()
             first = use.call.args[0]
-            if len(use.call.args) == 1 and isinstance(first, ast.Call) and last_name(first) == "call":
+            if len(use.call.args) == 1 and _CALL.match(use.unit.source(first)):
                 # It takes the calls as a list.
                 given = use.unit.span(first)
                 start = Span(opened.row, opened.column, given.row, given.column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.model_doubles import misnamed
 
 _LIKE_ASSERTIONS = ("assert", "assret", "asert", "aseert", "assrt")
+_IMPERATIVE = re.compile(rb"\bmap_imperatively\(|\borm\.mapper\(|\bsqlalchemy\.orm import [^\n]*\bmapper\b")
+"""Which classes a function maps that is called with them is not followed."""
 _MISUSES = (
     Misuse.MISSING_ATTRIBUTE,
     Misuse.NOT_SUBSCRIPTABLE,
@@ -89,7 +92,7 @@ class _Reason:
 
     @classmethod
     def of(cls, context: Context, failure: Failure) -> _Reason | None:
-        """None where an assertion is misspelled."""
+        """None where an assertion is misspelled, or a mapper may give the class its attributes."""
         mock, name = failure.subject, failure.detail
         assert isinstance(mock, Mock)
         if name.startswith(_LIKE_ASSERTIONS) or name in FORBIDDEN_WITHOUT_PREFIX:
@@ -114,6 +117,8 @@ class _Reason:
         if failure.error == name:
             return cls(f"{start}, because the test deletes it; do not read it, or set it again")
         assert mock.spec is not None
+        if isinstance(mock.spec.entity, ClassEntity) and context.workspace.any_with(_IMPERATIVE):
+            return None
         return cls(*_not_in_spec(context, failure, mock.spec, start))
 
 

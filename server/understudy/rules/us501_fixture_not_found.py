@@ -13,7 +13,7 @@ from understudy.fixes.names import nearest
 from understudy.index.module import Module
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.fixtures import Fixtures
-from understudy.infer.plugins import may_provide, plugins
+from understudy.infer.plugins import may_provide, nested_settings, plugins
 from understudy.project.config import pytest_of
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
@@ -60,7 +60,12 @@ def _readable(context: Context, chain: list[Module]) -> bool:
         # Without settings of its own, pytest may start higher up.
         if any((folder / "conftest.py").is_file() for folder in context.workspace.root.parents):
             return False
+    if not top.starts_at(context.path):
+        # What runs it otherwise brings fixtures of its own, or calls its functions itself.
+        return False
     found = plugins(context.workspace)
+    if found.missing_of(nested_settings(context.workspace, context.path)):
+        return False
     if not found.certain or "pytest11" in found.settings or "-p " in found.settings:
         return False
     for place in chain:

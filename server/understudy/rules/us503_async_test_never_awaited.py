@@ -47,15 +47,12 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 
 def _keeps(context: Context, decorator: ast.expr) -> bool:
-    """Is what the decorator gives a coroutine function, if the test is one? A patch and a mark are such decorators, and
-    those of unittest that may skip it."""
+    """Is what the decorator gives a coroutine function, if the test is one? A patch and a mark are such decorators."""
     name = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
     if name is None or name.startswith("pytest.mark."):
         return name is not None
     found = context.resolver.ref(context.module, tuple(name.split(".")))
-    if not isinstance(found, External):
-        return False
-    return is_patch(found) or found.dotted in ("unittest.skipIf", "unittest.skipUnless")
+    return isinstance(found, External) and is_patch(found)
 
 
 def _plain_test_case(context: Context, test: Test) -> ast.expr | None:
