@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from understudy.doubles.run import Outcome
 from understudy.doubles.shapes import Shapes
@@ -21,7 +22,7 @@ from understudy.doubles.values import (
     Sequence_,
     Value,
 )
-from understudy.finding import Finding, Fix, Related
+from understudy.finding import Applicability, Finding, Fix, Related
 from understudy.fixes import mocks
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
@@ -78,6 +79,12 @@ def is_about_coroutines(outcome: Outcome) -> bool:
     """Does a test look at coroutines themselves, or at the warning that one never awaited gives?"""
     source = outcome.test.unit.source(outcome.test.node)
     return any(word in source for word in _ON_PURPOSE)
+
+
+def counts_awaits(outcome: Outcome) -> bool:
+    """Does the test tell calls from awaits?"""
+    source = outcome.test.unit.source(outcome.test.node)
+    return "await_count" in source or "assert_not_awaited" in source
 
 
 def attribute_span(place: Place) -> Span:
@@ -223,6 +230,20 @@ def plain_result(context: Context, mock: Mock, group: list[tuple[Outcome, Failur
         return ()
     fix = mocks.with_children(context.simulation, mock.root, _with_path(group), path_for)
     return (fix,) if fix is not None else ()
+
+
+def plain_children(context: Context, mock: Mock, group: list[tuple[Outcome, Failure]]) -> tuple[Fix, ...]:
+    """Make the children whose coroutines are not awaited plain MagicMocks; tried on the tests first. *Unsafe*: perhaps
+    it is the code under test that lacks an ``await``."""
+    if mock.parent is None:
+        return ()
+
+    def path(failure: Failure) -> str | None:
+        found = mock_of(failure.subject)
+        return mocks.path_of(found) or None if found is not None else None
+
+    fix = mocks.with_children(context.simulation, mock.root, group, path)
+    return (replace(fix, applicability=Applicability.UNSAFE),) if fix is not None else ()
 
 
 def entered_child(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from understudy.doubles.assertions import meant
-from understudy.doubles.run import Outcome
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Coroutine, Mock, Place
 from understudy.finding import Applicability, Finding, Severity
@@ -31,7 +30,7 @@ def _silent(rule: Rule, context: Context) -> Iterator[Finding]:
     for outcome, note in async_doubles.by_place(found):
         assert isinstance(note.subject, Coroutine)
         mock = note.subject.mock
-        if mock is None or async_doubles.is_about_coroutines(outcome) or _counts_awaits(outcome):
+        if mock is None or async_doubles.is_about_coroutines(outcome) or async_doubles.counts_awaits(outcome):
             continue
         if meant(mock.label.rpartition(".")[2]) is not None:
             # ``m.called_once()`` is no call that somebody forgot to await: US401 and US402.
@@ -61,12 +60,6 @@ def _silent(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _is_in(call: Place, use: Place) -> bool:
     return call.unit.path == use.unit.path and use.span.encloses(call.span)
-
-
-def _counts_awaits(outcome: Outcome) -> bool:
-    """Does the test tell calls from awaits?"""
-    source = outcome.test.unit.source(outcome.test.node)
-    return "await_count" in source or "assert_not_awaited" in source
 
 
 def _message(note: Failure, mock: Mock, *, by_test: bool) -> str:
