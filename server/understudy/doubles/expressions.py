@@ -242,11 +242,26 @@ class Expressions(Objects):
         return self.fail(env, Misuse.OPERATION, mock, node.operand, error)
 
     def _compare(self, node: ast.Compare, env: Environment) -> Value:
-        values = [self.eval(node.left, env), *(self.eval(c, env) for c in node.comparators)]
-        if len(values) != 2:
-            return UNKNOWN
-        left, right = values
-        op = node.ops[0]
+        operands = (node.left, *node.comparators)
+        values = [self.eval(operand, env) for operand in operands]
+        answer: Value = UNKNOWN
+        for index, op in enumerate(node.ops):
+            sides = operands[index], operands[index + 1]
+            answer = self._compare_two(node, op, sides, values[index], values[index + 1], env)
+            if len(node.ops) > 1 and self.truth(answer) is not True:
+                # ``a < b < c`` goes on only where ``a < b`` holds.
+                return answer if self.truth(answer) is False else UNKNOWN
+        return answer
+
+    def _compare_two(
+        self,
+        node: ast.Compare,
+        op: ast.cmpop,
+        sides: tuple[ast.expr, ast.expr],
+        left: Value,
+        right: Value,
+        env: Environment,
+    ) -> Value:
         if isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
             for value, other in ((left, right), (right, left)):
                 if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
@@ -260,18 +275,18 @@ class Expressions(Objects):
         if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
             return Literal((left.value == right.value) is isinstance(op, ast.Eq))
         if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
-            return self._ordering(node, left, right, env)
+            return self._ordering(op, sides, left, right, env)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
-            return self.fail(env, Misuse.COROUTINE_ITERATION, right, node.comparators[0], _NOT_A_CONTAINER)
+            return self.fail(env, Misuse.COROUTINE_ITERATION, right, sides[1], _NOT_A_CONTAINER)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Mock) and right.certain:
             if not any(self.shapes.supports(right, magic) is not False for magic in _CONTAINING):
                 error = f"argument of type {right.type_name!r} is not iterable"
-                return self.fail(env, Misuse.NOT_ITERABLE, right, node.comparators[0], error)
+                return self.fail(env, Misuse.NOT_ITERABLE, right, sides[1], error)
             if self.in_subclass(right, "__contains__") is not Absent.MISSING:
                 # That of a MagicMock's class is replaced, that of a Mock's is not.
                 return UNKNOWN
             if self.shapes.supports(right, "__contains__"):
-                answer = self.call_magic(right, "__contains__", Arguments.of(left), node.comparators[0], env)
+                answer = self.call_magic(right, "__contains__", Arguments.of(left), sides[1], env)
                 if isinstance(answer, Literal):
                     return Literal(bool(answer.value) is isinstance(op, ast.In))
                 return UNKNOWN
@@ -280,11 +295,13 @@ class Expressions(Objects):
             return UNKNOWN if inside is None else Literal(inside is isinstance(op, ast.In))
         return UNKNOWN
 
-    def _ordering(self, node: ast.Compare, left: Value, right: Value, env: Environment) -> Value:
+    def _ordering(
+        self, op: ast.cmpop, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
+    ) -> Value:
         """``left < right``: mocks leave it to the other side unless they are told what to answer."""
-        name, reflected, sign = _ORDERINGS[type(node.ops[0])]
+        name, reflected, sign = _ORDERINGS[type(op)]
         error = f"{sign!r} not supported between instances of {kind_of(left)!r} and {kind_of(right)!r}"
-        sides = ((left, right, node.left, name), (right, left, node.comparators[0], reflected))
+        sides = ((left, right, nodes[0], name), (right, left, nodes[1], reflected))
         for value, _, side, _ in sides:
             if isinstance(value, Coroutine):
                 return self._operation(env, value, side, error)
@@ -400,8 +417,21 @@ class Expressions(Objects):
     def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
-                self.eval(part.value, env)
+                value = self.eval(part.value, env)
+                if part.format_spec is not None:
+                    self.eval(part.format_spec, env)
+                if part.format_spec is not None and part.conversion == -1 and isinstance(value, Mock):
+                    self._formatted(value, part, env)
         return UNKNOWN
+
+    def _formatted(self, mock: Mock, part: ast.FormattedValue, env: Environment) -> None:
+        """``f"{mock:.2f}"``: ``object.__format__`` takes no format specification."""
+        spec = part.format_spec
+        if not isinstance(spec, ast.JoinedStr) or not any(isinstance(v, ast.Constant) for v in spec.values):
+            return
+        if mock.certain and self.shapes.supports(mock, "__format__") is False:
+            error = f"unsupported format string passed to {mock.type_name}.__format__"
+            self.fail(env, Misuse.OPERATION, mock, part.value, error)
 
     def _named(self, node: ast.NamedExpr, env: Environment) -> Value:
         value = self.eval(node.value, env)
