@@ -193,7 +193,7 @@ class Mocks(Functions):
             if items is None:
                 return UNKNOWN
             if not items:
-                raise Raised("StopAsyncIteration" if mock.kind is MockKind.ASYNC else "StopIteration")
+                return self._used_up(mock, node, env)
             self.write(effect.slots, "items", items[1:])
             exceptions.raise_effect(self, items[0])
             made = items[0]
@@ -210,6 +210,22 @@ class Mocks(Functions):
             self.escape(arguments.everything())
             return UNKNOWN
         return None if is_default(made) else made
+
+    def _used_up(self, mock: Mock, node: Node, env: Environment) -> Value:
+        """A call after the one that got the last item of a ``side_effect``."""
+        exception = "StopAsyncIteration" if mock.kind is MockKind.ASYNC else "StopIteration"
+        if (
+            not isinstance(node, ast.Call)
+            or last_name(node) in _ENDED
+            or is_magic(mock.label.rpartition(".")[2])
+        ):
+            # Whatever iterates takes it for the end.
+            raise Raised(exception)
+        if any(guard.catches("RuntimeError", ()) is not False for guard in self.guards):
+            # Coroutines and generators make a RuntimeError of it (PEP 479, PEP 492).
+            raise Raised(exception)
+        error = "the values of its `side_effect` are used up"
+        return self.fail(env, Misuse.USED_UP, mock, node, error, exception=exception)
 
     def is_coroutine_function(self, value: Value) -> bool | None:
         """``iscoroutinefunction(value)``; None when not known."""
@@ -693,6 +709,7 @@ class Mocks(Functions):
         return self.shapes.has(mock.spec, name) is False
 
 
+_ENDED = frozenset({"iter", "map", "filter", "zip", "next", "list", "tuple", "set", "dict", "sum", "sorted"})
 _SAME_SIGNATURE = frozenset(
     {
         "staticmethod", "classmethod", "abstractmethod", "override", "final", "contextmanager",

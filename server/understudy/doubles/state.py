@@ -40,6 +40,7 @@ class Misuse(str, Enum):
     NOT_SUBSCRIPTABLE = "not subscriptable"
     NOT_ITERABLE = "not iterable"
     AWAIT_ASSERTION = "await assertion"
+    USED_UP = "side effect used up"
     REFUSED_ARGUMENTS = "refused arguments"
     STANDS_IN = "stands in for a coroutine function"
     HIDES_SYNC = "awaited here, and plain where it is declared"

@@ -94,6 +94,10 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
             return Literal(None)
         machine.escape(values)
         return UNKNOWN
+    if name == "iter" and len(values) == 2:
+        # The first one is called until it gives the second.
+        machine.escape(values)
+        return UNKNOWN
     if name in _ITERATING and values:
         target = arguments.nodes[0]
         items = machine.items(values[0], target, env) if target is not None else None
