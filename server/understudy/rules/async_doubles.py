@@ -39,6 +39,7 @@ COROUTINE_USES = frozenset(
 
 SILENT_USES = (Misuse.COROUTINE_DISCARDED, Misuse.COROUTINE_TRUTH, Misuse.COROUTINE_COMPARISON)
 """Notes: what raises nothing by itself."""
+_CANNOT_AWAIT = frozenset({Misuse.AWAIT, Misuse.STANDS_IN})
 _MADE_AWAITABLE = re.compile(rb"Mock\.__await__\s*=|Mock,\s*[\"']__await__")
 """The recipe from before Python 3.8: from then on every double of the class can be awaited."""
 _ON_PURPOSE = ("RuntimeWarning", "catch_warnings", "filterwarnings", "iscoroutine", "isawaitable", "recwarn")
@@ -54,11 +55,7 @@ def failures(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Ou
     if not context.is_test:
         return []
     everything = context.once("failures", lambda: _everything(context, lambda outcome: outcome.failures))
-    found = [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
-    if any(failure.misuse is Misuse.AWAIT for _, failure in found):
-        if context.workspace.any_with(_MADE_AWAITABLE):
-            return [pair for pair in found if pair[1].misuse is not Misuse.AWAIT]
-    return found
+    return _chosen(context, everything, misuses, in_test)
 
 
 def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outcome, Failure]]:
@@ -66,7 +63,17 @@ def notes(context: Context, *misuses: Misuse, in_test: bool) -> list[tuple[Outco
     if not context.is_test:
         return []
     everything = context.once("notes", lambda: _everything(context, lambda outcome: outcome.notes))
-    return [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
+    return _chosen(context, everything, misuses, in_test)
+
+
+def _chosen(
+    context: Context, everything: list[tuple[Outcome, Failure]], misuses: Sequence[Misuse], in_test: bool
+) -> list[tuple[Outcome, Failure]]:
+    found = [pair for pair in everything if pair[1].misuse in misuses and pair[1].in_test is in_test]
+    if any(failure.misuse in _CANNOT_AWAIT for _, failure in found):
+        if context.workspace.any_with(_MADE_AWAITABLE):
+            return [pair for pair in found if pair[1].misuse not in _CANNOT_AWAIT]
+    return found
 
 
 def _everything(
