@@ -26,7 +26,7 @@ from pages.marks import Expected, MarkedFile, Runtime
 
 _ROUNDS = 10
 _RAISING = ("US1", "US201", "US206", "US207", "US211", "US212", "US301", "US302", "US303", "US403", "US405")
-_RAISING += ("US304", "US501")
+_RAISING += ("US304", "US501", "US504")
 _WITHOUT_EFFECT = (
     "US202",
     "US203",

@@ -9,24 +9,12 @@ from understudy.doubles.run import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.infer.entities import External
-from understudy.infer.plugins import nested_settings, plugins
+from understudy.rules.async_plugins import by_default
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import is_patch
 from understudy.source.dotted import dotted_name
 from understudy.source.span import Span
-
-_HOOKS = (
-    "pytest_collection_modifyitems",
-    "pytest_pyfunc_call",
-    "pytest_itemcollected",
-    "pytest_pycollect_makeitem",
-)
-_RUNNERS = frozenset(
-    {"pytest-asyncio", "anyio", "pytest-trio", "pytest-tornasync", "pytest-twisted", "pytest-aiohttp",
-     "pytest-tornado", "pytest-asyncio-cooperative", "pytest-async", "pytest-sanic", "pytest-curio",
-     "alt-pytest-asyncio", "pytest-asyncio-concurrent"}
-)  # fmt: skip
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -84,34 +72,18 @@ def _in_test_case(rule: Rule, context: Context, test: Test, base: ast.expr) -> F
 
 
 def _without_plugin(rule: Rule, context: Context, test: Test) -> Iterator[Finding]:
-    found = plugins(context.workspace)
+    found = by_default(context)
+    if found is None:
+        return
     strict = "pytest-asyncio" in found.names
-    if (
-        not found.certain
-        or found.missing
-        or "asyncio_mode" in found.settings
-        or "asyncio-mode" in found.settings
-    ):
-        return
-    nested = nested_settings(context.workspace, context.path)
-    if "asyncio_mode" in nested or "asyncio-mode" in nested:
-        return
-    if "anyio_mode" in found.settings or "pytest_plugins" in context.source:
-        return
     marks = _marks(context, test)
     if marks is None:
         return
-    others = (_RUNNERS & found.names) - {"pytest-asyncio", "anyio"}
-    if others or (not strict and "anyio" in found.names and "anyio" in marks):
+    if not strict and "anyio" in found.names and "anyio" in marks:
         return
     if marks - {"parametrize", "usefixtures", "filterwarnings", "slow", "integration", "unit", "timeout"}:
         return
-    chain = context.fixtures.chain(context.module)
-    if any(word in context.workspace.text(place.path).content for place in chain for word in _HOOKS):
-        return
     if any(arg.arg.startswith("anyio_backend") for arg in test.node.args.args):
-        return
-    if any("anyio_backend" in context.workspace.text(place.path).content for place in chain):
         return
     node, unit = test.node, test.unit
     fixes: tuple[Fix, ...] = ()
