@@ -18,7 +18,7 @@ from understudy.source.parse import Parsed, Unit
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.is_test:
+    if not context.is_test or not _is_strict(context):
         return
     seen: set[FunctionEntity] = set()
     for test in tests(context.parsed, context.module, context.resolver):
@@ -26,7 +26,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             found = next(context.fixtures.find(arg.arg, context.module, test.owner), None)
             if found is None or found in seen or not _is_left_alone(context, found):
                 continue
-            if excused(context) or not _is_strict(context):
+            if excused(context):
                 return
             seen.add(found)
             yield rule.finding(
