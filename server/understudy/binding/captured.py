@@ -34,6 +34,8 @@ _REGISTERS = re.compile(
 )
 """What is in every file that has a call, or sets a key of a table, as a statement at the top level."""
 _WORDS = ("Depends", "Security")
+_INCLUDED = "+"
+_ROUTERS = ("APIRouter", "FastAPI")
 _FRAMEWORK = re.compile(rb"\b(?:Depends|Security)\(")
 
 
@@ -45,7 +47,8 @@ class Dependency:
     path: Path
     span: Span
     holder: str
-    """The qualified name of the function that depends on it, with its file; empty for a router's or an app's own."""
+    """What depends on it, with its file: the qualified name of a function, or ``=`` and the variable of a router or an
+    app, with ``+`` behind it where the router is included; empty when it is not known."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,42 @@ class Captures:
 
     dependencies: tuple[Dependency, ...]
     routes: tuple[web.Route, ...]
+    includes: tuple[web.Include, ...]
 
-    def of_request(self, method: str, path: str, provider: FunctionEntity) -> Dependency | None:
+    def of_request(
+        self, resolver: Resolver, method: str, path: str, provider: FunctionEntity
+    ) -> Dependency | None:
         """The ``Depends`` through which a request certainly reaches ``provider``."""
         verb = "websocket" if method == "websocket_connect" else method
         routes = [route for route in self.routes if route.may_answer(verb, path.partition("?")[0])]
         found: Dependency | None = None
         for route in routes:
             found = self._reaching(_key(route.function), provider, set())
+            for holder in self._around(resolver, route):
+                found = found or self._reaching(holder, provider, set())
             if found is None:
                 return None
         return found
+
+    def _around(self, resolver: Resolver, route: web.Route) -> Iterator[str]:
+        """The router of a route, and all that include it: their dependencies are solved for each of its requests."""
+        waiting = [resolver.ref(route.module, route.owner)]
+        seen: set[str] = set()
+        while waiting:
+            holder = _variable(waiting.pop())
+            if holder is None or holder in seen:
+                continue
+            seen.add(holder)
+            yield holder
+            ways = [
+                include
+                for include in self.includes
+                if _variable(resolver.ref(include.module, include.child)) == holder
+            ]
+            if len(ways) == 1:
+                # Of several ways, a request takes one.
+                yield holder + _INCLUDED
+                waiting.append(resolver.ref(ways[0].module, ways[0].parent))
 
     def route_of(
         self, resolver: Resolver, method: str, path: str, provider: FunctionEntity
@@ -327,7 +355,15 @@ def _captures(resolver: Resolver) -> Captures:
         names = LocalNames(module, resolver)
         for site in FileScopes(resolver.workspace.parsed(path), words=_WORDS).calls_of(*_WORDS):
             dependencies.extend(_dependency(names, site, path))
-    return Captures(tuple(dependencies), web.table(resolver.workspace).routes)
+    known = web.table(resolver.workspace)
+    return Captures(tuple(dependencies), known.routes, known.includes)
+
+
+def _variable(found: object) -> str | None:
+    """The variable of a router or an app, with its file."""
+    if not isinstance(found, ValueEntity) or found.owner is not None:
+        return None
+    return f"{found.path}:={found.declaration.target}"
 
 
 def _key(function: FunctionEntity) -> str:
@@ -345,8 +381,23 @@ def _dependency(names: LocalNames, site: Site, path: Path) -> Iterator[Dependenc
     provider = names.resolve(call.args[0], site.scope)
     if not isinstance(provider, FunctionEntity):
         return
+    yield Dependency(provider, path, site.unit.span(call.args[0]), _holder(names, site, path))
+
+
+def _holder(names: LocalNames, site: Site, path: Path) -> str:
+    """What a ``Depends`` belongs to: see :attr:`Dependency.holder`."""
     holder = ""
+    if site.scope.node is not None:
+        return holder
     for node in site.chain:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and site.scope.node is None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             holder = f"{path}:{node.name}"
-    yield Dependency(provider, path, site.unit.span(call.args[0]), holder)
+        elif (
+            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+        ):
+            if last_name(node.value) in _ROUTERS:
+                holder = f"{path}:={node.targets[0].id}"
+        elif isinstance(node, ast.Call) and last_name(node) == "include_router" and node.args:
+            included = _variable(names.resolve(node.args[0], site.scope))
+            holder = included + _INCLUDED if included is not None else ""
+    return holder

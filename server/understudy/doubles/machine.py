@@ -155,7 +155,7 @@ class Machine(Expressions):
             elif isinstance(owner, Mock):
                 self._set_mock_item(owner, index, value, target, env)
             else:
-                calls.set_item(self, owner, index, value, Place(env.unit, source or target))
+                calls.set_item(self, owner, index, value, Place(env.unit, source or target), env)
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)

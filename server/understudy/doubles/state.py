@@ -51,6 +51,7 @@ class Misuse(str, Enum):
     INVALID_ASSERTION = "invalid assertion"
     OPERATION = "operation"
     SPEC = "spec"
+    OVERRIDE = "override of a dependency"
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,19 @@ class State:
             if self.journal is not None:
                 self.journal.append((slots, key, slots[key]))
             del slots[key]
+
+    def put(self, slots: dict[Any, Any], key: Hashable, value: object) -> Callable[[], None]:
+        """Write a slot, and how to write back what was there."""
+        before = slots.get(key, MISSING)
+        self.write(slots, key, value)
+
+        def leave() -> None:
+            if before is MISSING:
+                self.delete(slots, key)
+            else:
+                self.write(slots, key, before)
+
+        return leave
 
     def roll_back(self, journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
         """Take changes back."""

@@ -65,6 +65,15 @@ def from_module(parsed: Parsed, module: str, name: str) -> Spelling | None:
     return Spelling(name, (statement(parsed, f"from {module} import {name}"),))
 
 
+def of_module(parsed: Parsed, module: str, name: str) -> Spelling | None:
+    """Spell ``name`` as ``module.name``, where the file has another thing of that name; adds an ``import``."""
+    package, _, tail = module.rpartition(".")
+    if _bound_elsewhere(parsed, tail, None) is not None:
+        return None
+    added = f"from {package} import {tail}" if package else f"import {tail}"
+    return Spelling(f"{tail}.{name}", (statement(parsed, added),))
+
+
 def statement(parsed: Parsed, source: str) -> Edit:
     """Add an import statement: after the last import of the top of the file, else after docstring and
     ``__future__`` imports."""

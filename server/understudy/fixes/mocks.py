@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from understudy.doubles.core import Change
 from understudy.doubles.run import Outcome, Simulation
-from understudy.doubles.state import Failure
+from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Coroutine, Mock, MockKind, Place
 from understudy.finding import Applicability, Edit, Fix
 from understudy.fixes import imports
@@ -31,7 +31,7 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
         return None
     whole = _class_change(simulation, root)
     if whole is not None and works(simulation, pairs, {root.place.key: Change(MockKind.ASYNC)}):
-        return whole
+        return _with_plain_children(simulation, root, pairs, whole) or whole
     children = _awaited_children(root, pairs)
     if children:
         changes = {}
@@ -41,6 +41,29 @@ def to_async(simulation: Simulation, root: Mock, group: Group) -> Fix | None:
         if works(simulation, pairs, {root.place.key: Change(None, changes)}):
             return configure(simulation, root, children, "AsyncMock(return_value=MagicMock())")
     return None
+
+
+def _with_plain_children(
+    simulation: Simulation, root: Mock, pairs: list[tuple[Outcome, Failure]], whole: Fix
+) -> Fix | None:
+    """The same fix, and plain children where the code under test does not await them: ``session.add``."""
+    paths: set[str] = set()
+    changed = {root.place.key: Change(MockKind.ASYNC)}
+    for outcome in {id(outcome): outcome for outcome, _ in pairs}.values():
+        noted = {note.place.key for note in outcome.notes}
+        for note in simulation.run(outcome.test, changed).notes:
+            mock = note.subject.mock if isinstance(note.subject, Coroutine) else None
+            if note.misuse is not Misuse.COROUTINE_DISCARDED or note.in_test or note.place.key in noted:
+                continue
+            if mock is not None and mock.parent is not None and mock.root.place.key == root.place.key:
+                paths.add(path_of(mock))
+    children = sorted(paths)
+    plain = configure(simulation, root, children, "MagicMock()") if children else None
+    mended = {root.place.key: Change(MockKind.ASYNC, dict.fromkeys(children, MockKind.MAGIC))}
+    if plain is None or not works(simulation, pairs, mended):
+        return None
+    edits = tuple(dict.fromkeys((*whole.edits, *plain.edits)))
+    return Fix(f"{whole.title} with a plain `{children[0]}`", whole.applicability, edits)
 
 
 def prefer_async(simulation: Simulation, root: Mock, outcomes: Iterable[Outcome]) -> Fix | None:

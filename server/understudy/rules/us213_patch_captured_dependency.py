@@ -197,7 +197,7 @@ def _requested(context: Context, call: PatchCall, original: FunctionEntity) -> D
         return None
     found: Dependency | None = None
     for method, path in _requests(root):
-        found = found or captures(context.resolver).of_request(method, path, original)
+        found = found or captures(context.resolver).of_request(context.resolver, method, path, original)
     return found
 
 

@@ -125,7 +125,7 @@ test('a code action mends the test, and the finding goes', function()
 end)
 
 test(':Understudy fix applies the safe fixes', function()
-  assert(finding_at(85, 47) and finding_at(97, 33), 'the findings that have safe fixes are gone')
+  assert(finding_at(86, 47) and finding_at(98, 33), 'the findings that have safe fixes are gone')
   vim.cmd('Understudy fix')
   until_true('the edits', function()
     local text = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\n')

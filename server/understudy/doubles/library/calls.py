@@ -162,10 +162,12 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
     return Literal(None)
 
 
-def set_item(machine: Machine, owner: Value, index: Value, value: Value, place: Place) -> None:
+def set_item(
+    machine: Machine, owner: Value, index: Value, value: Value, place: Place, env: Environment
+) -> None:
     """``owner[index] = value`` on something that is no list, dict or mock."""
     if isinstance(owner, web.Overrides):
-        web.override(machine, owner, index, value, place)
+        web.override(machine, owner, index, value, place, env)
     elif not (isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides")):
         machine.escape([value])
 

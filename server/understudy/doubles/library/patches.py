@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.library import exceptions, mock
+from understudy.doubles.library import exceptions, mock, web
 from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.doubles.state import MISSING, Sight
@@ -146,6 +146,9 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
         target = machine.value_of(machine.resolver.patched(patch.path, patch.env.module), patch.env.module)
     values = arguments.get(1, "values")
     clear = arguments.get(2, "clear")
+    if isinstance(target, web.Overrides):
+        machine.escape(arguments.everything())
+        return UNKNOWN, web.forget(machine, target)
     if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
@@ -157,7 +160,7 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     elif values is not None:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
-    leaves = [_write(machine, target.slots, key, value) for key, value in items.items()]
+    leaves = [machine.put(target.slots, key, value) for key, value in items.items()]
     for value in items.values():
         machine.handed(value, patch.place)
 
@@ -443,34 +446,20 @@ def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callab
         slots, key = machine.overrides, ("", f"{owner.entity.dotted}.{attribute}")
     else:
         return _nothing
-    return _write(machine, slots, key, value)
+    return machine.put(slots, key, value)
 
 
 def _set_in_object(machine: Machine, slots: dict[Any, Any], key: str, value: Value) -> Callable[[], None]:
     """Write a slot of an object, and note what was there before any patch."""
     noted = (id(slots), key)
     if noted in machine.replaced:
-        return _write(machine, slots, key, value)
+        return machine.put(slots, key, value)
     machine.write(machine.replaced, noted, (slots, key, slots.get(key, MISSING)))
-    restore = _write(machine, slots, key, value)
+    restore = machine.put(slots, key, value)
 
     def leave() -> None:
         restore()
         machine.delete(machine.replaced, noted)
-
-    return leave
-
-
-def _write(machine: Machine, slots: dict[Any, Any], key: Any, value: Value) -> Callable[[], None]:
-    """Write a slot, and how to write it back."""
-    had, before = key in slots, slots.get(key)
-    machine.write(slots, key, value)
-
-    def leave() -> None:
-        if had:
-            machine.write(slots, key, before)
-        else:
-            machine.delete(slots, key)
 
     return leave
 
@@ -554,9 +543,14 @@ def call_monkeypatch(
         key = values[1]
         if isinstance(key, Literal):
             machine.handed(values[2], Place(env.unit, node))
-            machine.cleanups.append(_write(machine, values[0].slots, f"[{key.value!r}]", values[2]))
+            machine.cleanups.append(machine.put(values[0].slots, f"[{key.value!r}]", values[2]))
         else:
             machine.escape(values[:1])
+    elif name == "setitem" and len(values) == 3 and isinstance(values[0], web.Overrides):
+        place = Place(env.unit, arguments.node(2, "value") or node)
+        machine.cleanups.append(web.override(machine, values[0], values[1], values[2], place, env))
+    elif name == "delitem" and len(values) >= 2 and isinstance(values[0], web.Overrides):
+        machine.cleanups.append(web.forget(machine, values[0]))
     elif name in ("setitem", "delitem"):
         machine.escape(values[:1])
     elif name == "delattr" and len(values) >= 2 and isinstance(values[1], Literal):

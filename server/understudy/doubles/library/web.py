@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library.played import OwnObject
-from understudy.doubles.state import Guard, Raised, last_name
+from understudy.doubles.state import Guard, Misuse, Raised, last_name
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -29,6 +29,7 @@ from understudy.doubles.values import (
     Generator,
     Literal,
     Mock,
+    MockKind,
     Node,
     Place,
     Unknown,
@@ -124,7 +125,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class _Include:
+class Include:
     module: Module
     parent: tuple[str, ...]
     child: tuple[str, ...]
@@ -136,7 +137,7 @@ class Table:
     """What the files of a workspace say of routes."""
 
     routes: tuple[Route, ...]
-    includes: tuple[_Include, ...]
+    includes: tuple[Include, ...]
     answered: bool
     """May something answer for a route that raises?"""
     accompanied: bool
@@ -206,25 +207,60 @@ def _call_overrides(machine: Machine, app: App, name: str, arguments: Arguments)
         target = arguments.get(0, "key")
         for key in list(app.slots):
             if isinstance(key, tuple) and key[0] == "override":
-                if name == "clear" or not isinstance(target, FunctionValue) or key[1] == id(target.node):
+                wanted = _key_of(target)
+                if name == "clear" or wanted is None or key[1] == wanted:
                     machine.delete(app.slots, key)
     elif name == "update":
-        _forget(machine, app)
+        forget(machine, Overrides(app))
     return UNKNOWN
 
 
-def _forget(machine: Machine, app: App) -> None:
-    """From here on the overrides are not known."""
-    machine.write(app.slots, "unknown", True)
+def _key_of(target: Value | None) -> object:
+    """What an override of a function or a class is known by; None for anything else."""
+    if isinstance(target, FunctionValue):
+        return id(target.node)
+    return target.entity.key if isinstance(target, ClassValue) else None
 
 
-def override(machine: Machine, overrides: Overrides, target: Value, value: Value, place: Place) -> None:
-    """``app.dependency_overrides[target] = value``."""
-    if not isinstance(target, FunctionValue):
-        _forget(machine, overrides.app)
-        return
-    machine.write(overrides.app.slots, ("override", id(target.node)), value)
+def forget(machine: Machine, overrides: Overrides) -> Callable[[], None]:
+    """From here on the overrides are not known; how to take it back."""
+    return machine.put(overrides.app.slots, "unknown", True)
+
+
+def override(
+    machine: Machine, overrides: Overrides, target: Value, value: Value, place: Place, env: Environment
+) -> Callable[[], None]:
+    """``app.dependency_overrides[target] = value``; how to take it back."""
+    key = _key_of(target)
+    if key is None:
+        return forget(machine, overrides)
+    if isinstance(value, Mock) and _asks_for_arguments(value):
+        name = target.entity.name if isinstance(target, ClassValue) else getattr(target, "name", "")
+        machine.note(env, Misuse.OVERRIDE, value, place.node, _given_by(value), name)
+    leave = machine.put(overrides.app.slots, ("override", key), value)
     machine.give(value, place)
+    return leave
+
+
+def _given_by(mock: Mock) -> str:
+    """What a test means a double to give as a dependency, after its name: what its call returns, where the test has
+    looked at that, or else the double itself."""
+    if not mock.slots.keys() & {"return_value", "side_effect"}:
+        return ""
+    return ".return_value" if mock.kind is MockKind.ASYNC else "()"
+
+
+def _asks_for_arguments(mock: Mock) -> bool:
+    """Is the signature of a double ``(*args, **kwargs)``? ``inspect.signature`` says so of all but those that are
+    autospecced, have a class of their own or are given a ``__signature__``. FastAPI takes both for required parameters
+    of the query (``fastapi.dependencies.utils.get_typed_signature``, 0.165)."""
+    return (
+        mock.plain
+        and mock.kind in (MockKind.MOCK, MockKind.MAGIC, MockKind.ASYNC)
+        and mock.cls is None
+        and (mock.spec is None or not (mock.spec.auto or mock.spec.as_function))
+        and ".__signature__" not in mock.slots
+    )
 
 
 def replace_overrides(machine: Machine, app: App, value: Value) -> None:
@@ -232,7 +268,7 @@ def replace_overrides(machine: Machine, app: App, value: Value) -> None:
     _call_overrides(machine, app, "clear", Arguments())
     empty = getattr(value, "slots", None) == {"open": False}
     if not empty:
-        _forget(machine, app)
+        forget(machine, Overrides(app))
 
 
 def enter(machine: Machine, client: Client) -> None:
@@ -289,7 +325,7 @@ def table(workspace: Workspace) -> Table:
 
 def _read(workspace: Workspace) -> Table:
     routes: list[Route] = []
-    includes: list[_Include] = []
+    includes: list[Include] = []
     for path in workspace.files_with(_ROUTES):
         module = workspace.module(path)
         if module is None:
@@ -341,7 +377,7 @@ def _converted(match: re.Match[str]) -> str:
     return f"{{{match[2]}:{match[1]}}}" if match[1] else f"{{{match[2]}}}"
 
 
-def _include(module: Module, term: model.Term) -> _Include | None:
+def _include(module: Module, term: model.Term) -> Include | None:
     if not isinstance(term, model.CallTerm) or not isinstance(term.func, model.Ref) or not term.args:
         return None
     *parent, name = term.func.parts
@@ -350,7 +386,7 @@ def _include(module: Module, term: model.Term) -> _Include | None:
         return None
     prefix = term.keyword(_INCLUDING[name])
     known = prefix.value if isinstance(prefix, model.Const) else None if prefix is not None else ""
-    return _Include(module, tuple(parent), child.parts, known if isinstance(known, str) else None)
+    return Include(module, tuple(parent), child.parts, known if isinstance(known, str) else None)
 
 
 def _find(machine: Machine, app: App, verb: str, path: str) -> Route | None:
@@ -422,6 +458,10 @@ def _template(path: str) -> re.Pattern[str]:
     )
 
 
+class _Refused(Exception):
+    """FastAPI answers the request itself: nothing of it runs from here on."""
+
+
 class _Request:
     """One request: its dependencies are solved once each."""
 
@@ -432,7 +472,7 @@ class _Request:
         self.env = env
         self.route = route
         self.in_path = frozenset(re.findall(r"\{(\w+)", route.path))
-        self.solved: dict[int, Value] = {}
+        self.solved: dict[object, Value] = {}
 
     def run(self) -> None:
         function = self.machine.raw_function(self.route.function)
@@ -446,6 +486,8 @@ class _Request:
                 self._called(function)
             else:
                 self.machine.guarded(guard, lambda: self._perhaps(function))
+        except _Refused:
+            return
         except Raised as raised:
             if guard.catches(raised.name, raised.bases) is False:
                 raise self.machine.again(raised) from None
@@ -524,20 +566,23 @@ class _Request:
         target = depends.target
         if target is None and parameter.annotation is not None:
             target = self.machine.eval(parameter.annotation, env)
-        if isinstance(target, FunctionValue):
-            known = self.solved.get(id(target.node))
-            if known is not None:
-                return known
-            replaced = self.app.slots.get(("override", id(target.node)))
-            made = self._made(replaced if isinstance(replaced, Value) else target)
-            self.solved[id(target.node)] = made
-            return made
-        return self._made(target or UNKNOWN)
+        key = _key_of(target)
+        if target is None or key is None:
+            return self._made(target or UNKNOWN)
+        known = self.solved.get(key)
+        if known is not None:
+            return known
+        replaced = self.app.slots.get(("override", key))
+        made = self._made(replaced if isinstance(replaced, Value) else target)
+        self.solved[key] = made
+        return made
 
     def _made(self, target: Value) -> Value:
         if isinstance(target, FunctionValue):
             return self._called(target)
         if isinstance(target, Mock):
+            if _asks_for_arguments(target):
+                raise _Refused
             made = self.machine.call(target, Arguments(), self.node, self.env)
             return made.run() if isinstance(made, Coroutine) else made
         if isinstance(target, (ClassValue, Unknown, Foreign)):

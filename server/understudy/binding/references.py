@@ -1,0 +1,168 @@
+"""What refers to a function or a class of the workspace otherwise than by calling it: only that can keep it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from understudy.doubles.state import last_name
+from understudy.infer.entities import ClassEntity, FunctionEntity, ModuleEntity
+from understudy.infer.resolve import Resolver
+from understudy.infer.scopes import LocalNames, Scope
+from understudy.source.parse import Unit, children
+from understudy.source.span import Span
+
+_DOTTED = re.compile(r"[\w.]+")
+_SCOPES = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.ListComp,
+    ast.SetComp,
+    ast.GeneratorExp,
+    ast.DictComp,
+)
+OVERRIDES = "dependency_overrides"
+DEPENDS = ("Depends", "Security")
+
+
+@dataclass
+class References:
+    """Who refers to one function or class in the files of a workspace."""
+
+    is_kept: bool = False
+    """May something keep it: a ``Depends``, a table, an argument, a string that names it? The keys under which a test
+    overrides it do not."""
+    calls: list[tuple[Path, Span]] = field(default_factory=list)
+    """Where it is called outside tests."""
+    results: list[tuple[Path, Span]] = field(default_factory=list)
+    """Where what its call gives is a dependency: ``Depends(f(…))``."""
+
+
+def references(
+    resolver: Resolver, entity: FunctionEntity | ClassEntity, is_test: Callable[[Path], bool]
+) -> References:
+    """Found once for each state of the workspace."""
+    workspace = resolver.workspace
+    key = f"binding.references {entity.path}:{entity.qualname}"
+    return workspace.derived(key, lambda: _references(Resolver(workspace), entity, is_test))
+
+
+def _references(
+    resolver: Resolver, entity: FunctionEntity | ClassEntity, is_test: Callable[[Path], bool]
+) -> References:
+    found = References()
+    pattern = re.compile(rb"\b" + re.escape(entity.name.encode()) + rb"\b")
+    for path in resolver.workspace.files_with(pattern):
+        module, parsed = resolver.workspace.module(path), resolver.workspace.readable(path)
+        if module is None or parsed is None or parsed.problems:
+            found.is_kept = True
+            return found
+        names = LocalNames(module, resolver)
+        for unit in parsed.units:
+            if unit.mentions(entity.name):
+                _Reader(names, entity, unit, is_test(path), found).visit(unit.node, Scope(None, None))
+                if found.is_kept:
+                    return found
+    return found
+
+
+def is_overrides(node: ast.AST) -> bool:
+    """Is this ``app.dependency_overrides``?"""
+    return isinstance(node, ast.Attribute) and node.attr == OVERRIDES
+
+
+def keys(node: ast.AST) -> list[ast.expr]:
+    """The keys under which an expression or a statement overrides dependencies, or takes that back."""
+    if isinstance(node, ast.Subscript) and is_overrides(node.value):
+        return [node.slice]
+    if isinstance(node, ast.Compare) and any(map(is_overrides, node.comparators)):
+        return [node.left]
+    if isinstance(node, ast.Assign) and any(map(is_overrides, node.targets)):
+        return _keys_of(node.value)
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and is_overrides(node.func.value):
+            return _keys_of(node.args[0]) if node.args else []
+        if len(node.args) > 1 and is_overrides(node.args[0]):
+            # ``patch.dict(app.dependency_overrides, {f: …})``, ``monkeypatch.setitem(app.dependency_overrides, f, …)``
+            return _keys_of(node.args[1])
+    return []
+
+
+def _keys_of(node: ast.expr) -> list[ast.expr]:
+    return [key for key in node.keys if key is not None] if isinstance(node, ast.Dict) else [node]
+
+
+@dataclass
+class _Reader:
+    """Reads one statement of a module."""
+
+    names: LocalNames
+    entity: FunctionEntity | ClassEntity
+    unit: Unit
+    is_test: bool
+    found: References
+    overriding: set[ast.AST] = field(default_factory=set)
+    """Keys of overrides in tests."""
+    given: set[ast.AST] = field(default_factory=set)
+    """Arguments of ``Depends``."""
+
+    def visit(self, node: ast.AST, scope: Scope) -> None:
+        name = self.entity.name
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return
+        if isinstance(node, ast.Constant):
+            self._string(node.value)
+        elif isinstance(node, ast.alias):
+            last = node.name.rpartition(".")[2]
+            if last == name and node.asname not in (None, name):
+                self.found.is_kept = True
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+            last = node.id if isinstance(node, ast.Name) else node.attr
+            if last == name and node not in self.overriding and self._may_be_it(node, scope):
+                self.found.is_kept = True
+        elif isinstance(node, ast.Call):
+            self._call(node, scope)
+            return
+        if isinstance(node, ast.Assign) and any(last_name(each) == "__all__" for each in node.targets):
+            return
+        if self.is_test:
+            self.overriding.update(keys(node))
+        inner = Scope(node, scope) if isinstance(node, _SCOPES) else scope
+        for child in children(node):
+            self.visit(child, inner)
+
+    def _call(self, node: ast.Call, scope: Scope) -> None:
+        if self.is_test:
+            self.overriding.update(keys(node))
+        if last_name(node) in DEPENDS:
+            self.given.update(node.args)
+        if last_name(node) == self.entity.name:
+            if self._may_be_it(node.func, scope):
+                place = self.unit.path, self.unit.span(node)
+                if node in self.given:
+                    self.found.results.append(place)
+                elif not self.is_test:
+                    self.found.calls.append(place)
+            if isinstance(node.func, ast.Attribute):
+                self.visit(node.func.value, scope)
+        else:
+            self.visit(node.func, scope)
+        for child in (*node.args, *node.keywords):
+            self.visit(child, scope)
+
+    def _string(self, value: object) -> None:
+        # A name, a path to it, or an annotation: no sentence, and no path of an URL.
+        named = rf"(?:^|[.:(\[,] *){re.escape(self.entity.name)}(?:$|[)\],])"
+        if isinstance(value, str) and self.entity.name in value and re.search(named, value):
+            # What a test patches is named by a string, too.
+            if not self.is_test or not _DOTTED.fullmatch(value):
+                self.found.is_kept = True
+
+    def _may_be_it(self, node: ast.expr, scope: Scope) -> bool:
+        found = self.names.resolve(node, scope)
+        return not isinstance(found, (FunctionEntity, ClassEntity, ModuleEntity)) or found == self.entity
