@@ -151,9 +151,13 @@ def made_here(mock: Mock) -> Related:
 
 def defined_here(function: FunctionValue, message: str) -> Related:
     """The name of a function of the workspace; all of a lambda."""
+    return Related(function.unit.path, span_of(function), message)
+
+
+def span_of(function: FunctionValue) -> Span:
+    """The name of a function; all of a lambda."""
     unit, node = function.unit, function.node
-    span = unit.span(node) if isinstance(node, ast.Lambda) else unit.name_span(node)
-    return Related(unit.path, span, message)
+    return unit.span(node) if isinstance(node, ast.Lambda) else unit.name_span(node)
 
 
 def is_as_written(context: Context, function: FunctionValue) -> bool:
