@@ -25,8 +25,21 @@ from pages.markdown import DEFAULT_SETTINGS, Example, Page, PageError, holds, re
 from pages.marks import Expected, MarkedFile, Runtime
 
 _ROUNDS = 10
-_RAISING = ("US1", "US201", "US206", "US207", "US211", "US212", "US301", "US302", "US303", "US403", "US405")
-_RAISING += ("US304", "US501", "US504")
+_RAISING = (
+    "US1",
+    "US201",
+    "US206",
+    "US207",
+    "US211",
+    "US212",
+    "US218",
+    "US301",
+    "US302",
+    "US303",
+    "US403",
+    "US405",
+)
+_RAISING += ("US304", "US409", "US410", "US501", "US504")
 _WITHOUT_EFFECT = (
     "US202",
     "US203",

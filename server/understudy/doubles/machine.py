@@ -163,6 +163,9 @@ class Machine(Expressions):
                 for element, item in zip(target.elts, items, strict=True):
                     self.assign(element, item, env)
             else:
+                if items == () and plain and isinstance(value, Mock) and value.cls is None:
+                    error = f"not enough values to unpack (expected {len(target.elts)}, got 0)"
+                    self.fail(env, Misuse.NO_VALUE, value, source or target, error, exception="ValueError")
                 self.may_raise_for("ValueError", "TypeError")
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
@@ -302,6 +305,16 @@ class Machine(Expressions):
             return None
         return exceptions.exception_names(self, self.eval(handler.type, env))
 
+    def _double_caught(self, handler: ast.ExceptHandler, env: Environment) -> Mock | None:
+        """A double among the classes that a handler names, now that an exception has come to it."""
+        assert handler.type is not None
+        nodes = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        for node in nodes:
+            value = self.eval(node, env) if isinstance(node, (ast.Name, ast.Attribute)) else UNKNOWN
+            if isinstance(value, Mock) and value.certain and value.cls is None:
+                return value
+        return None
+
     def _is_class_name(self, node: ast.expr, env: Environment) -> bool:
         """Is it a name, a dotted one that no double is part of, or a tuple of such names?"""
         if isinstance(node, ast.Tuple):
@@ -328,6 +341,10 @@ class Machine(Expressions):
     def _handle(self, node: ast.Try, raised: Raised, env: Environment) -> Status:
         for handler in node.handlers:
             matches = Guard(self._handled(handler, env)).catches(raised.name, raised.bases)
+            double = self._double_caught(handler, env) if matches is None else None
+            if double is not None and handler.type is not None:
+                error = "catching classes that do not inherit from BaseException is not allowed"
+                self.fail(env, Misuse.NO_CLASS, double, handler.type, error)
             if matches is False:
                 continue
             if handler.name:
@@ -348,6 +365,9 @@ class Machine(Expressions):
         if node.exc is None:
             raise self.again(current) if current is not None else Raised("BaseException")
         value = self.eval(node.exc, env)
+        if isinstance(value, Mock) and value.certain and value.cls is None:
+            error = "exceptions must derive from BaseException"
+            self.fail(env, Misuse.NO_CLASS, value, node.exc, error)
         known = exceptions.as_exception(self, value)
         name = known.name if known is not None else last_name(node.exc) or "Exception"
         bases = known.bases if known is not None else ()

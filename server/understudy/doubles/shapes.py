@@ -12,7 +12,7 @@ from types import FunctionType
 
 from understudy.doubles.values import Mock, MockKind, Spec
 from understudy.facts import model
-from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ValueEntity
+from understudy.infer.entities import Absent, ClassEntity, External, FunctionEntity, Lookup, ValueEntity
 from understudy.infer.resolve import Resolver, unmangled
 
 ASYNC_METHOD_MAGICS = frozenset({"__aenter__", "__aexit__", "__anext__"})
@@ -183,6 +183,35 @@ class Shapes:
         }
         return not effects.isdisjoint({"property", "cached"})
 
+    def property_of(self, entity: ClassEntity, name: str) -> frozenset[str] | None:
+        """Which of ``setter`` and ``deleter`` a property of a class has; None for what is no property of Python's own,
+        and where the class may treat its attributes in another way."""
+        ancestry = self.resolver.ancestry(entity)
+        declared = {_declared_name(each) for cls in ancestry.classes for each in cls.declaration.body}
+        if not ancestry.complete or declared & {"__setattr__", "__delattr__"}:
+            return None
+        for cls in ancestry.classes:
+            found = [each for each in cls.declaration.body if _declared_name(each) == name]
+            if not found:
+                continue
+            kinds: set[str] = set()
+            for declaration in found:
+                if not isinstance(declaration, model.Function) or len(declaration.decorators) != 1:
+                    return None
+                kinds.add(self._property_part(declaration.decorators[0], cls, name))
+            return frozenset(kinds - {"property"}) if "property" in kinds and "" not in kinds else None
+        return None
+
+    def _property_part(self, decorator: model.Term, cls: ClassEntity, name: str) -> str:
+        """``property``, ``getter``, ``setter`` or ``deleter``; empty for another decorator."""
+        if not isinstance(decorator, model.Ref):
+            return ""
+        if decorator.parts == ("property",):
+            found = self.resolver.ref(cls.module, decorator.parts)
+            return "property" if found == External("builtins.property") else ""
+        owner, part = decorator.parts[:-1], decorator.parts[-1]
+        return part if owner == (name,) and part in ("getter", "setter", "deleter") else ""
+
     def _decorator_effect(self, decorator: model.Term, entity: FunctionEntity) -> str | None:
         term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
         if not isinstance(term, model.Ref):
@@ -304,3 +333,9 @@ _KEEPING_DECORATORS = frozenset(
 _PROPERTY_DECORATORS = frozenset(
     {"property", "hybrid_property", "abstractproperty", "validates", "declared_attr"}
 )
+
+
+def _declared_name(declaration: model.Declaration) -> str:
+    if isinstance(declaration, model.Assign):
+        return declaration.target
+    return getattr(declaration, "name", "")

@@ -137,8 +137,8 @@ def _bound_elsewhere(parsed: Parsed, name: str, statement: ast.ImportFrom | None
 
 
 def _extend(unit: Unit, node: ast.ImportFrom, name: str) -> Edit:
-    """Add a name to ``from m import …`` in alphabetical order, in the layout that is there."""
-    after = next((alias for alias in node.names if alias.name.lower() > name.lower()), None)
+    """Add a name to ``from m import …`` in the order of isort, in the layout that is there."""
+    after = next((alias for alias in node.names if _order(alias.name) > _order(name)), None)
     if after is not None:
         span = unit.span(after)
         previous = node.names.index(after)
@@ -158,3 +158,9 @@ def _extend(unit: Unit, node: ast.ImportFrom, name: str) -> Edit:
     else:
         separator = ", "
     return Edit(unit.path, Span.at(last.end_row, last.end_column), f"{separator}{name}")
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Constants, classes and all else, each in alphabetical order (isort's ``order_by_type``)."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    return kind, name.lower()

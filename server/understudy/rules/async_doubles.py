@@ -141,6 +141,14 @@ def writable(mock: Mock) -> str:
     return f"{mock.root.label}.{path}" if path else mock.root.label
 
 
+def set_to(mock: Mock, value: str) -> str:
+    """Advice to configure a mock, or to do without it."""
+    path = mocks.path_of(mock)
+    if not path:
+        return f"give it {value} in place of {article(mock.kind.value)}"
+    return f"set its `{path}` to {value}" if mock.root.unnamed else f"set `{writable(mock)}` to {value}"
+
+
 def made_here(mock: Mock) -> Related:
     root = mock.root
     kind = root.kind.value
@@ -189,6 +197,28 @@ def by_place(found: list[tuple[Outcome, Failure]]) -> list[tuple[Outcome, Failur
     for outcome, failure in found:
         first.setdefault(failure.place.key, (outcome, failure))
     return list(first.values())
+
+
+def by_double(context: Context, misuse: Misuse) -> Iterator[tuple[Place, Failure]]:
+    """The failures of one kind, each with what stands in the test: the use, or what hands the double over."""
+    seen: set[object] = set()
+    for in_test in (True, False):
+        for _, failure in failures(context, misuse, in_test=in_test):
+            place = failure.place if in_test else failure.handed
+            if (
+                place is not None
+                and isinstance(failure.subject, Mock)
+                and (place.key, failure.error) not in seen
+            ):
+                seen.add((place.key, failure.error))
+                yield place, failure
+
+
+def user_of(failure: Failure) -> str:
+    """Who runs into a failure, at the beginning of a sentence: the test itself, or a function that it calls."""
+    if failure.in_test or not failure.calls:
+        return "this"
+    return f"`{failure.calls[-1].function.name}` uses `{source_of(failure)}`, which"
 
 
 def of_root(found: list[tuple[Outcome, Failure]], root: Mock) -> list[tuple[Outcome, Failure]]:

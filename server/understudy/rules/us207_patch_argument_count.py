@@ -18,8 +18,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for test in decorated(context):
         if test.takes_any or test.by_keyword or expected(test.site, "TypeError"):
             continue
+        displaced = [arg for arg in test.parameters[: len(test.calls)] if arg.arg in test.filled]
         if len(test.calls) > len(test.parameters):
             yield _too_many(rule, context, test)
+        elif displaced and not test.is_unittest:
+            yield _displaced(rule, context, test, displaced[0])
         else:
             missing = _without_mock(context, test)
             if missing:
@@ -58,6 +61,37 @@ def _too_many(rule: Rule, context: Context, test: Decorated) -> Finding:
             Related(context.path, unit.span(call.call), "hands over a mock") for call in test.calls
         ),
         fixes=(fix,) if fix is not None else (),
+    )
+
+
+def _displaced(rule: Rule, context: Context, test: Decorated, parameter: ast.arg) -> Finding:
+    """The first parameters are for mocks, whatever they are called: pytest does not ask for a value of theirs
+    (``_pytest.compat.getfuncargnames``)."""
+    unit = test.site.unit
+    count = len(test.calls)
+    mocks = [
+        arg for arg in test.parameters if arg.arg not in test.filled and not test.is_fixture(context, arg.arg)
+    ]
+    fixes: tuple[Fix, ...] = ()
+    if len(mocks) == count:
+        order = [*mocks, *(arg for arg in test.parameters if arg not in mocks)]
+        edits = tuple(
+            Edit(context.path, unit.span(old), unit.source(new))
+            for old, new in zip(test.parameters, order, strict=True)
+            if old is not new
+        )
+        if not test.defaulted:
+            fixes = (Fix("Put the parameters for mocks first", Applicability.SAFE, edits),)
+    first = "parameter is" if count == 1 else f"{count} parameters are"
+    return rule.finding(
+        context.path,
+        unit.span(parameter),
+        f"pytest cannot collect this test: function uses no argument '{parameter.arg}', because the first {first} for "
+        "what `patch` hands over; put the parameters for mocks first",
+        related=tuple(
+            Related(context.path, unit.span(call.call), "hands over a mock") for call in test.calls
+        ),
+        fixes=fixes,
     )
 
 

@@ -141,7 +141,10 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "hasattr" and len(values) == 2:
         return _has_attribute(machine, values[0], values[1], node, env)
     if name == "isinstance" and len(values) == 2:
-        return _is_instance(machine, values[0], values[1])
+        return _is_instance(machine, values[0], values[1], arguments.nodes[1] or node, env)
+    if name == "issubclass" and len(values) == 2 and _is_no_class(values[1]):
+        error = "issubclass() arg 2 must be a class, a tuple of classes, or a union"
+        return machine.fail(env, Misuse.NO_CLASS, values[1], arguments.nodes[1] or node, error)
     if name == "callable" and len(values) == 1 and isinstance(values[0], Mock) and values[0].certain:
         return Literal(values[0].kind.callable)
     if name in _PURE_BUILTINS:
@@ -266,14 +269,25 @@ def _has_attribute(machine: Machine, value: Value, name: Value, node: Node, env:
     return UNKNOWN if isinstance(found, Unknown) else Literal(True)
 
 
-def _is_instance(machine: Machine, value: Value, kind: Value) -> Value:
+def _is_no_class(value: Value) -> bool:
+    """Is it a double? With or without a spec, none has ``__bases__`` or ``__instancecheck__``."""
+    return isinstance(value, Mock) and value.certain and value.cls is None
+
+
+def _is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: Environment) -> Value:
     """``isinstance(value, kind)`` where it is certain; a spec gives a mock its ``__class__``."""
     if isinstance(kind, Sequence_):
-        answers = [_is_instance(machine, value, item) for item in kind.items or ()]
-        known = [answer.value for answer in answers if isinstance(answer, Literal)]
-        if True in known:
-            return Literal(True)
-        return Literal(False) if answers and len(known) == len(answers) else UNKNOWN
+        known = True
+        for item in kind.items or ():
+            answer = _is_instance(machine, value, item, node, env) if known else UNKNOWN
+            if isinstance(answer, Literal) and answer.value:
+                return answer
+            # What comes behind one of which it is not known may not be looked at.
+            known = known and isinstance(answer, Literal)
+        return Literal(False) if known and kind.items else UNKNOWN
+    if _is_no_class(kind):
+        error = "isinstance() arg 2 must be a type, a tuple of types, or a union"
+        return machine.fail(env, Misuse.NO_CLASS, kind, node, error)
     if isinstance(value, Mock) and value.certain and value.cls is None:
         if isinstance(kind, ClassValue):
             if value.spec is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from understudy.doubles.library import builtin, exceptions, mock, patches, stdlib, web
+from understudy.doubles.library import builtin, exceptions, mock, patches, refusing, stdlib, web
 from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
@@ -82,6 +82,9 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         return UNKNOWN
     if entity.name.endswith(("Error", "Exception")):
         return ExceptionValue(entity.name, False, ("Exception",))
+    refused = refusing.call(machine, entity, arguments, node, env)
+    if refused is not None:
+        return refused
     machine.call_back()
     machine.unsettle(arguments.everything())
     return Foreign(f"{entity.dotted}()")
@@ -97,6 +100,8 @@ def call_method(
         return mock.call_mock_method(machine, receiver, name, arguments, node, env)
     if isinstance(receiver, Sequence_):
         return builtin.call_sequence_method(machine, receiver, name, arguments)
+    if isinstance(receiver, Literal) and name == "join":
+        return refusing.join(machine, receiver, arguments, node, env) or UNKNOWN
     if isinstance(receiver, ContextVar):
         return _call_context_var(machine, receiver, name, arguments)
     if isinstance(receiver, Request):

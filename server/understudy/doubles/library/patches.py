@@ -12,7 +12,7 @@ from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import exceptions, mock, web
 from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
-from understudy.doubles.state import MISSING, Sight
+from understudy.doubles.state import MISSING, Misuse, Sight
 from understudy.doubles.values import (
     NAMED,
     UNKNOWN,
@@ -85,6 +85,7 @@ def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value
         return new if new is not None else UNKNOWN, _nothing
     value = _new_value(machine, patch, owner, attribute)
     machine.handed(value, patch.place)
+    _refuse_property(machine, owner, attribute, patch.place, patch.env, "deleter")
     return value, _replace(machine, owner, attribute, value, patch.place, patch.env)
 
 
@@ -331,6 +332,9 @@ def _is_async(machine: Machine, value: Value) -> bool | None:
         is_async = machine.shapes.is_coroutine_function(value.entity)
         return value.is_async if is_async is None else is_async
     if isinstance(value, LibraryName):
+        if "." not in value.entity.dotted:
+            # A module at the top level, also one that is not installed here.
+            return False
         opened = machine.resolver.open(value.entity)
         return False if isinstance(opened, ModuleEntity) else machine.shapes.is_coroutine_function(opened)
     if isinstance(value, Instance):
@@ -401,6 +405,17 @@ def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Valu
         function = machine.raw_function(found)
         return function if function is not None else UNKNOWN
     return UNKNOWN if isinstance(found, Absent) else machine.value_of(found, entity.module)
+
+
+def _refuse_property(
+    machine: Machine, owner: Value, attribute: str, place: Place, env: Environment, needed: str
+) -> None:
+    """A property cannot be replaced on an object. ``patch`` sets it, and deletes it when it is left: only one with a
+    deleter takes that. ``monkeypatch`` sets it twice."""
+    has = machine.shapes.property_of(owner.entity, attribute) if isinstance(owner, Instance) else None
+    if has is not None and needed not in has:
+        part = "setter" if "setter" not in has else "deleter"
+        machine.fail(env, Misuse.READ_ONLY, owner, place.node, part, attribute, "AttributeError")
 
 
 def _replace(
@@ -535,6 +550,7 @@ def call_monkeypatch(
             machine.escape(values)
             return Literal(None)
         machine.handed(value, Place(env.unit, node))
+        _refuse_property(machine, owner, attribute, Place(env.unit, node), env, "setter")
         machine.cleanups.append(_replace(machine, owner, attribute, value, Place(env.unit, node), env))
         return Literal(None)
     if name == "undo":
