@@ -110,7 +110,8 @@ step('11-crash', 'a server that dies is started again', async () => {
     const now = await vscode.servers();
     return now.length === 1 && now[0] !== first;
   });
-  await vscode.open(FILE, 39, 37);
+  // One row further down since the fix.
+  await vscode.open(FILE, 40, 37);
   await vscode.squiggles().first().waitFor();
   await vscode.languageStatus(/^Understudy \d.*Restart/);
   await vscode.mouseAway();
