@@ -225,12 +225,25 @@ def words(name: str) -> tuple[str, ...]:
 def says(parameter: str, call: PatchCall) -> bool:
     """Does the parameter's name say that it is the double of this patch: ``mock_get`` or ``client_get`` for
     ``patch("m.Client.get")``?"""
-    parts = call.names if call.target is not None else (call.name,)
-    if call.target is None and isinstance(call.owner, (ast.Name, ast.Attribute)):
-        parts = (*ast.unparse(call.owner).split("."), call.name)
+    parts = _parts(call)
     said = "".join(words(parameter))
     forms = {"".join(word for part in parts[-count:] for word in words(part)) for count in (1, 2, 3)}
     return said in forms
+
+
+def says_owner(parameter: str, call: PatchCall) -> bool:
+    """Does the name say that it is the double of something of this class: ``mock_client`` for
+    ``patch("m.Client.get")``?"""
+    parts = _parts(call)
+    return (
+        len(parts) > 1 and parts[-2][:1].isupper() and "".join(words(parameter)) == "".join(words(parts[-2]))
+    )
+
+
+def _parts(call: PatchCall) -> tuple[str, ...]:
+    if call.target is None and isinstance(call.owner, (ast.Name, ast.Attribute)):
+        return (*ast.unparse(call.owner).split("."), call.name)
+    return tuple(call.names) if call.target is not None else (call.name,)
 
 
 def name_for(call: PatchCall) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.rules.base import Context, Rule
-from understudy.rules.injected import Decorated, decorated, says
+from understudy.rules.injected import Decorated, decorated, says, says_owner
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -27,6 +27,7 @@ def _order(test: Decorated) -> dict[int, int] | None:
     for index in range(count):
         name = test.parameters[index].arg
         said = [other for other, call in enumerate(test.calls) if says(name, call)]
+        said = said or [other for other, call in enumerate(test.calls) if says_owner(name, call)]
         if index in said or not said:
             continue
         if len(said) > 1:
