@@ -170,6 +170,12 @@ def spec_reads_properties() -> bool:
     return _WithProperty.read
 
 
+def async_mock_has_signature() -> bool:
+    assert str(inspect.signature(MagicMock())) == "(*args, **kwargs)"
+    raised = _raised(lambda: inspect.signature(AsyncMock()))
+    return _one_of(raised, "", "TypeError: 'Mock' object is not subscriptable")
+
+
 def autospec_is_coroutine_function() -> bool:
     double = create_autospec(_coroutine_function)
     assert asyncio.iscoroutinefunction(double)
@@ -246,6 +252,7 @@ PROBES = (
     spec_refuses_mock,
     spec_sees_through_wraps,
     spec_reads_properties,
+    async_mock_has_signature,
     autospec_is_coroutine_function,
     autospec_survives_seal,
     autospec_configures_children,

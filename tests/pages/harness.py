@@ -51,6 +51,7 @@ _WITHOUT_EFFECT = (
     "US215",
     "US216",
     "US217",
+    "US219",
     "US309",
     "US310",
     "US311",

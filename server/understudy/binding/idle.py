@@ -15,6 +15,7 @@ from understudy.binding.readers import reads
 from understudy.doubles.run import Simulation
 from understudy.doubles.trace import Bypass, Watched, Way
 from understudy.index.module import Module
+from understudy.index.workspace import Workspace
 from understudy.infer.entities import ModuleEntity
 from understudy.infer.imports import ImportGraph
 from understudy.infer.resolve import Resolver
@@ -49,9 +50,7 @@ class Idle:
 def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], bool]) -> list[Idle]:
     """The patches written in a file that are idle in every test that enters them."""
     chain = simulation.fixtures.chain(simulation.module)
-    simulation.workspace.depend_on([module.path for module in chain])
-    if any(simulation.workspace.matches(_RELOADING, module.path) for module in chain):
-        # A module may be loaded again, under the patch.
+    if loads_again(simulation.workspace, chain):
         return []
     by_place: dict[ast.AST, list[Watched]] = {}
     for outcome in simulation.outcomes:
@@ -70,6 +69,13 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
                 found.append(idle)
                 break
     return found
+
+
+def loads_again(workspace: Workspace, chain: Iterable[Module]) -> bool:
+    """May a test file or its conftest files load a module again, under a patch?"""
+    paths = [module.path for module in chain]
+    workspace.depend_on(paths)
+    return any(workspace.matches(_RELOADING, path) for path in paths)
 
 
 def loaded_before(resolver: Resolver, chain: Iterable[Module]) -> set[Path]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from understudy.doubles import trace
+from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.closures import Changes, changes, path_of
 from understudy.doubles.shapes import (
@@ -148,6 +148,8 @@ class Core(State):
         """What patches have replaced in objects, as the journal notes it, by ``id`` of the slots and key."""
         self.watched: dict[trace.Spot, trace.Watched] = {}
         """The patches that are in place, by what they replace."""
+        self.environ: dict[str, Place] = {}
+        """The variables of the environment that a test or fixture has set or deleted, and where."""
         self.patches: list[trace.Watched] = []
         """All patches that were entered."""
         self.given: dict[int, Place] = {}
@@ -556,12 +558,48 @@ class Core(State):
         patched = self.overrides.get(key)
         if patched is not None:
             return patched
+        if self.environ:
+            self.note_environment(self.resolver.name(module, name), f"{module.name}.{name}")
         known = self.globals.get(key)
         if known is None:
             self.globals[key] = UNKNOWN
             known = self.value_of(self.resolver.name(module, name), module)
             self.globals[key] = known
         return known
+
+    def note_environment(self, found: Lookup, shown: str) -> None:
+        """Code under test looks a variable up that was made of the environment before the test changed that."""
+        bound = self._bound_at_import(found)
+        if bound is not None and isinstance(bound.node, ast.expr):
+            for variable in sorted(environ.names_in(bound.node)):
+                self._note_changed(variable, shown, bound, UNKNOWN)
+
+    def note_setting(self, instance: Instance, name: str) -> None:
+        """The same of a field of settings that are made when a module is imported."""
+        variable = environ.of_field(self.resolver, instance.entity, name)
+        for (path, key), known in list(self.globals.items()) if variable is not None else ():
+            target = key.rpartition(":")[2]
+            module = self.workspace.module(Path(path)) if known is instance and target != key else None
+            if module is None or variable is None:
+                continue
+            bound = self._bound_at_import(self.resolver.name(module, target))
+            for changed in list(self.environ):
+                if changed.upper() == variable.upper():
+                    self._note_changed(changed, f"{module.name}.{target}.{name}", bound, instance)
+
+    def _bound_at_import(self, found: Lookup) -> Place | None:
+        """Where the project binds a variable that code under test looks up now."""
+        if not self.certain or not self.calls or self.is_test(self.calls[-1].function.unit.path):
+            return None
+        bound = self.assignment(found) if isinstance(found, ValueEntity) and found.module.workspace else None
+        return Place(bound[1], bound[0]) if bound is not None and not self.is_test(bound[1].path) else None
+
+    def _note_changed(self, variable: str, shown: str, read: Place | None, subject: Value) -> None:
+        place = self.environ.get(variable)
+        if place is not None and read is not None:
+            calls = tuple(self.calls)
+            note = Failure(Misuse.ENVIRONMENT, "", subject, place, calls, True, variable, shown, place, read)
+            self.notes.append(note)
 
     def value_of(self, found: Lookup, module: Module) -> Value:
         if isinstance(found, ModuleEntity):
@@ -614,8 +652,8 @@ class Core(State):
         """What happens in the block happened at import time: before any patch was entered, and where no ``with`` or
         ``try`` of the test is."""
         guards, self.guards = self.guards, []
-        patched = self.overrides, self.class_overrides, self.watched
-        self.overrides, self.class_overrides, self.watched = {}, {}, {}
+        patched = self.overrides, self.class_overrides, self.watched, self.environ
+        self.overrides, self.class_overrides, self.watched, self.environ = {}, {}, {}, {}
         originals = [noted for noted in self.replaced.values() if isinstance(noted, tuple)]
         doubles = [(slots, key, slots[key]) for slots, key, _ in originals if key in slots]
         roll_back(originals)
@@ -623,7 +661,7 @@ class Core(State):
             yield
         finally:
             roll_back(doubles)
-            self.overrides, self.class_overrides, self.watched = patched
+            self.overrides, self.class_overrides, self.watched, self.environ = patched
             self.guards = guards
 
     def assignment(self, entity: ValueEntity) -> tuple[ast.expr, Unit] | None:

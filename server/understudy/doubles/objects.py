@@ -245,6 +245,8 @@ class Objects(Mocks):
             return own
         if self.class_override(instance.entity, name) is not None:
             return self.class_attribute(instance.entity, name, instance)
+        if instance.opaque and self.environ:
+            self.note_setting(instance, name)
         if instance.opaque and calls.is_test_case_method(self, instance, name):
             return BoundBuiltin(instance, name)
         if instance.opaque and isinstance(
@@ -285,6 +287,8 @@ class Objects(Mocks):
                 if self._is_plain_enum(cls):
                     # A member is not its value.
                     return UNKNOWN
+                if self.environ:
+                    self.note_environment(found, f"{cls.module.name}.{cls.qualname}.{name}")
                 value = self.original(found)
                 return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):

@@ -52,6 +52,7 @@ class Misuse(str, Enum):
     OPERATION = "operation"
     SPEC = "spec"
     OVERRIDE = "override of a dependency"
+    ENVIRONMENT = "environment read before"
     READ_ONLY = "property of an object"
     NO_VALUE = "where a plain value is needed"
     NO_CLASS = "where a class is needed"

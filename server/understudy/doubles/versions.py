@@ -60,6 +60,10 @@ class Behaviour:
     spec_reads_properties: bool | None = True
     """``spec=an_instance`` runs the instance's properties (gh-85934)."""
 
+    async_mock_has_signature: bool = False
+    """``inspect.signature(AsyncMock())`` is that of any mock, ``(*args, **kwargs)``; in 3.10 it raises
+    ``TypeError``."""
+
     autospec_is_coroutine_function: bool | None = False
     """``inspect.iscoroutinefunction(create_autospec(an_async_def))``; ``asyncio.iscoroutinefunction`` says yes in all
     versions. Wrong arguments raise when the coroutine is awaited, not at the call."""
@@ -95,6 +99,7 @@ class Behaviour:
 _3_10: Final = Behaviour()
 _3_11: Final = replace(
     _3_10,
+    async_mock_has_signature=True,
     with_raises_type_error=True,
     patch_target_by_getattr=True,
     spec_refuses_mock=True,

@@ -173,6 +173,8 @@ def set_item(
     """``owner[index] = value`` on something that is no list, dict or mock."""
     if isinstance(owner, web.Overrides):
         web.override(machine, owner, index, value, place, env)
+    elif patches.is_environ(owner):
+        patches.set_variable(machine, index, place)
     elif not (isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides")):
         machine.escape([value])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from understudy.doubles import trace
+from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library import exceptions, mock, web
 from understudy.doubles.library.played import Mocker, Patch, Patched
@@ -150,6 +150,8 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     if isinstance(target, web.Overrides):
         machine.escape(arguments.everything())
         return UNKNOWN, web.forget(machine, target)
+    if is_environ(target) or patch.path == environ.TABLE:
+        return _enter_environ(machine, patch, values)
     if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
@@ -170,6 +172,32 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
             undone()
 
     return target, leave
+
+
+def _enter_environ(machine: Machine, patch: Patch, values: Value | None) -> tuple[Value, Callable[[], None]]:
+    """``patch.dict(os.environ, {…})``."""
+    names = [Literal(name) for name in patch.arguments.keywords if name not in ("values", "clear", "in_dict")]
+    if isinstance(values, Mapping_):
+        keys = [key for key in values.slots if key.startswith("[")]
+        names += [Literal(ast.literal_eval(key[1:-1])) for key in keys]
+    leaves = [set_variable(machine, name, patch.place) for name in names]
+
+    def leave() -> None:
+        for undone in reversed(leaves):
+            undone()
+
+    return UNKNOWN, leave
+
+
+def is_environ(value: Value | None) -> bool:
+    return isinstance(value, LibraryName) and value.entity.dotted == environ.TABLE
+
+
+def set_variable(machine: Machine, name: Value, place: Place) -> Callable[[], None]:
+    """A variable of the environment is set or deleted; how to take that back."""
+    if not isinstance(name, Literal) or not isinstance(name.value, str):
+        return _nothing
+    return machine.put(machine.environ, name.value, place)
 
 
 def _owner(machine: Machine, patch: Patch) -> Value | None:
@@ -555,6 +583,10 @@ def call_monkeypatch(
         return Literal(None)
     if name == "undo":
         undo(machine)
+    elif name in ("setenv", "delenv") and values:
+        machine.cleanups.append(set_variable(machine, values[0], Place(env.unit, node)))
+    elif name in ("setitem", "delitem") and len(values) > 1 and is_environ(values[0]):
+        machine.cleanups.append(set_variable(machine, values[1], Place(env.unit, node)))
     elif name == "setitem" and len(values) == 3 and isinstance(values[0], Mapping_):
         key = values[1]
         if isinstance(key, Literal):

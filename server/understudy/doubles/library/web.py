@@ -35,6 +35,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
 )
+from understudy.doubles.versions import behaviour
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
@@ -234,7 +235,7 @@ def override(
     key = _key_of(target)
     if key is None:
         return forget(machine, overrides)
-    if isinstance(value, Mock) and _asks_for_arguments(value):
+    if isinstance(value, Mock) and _asks_for_arguments(machine, value):
         name = target.entity.name if isinstance(target, ClassValue) else getattr(target, "name", "")
         machine.note(env, Misuse.OVERRIDE, value, place.node, _given_by(value), name)
     leave = machine.put(overrides.app.slots, ("override", key), value)
@@ -250,10 +251,13 @@ def _given_by(mock: Mock) -> str:
     return ".return_value" if mock.kind is MockKind.ASYNC else "()"
 
 
-def _asks_for_arguments(mock: Mock) -> bool:
+def _asks_for_arguments(machine: Machine, mock: Mock) -> bool:
     """Is the signature of a double ``(*args, **kwargs)``? ``inspect.signature`` says so of all but those that are
     autospecced, have a class of their own or are given a ``__signature__``. FastAPI takes both for required parameters
     of the query (``fastapi.dependencies.utils.get_typed_signature``, 0.165)."""
+    version = behaviour(machine.workspace.target_version)
+    if mock.kind is MockKind.ASYNC and not version.async_mock_has_signature:
+        return False
     return (
         mock.plain
         and mock.kind in (MockKind.MOCK, MockKind.MAGIC, MockKind.ASYNC)
@@ -581,7 +585,7 @@ class _Request:
         if isinstance(target, FunctionValue):
             return self._called(target)
         if isinstance(target, Mock):
-            if _asks_for_arguments(target):
+            if _asks_for_arguments(self.machine, target):
                 raise _Refused
             made = self.machine.call(target, Arguments(), self.node, self.env)
             return made.run() if isinstance(made, Coroutine) else made
