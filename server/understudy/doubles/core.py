@@ -152,6 +152,8 @@ class Core(State):
         """The variables of the environment that a test or fixture has set or deleted, and where."""
         self.patches: list[trace.Watched] = []
         """All patches that were entered."""
+        self.memo: dict[str, object] = {}
+        """What the libraries that are played have worked out once."""
         self.given: dict[int, Place] = {}
         """Where the test gave a function of its own to code under test, by ``id`` of its node."""
         self.globals: dict[tuple[str, str], Value] = {}

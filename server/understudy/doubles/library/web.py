@@ -13,6 +13,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from understudy.doubles import trace
@@ -393,20 +394,48 @@ def _include(module: Module, term: model.Term) -> Include | None:
     return Include(module, tuple(parent), child.parts, known if isinstance(known, str) else None)
 
 
+@dataclass(frozen=True)
+class _Served:
+    """The routes of a workspace with the objects that they and their routers are."""
+
+    routes: dict[str, list[tuple[Route, App]]]
+    """By verb."""
+    ways: dict[int, list[tuple[App, str | None]]]
+    """By ``id`` of what is included: where, and below which prefix."""
+
+
+def _served(machine: Machine) -> _Served:
+    """Worked out for the first request: variables of modules are the same for all tests."""
+    known = machine.memo.get("web.served")
+    if isinstance(known, _Served):
+        return known
+    made = machine.memo["web.served"] = _Served({}, {})
+    listed = table(machine.workspace)
+    for route in listed.routes:
+        owner = _object(machine, route.module, route.owner)
+        if isinstance(owner, App):
+            made.routes.setdefault(route.verb, []).append((route, owner))
+    for include in listed.includes:
+        parent, child = (_object(machine, include.module, each) for each in (include.parent, include.child))
+        if isinstance(parent, App) and isinstance(child, App):
+            made.ways.setdefault(id(child), []).append((parent, include.prefix))
+    return made
+
+
 def _find(machine: Machine, app: App, verb: str, path: str) -> Route | None:
     """The route that answers a request; None when it is not certainly one."""
-    known = table(machine.workspace)
+    if table(machine.workspace).answered:
+        return None
+    served = _served(machine)
+    prefixes: dict[int, list[str]] = {}
     found: list[Route] = []
-    for route in known.routes:
-        if route.verb != verb:
-            continue
-        owner = _object(machine, route.module, route.owner)
-        if not isinstance(owner, App):
-            continue
-        for prefix in _prefixes(machine, known, owner, app, ()):
+    for route, owner in served.routes.get(verb, ()):
+        if id(owner) not in prefixes:
+            prefixes[id(owner)] = list(_prefixes(served, owner, app, ()))
+        for prefix in prefixes[id(owner)]:
             if _template(f"{prefix}{route.path}").fullmatch(path):
                 found.append(route)
-    if known.answered or len({(str(route.module.path), route.owner) for route in found}) != 1:
+    if len({(str(route.module.path), route.owner) for route in found}) != 1:
         return None
     if app.is_flask:
         # The one with the fewest parameters answers.
@@ -423,19 +452,17 @@ def _object(machine: Machine, module: Module, parts: tuple[str, ...]) -> Value:
     return machine.original(found) if isinstance(found, ValueEntity) else UNKNOWN
 
 
-def _prefixes(machine: Machine, known: Table, owner: App, app: App, seen: tuple[App, ...]) -> Iterator[str]:
+def _prefixes(served: _Served, owner: App, app: App, seen: tuple[App, ...]) -> Iterator[str]:
     """What stands before the paths of ``owner`` in ``app``, once for each way that it is included."""
     if owner.prefix is None or owner in seen:
         return
     if owner is app:
         yield owner.prefix
         return
-    for include in known.includes:
-        parent = _object(machine, include.module, include.parent)
-        if isinstance(parent, App) and _object(machine, include.module, include.child) is owner:
-            for before in _prefixes(machine, known, parent, app, (*seen, owner)):
-                if include.prefix is not None:
-                    yield f"{before}{_below(include.prefix, owner)}"
+    for parent, prefix in served.ways.get(id(owner), ()):
+        for before in _prefixes(served, parent, app, (*seen, owner)):
+            if prefix is not None:
+                yield f"{before}{_below(prefix, owner)}"
     included = app.slots.get("included", ())
     for child, prefix in included if isinstance(included, tuple) else ():
         if child is owner and prefix is not None:
@@ -450,6 +477,7 @@ def _below(prefix: str, owner: App) -> str:
 _PARAMETERS = {"path": ".+", "int": "[0-9]+"}
 
 
+@lru_cache(4096)
 def _template(path: str) -> re.Pattern[str]:
     parts = re.split(r"(\{\w+(?::\w+)?\})", path)
     return re.compile(
