@@ -17,6 +17,7 @@ from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
+_SETTINGS = re.compile(rb"\bBaseSettings\b")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -24,9 +25,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     seen: set[object] = set()
     for _, note in async_doubles.notes(context, Misuse.ENVIRONMENT, in_test=True):
         place, read, variable = note.place, note.instead, note.error
-        if read is None or (place.key, variable) in seen or not _is_kept(context, read, variable):
-            continue
-        if isinstance(note.subject, Instance) and _is_made_later(context, note.subject.entity, read):
+        if read is None or (place.key, variable) in seen or not _is_kept(context, note, read):
             continue
         seen.add((place.key, variable))
         yield rule.finding(
@@ -40,17 +39,28 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         )
 
 
-def _is_kept(context: Context, read: Place, variable: str) -> bool:
+def _is_kept(context: Context, note: Failure, read: Place) -> bool:
     """Was the variable read before any test ran, and is it not read again?"""
+    variable = note.error
     chain = context.fixtures.chain(context.module)
     loaded = context.once("loaded before", lambda: loaded_before(context.resolver, chain))
     if read.unit.path not in loaded or loads_again(context.workspace, chain):
         return False
+    if isinstance(note.subject, Instance):
+        return not _is_made_later(context, note.subject.entity, read)
     return not context.once(("read later", variable), lambda: _is_read_later(context, variable, loaded))
 
 
 def _is_read_later(context: Context, variable: str, loaded: set[Path]) -> bool:
     """May code of the project read the variable when it runs, or when a test imports it?"""
+    if context.workspace.any_with(_SETTINGS):
+        # A field may have a prefix, and is found in any case.
+        words = variable.encode().split(b"_")
+        fields = b"|".join(re.escape(b"_".join(words[index:])) for index in range(len(words)))
+        if context.workspace.any_with(
+            re.compile(rb"^[ \t]+(?:" + fields + rb")[ \t]*:", re.MULTILINE | re.IGNORECASE)
+        ):
+            return True
     pattern = re.compile(rb"[\"']" + re.escape(variable.encode()) + rb"[\"']")
     for path in context.workspace.files_with(pattern):
         if context.is_test_path(path):
