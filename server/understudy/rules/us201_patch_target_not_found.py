@@ -283,7 +283,7 @@ def _fixes(context: Context, call: PatchCall, found: _Missing) -> list[tuple[Fix
         if len(fixes) > 1:
             fixes = [(fix, "it is defined in other modules") for fix, _ in fixes]
     name = nearest(found.name, _names(context, found))
-    if name is not None:
+    if name is not None and _leads_on(context, call, found, name):
         span = call.part_span(found.index) if call.target is not None else call.name_span
         literal = call.target if call.target is not None and not call.keyword else call.literal
         if literal is None or span != call.site.unit.span(literal):
@@ -292,6 +292,17 @@ def _fixes(context: Context, call: PatchCall, found: _Missing) -> list[tuple[Fix
                 (Fix(f"Change to `{name}`", Applicability.UNSAFE, (edit,)), f"did you mean `{name}`?")
             )
     return fixes
+
+
+def _leads_on(context: Context, call: PatchCall, found: _Missing, name: str) -> bool:
+    """May what is called that have the next part of the path? A class has not what a module has."""
+    if found.is_last or call.target is None:
+        return True
+    instead = context.resolver.attribute(found.owner, name, context.module)
+    if isinstance(instead, Absent):
+        return True
+    following = call.names[found.index + 1]
+    return context.resolver.attribute(instead, following, context.module) is not Absent.MISSING
 
 
 def _lazy_imports(context: Context, found: _Missing) -> Iterator[tuple[model.Import, str]]:
