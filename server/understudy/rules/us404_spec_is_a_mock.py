@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from understudy.doubles.state import Look, Sight
+from understudy.doubles.values import Mock
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.rules.async_doubles import readable
 from understudy.rules.base import Context, Rule
@@ -33,11 +34,17 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         yield rule.finding(
             place.unit.path,
             place.span,
-            f"{happens}; give the class itself, or a spec from before it was mocked",
+            f"{happens}; {_advice(mock)}",
             related=(related,),
             fixes=_same_spec(look) if look.error else (),
             severity=Severity.ERROR if look.error else Severity.WARNING,
         )
+
+
+def _advice(mock: Mock) -> str:
+    if mock.spec is not None and mock.spec.as_function:
+        return "give the function itself, or patch it once"
+    return "give the class itself, or a spec from before it was mocked"
 
 
 def _same_spec(look: Look) -> tuple[Fix, ...]:

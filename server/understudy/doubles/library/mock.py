@@ -164,13 +164,25 @@ def give_spec(
 
 
 def refuse_mock(
-    machine: Machine, value: Value, node: ast.expr | None, place: Place, error: str, *, always: bool = False
+    machine: Machine,
+    value: Value,
+    node: ast.expr | None,
+    place: Place,
+    error: str,
+    *,
+    always: bool = False,
+    autospec: bool = False,
 ) -> None:
     """Where a spec is a mock already (``_is_instance_mock``), ``InvalidSpecError``: in constructors from Python 3.11
-    on, ``always`` elsewhere."""
+    on, ``always`` elsewhere. What ``create_autospec`` makes of a function is no mock itself, and is refused for the
+    mock in it, by another ``autospec``, from 3.11 on."""
     env = _environment(machine, place)
-    if env is None or not isinstance(value, Mock) or (value.spec is not None and value.spec.as_function):
+    if env is None or not isinstance(value, Mock):
         return
+    if value.spec is not None and value.spec.as_function:
+        if not autospec or not behaviour(machine.workspace.target_version).spec_refuses_mock:
+            return
+        error = "Cannot spec a Mock object"
     raises = always or behaviour(machine.workspace.target_version).spec_refuses_mock
     exception = "InvalidSpecError"
     where = node or place.node
@@ -238,7 +250,7 @@ def autospec(
 ) -> Value:
     """``create_autospec(value)``: a mock that stands for a class or an instance, or a function."""
     machine.has_doubles = True
-    refuse_mock(machine, value, node, place, "Cannot autospec a Mock object", always=True)
+    refuse_mock(machine, value, node, place, "Cannot autospec a Mock object", always=True, autospec=True)
     if isinstance(value, Literal) and value.value is not None:
         # Specced to the type of the value; a list or tuple to its type, too.
         return UNKNOWN

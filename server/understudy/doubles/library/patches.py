@@ -299,7 +299,7 @@ def _default_double(machine: Machine, patch: Patch, owner: Value, attribute: str
         mocked = owner if isinstance(owner, Mock) else wanted
         if isinstance(mocked, Mock):
             error = f"Cannot autospec attr {attribute!r}"
-            mock.refuse_mock(machine, mocked, node, patch.place, error, always=True)
+            mock.refuse_mock(machine, mocked, node, patch.place, error, always=True, autospec=True)
             return UNKNOWN
         if isinstance(autospec, Literal):
             autospec, node = original, None
