@@ -207,6 +207,12 @@ class Core(State):
         """What iterating over a value gives; None when not known."""
 
     @abstractmethod
+    def ordering(
+        self, op: ast.cmpop, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
+    ) -> Value:
+        """``left < right`` and the like."""
+
+    @abstractmethod
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         """A function of a class as an attribute of an instance, or of the class where there is none."""
 

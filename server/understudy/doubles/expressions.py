@@ -275,7 +275,7 @@ class Expressions(Objects):
         if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
             return Literal((left.value == right.value) is isinstance(op, ast.Eq))
         if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
-            return self._ordering(op, sides, left, right, env)
+            return self.ordering(op, sides, left, right, env)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
             return self.fail(env, Misuse.COROUTINE_ITERATION, right, sides[1], _NOT_A_CONTAINER)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Mock) and right.certain:
@@ -295,7 +295,7 @@ class Expressions(Objects):
             return UNKNOWN if inside is None else Literal(inside is isinstance(op, ast.In))
         return UNKNOWN
 
-    def _ordering(
+    def ordering(
         self, op: ast.cmpop, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
     ) -> Value:
         """``left < right``: mocks leave it to the other side unless they are told what to answer."""

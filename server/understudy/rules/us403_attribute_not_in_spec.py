@@ -50,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 span = async_doubles.attribute_span(place)
         else:
             fixes = mocks.to_magic(context.simulation, mock.root, group)
-            message = _unsupported(failure, mock, by_spec=mock.spec is not None and not fixes)
+            message = _unsupported(failure, mock, mended=bool(fixes))
         yield rule.finding(
             place.unit.path, span, message, related=tuple(_related(failure, mock)), fixes=fixes
         )
@@ -146,8 +146,11 @@ def _is_set(failure: Failure) -> bool:
     return isinstance(failure.place.node, ast.Attribute) and isinstance(failure.place.node.ctx, ast.Store)
 
 
-def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:
-    """An operation, subscript, loop or ``with`` that needs a special method which the double has not."""
+def _unsupported(failure: Failure, mock: Mock, *, mended: bool) -> str:
+    """An operation, subscript, loop or ``with`` that needs a special method which the double has not.
+
+    :param mended: a MagicMock would do.
+    """
     used = async_doubles.source_of(failure)
     who = f"`{used}`" if failure.in_test else f"`{failure.calls[-1].function.name}` uses `{used}`, which"
     start = f"{who} raises {failure.exception}: {failure.error}"
@@ -157,8 +160,9 @@ def _unsupported(failure: Failure, mock: Mock, *, by_spec: bool) -> str:
         return f"{start}, because `{double}` is sealed; configure what it needs there before `seal`"
     if failure.error.startswith("iter() "):
         return f"{start}, which its `__iter__` gives; give it an iterator, such as `iter([])`"
-    if spec is None or not by_spec:
-        return f"{start}, because {_bare(mock)}; {_mend(mock)}"
+    if spec is None or mended:
+        advice = _mend(mock) if mended or mock.root.kind.magic else "give it a real value there"
+        return f"{start}, because {_bare(mock)}; {advice}"
     what = f"its spec `{spec.entity.name}`" if spec.entity is not None else "its list of names"
     return f"{start}, because {what} has no special method for that; correct the use, or the spec"
 

@@ -63,6 +63,10 @@ _ITERATING = frozenset(
 )
 
 
+_ORDERING: dict[str, type[ast.cmpop]] = {"max": ast.Gt, "min": ast.Lt, "sorted": ast.Lt}
+"""Functions that compare a value with one before it, and how."""
+
+
 def _is_int(value: Value) -> bool:
     return isinstance(value, Literal) and type(value.value) is int
 
@@ -98,9 +102,14 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         # The first one is called until it gives the second.
         machine.escape(values)
         return UNKNOWN
+    if name in _ORDERING and "key" not in arguments.keywords and not arguments.is_open:
+        if len(values) > 1:
+            return _ordered(machine, name, values, [each or node for each in arguments.nodes], env)
     if name in _ITERATING and values:
         target = arguments.nodes[0]
         items = machine.items(values[0], target, env) if target is not None else None
+        if name in _ORDERING and items is not None and "key" not in arguments.keywords:
+            _ordered(machine, name, list(items), [target or node] * len(items), env)
         if name in ("list", "tuple", "set", "sorted"):
             return Sequence_.of(name if name != "sorted" else "list", items)
         if name == "iter":
@@ -153,6 +162,17 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if isinstance(cls, type) and issubclass(cls, BaseException):
         return ExceptionValue(name, False)
     machine.escape(arguments.everything())
+    return UNKNOWN
+
+
+def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node], env: Environment) -> Value:
+    """The first comparison of ``max``, ``min`` and ``sorted``: of the second value with the first. Which others are
+    made is a matter of the values."""
+    op = _ORDERING[name]
+    pair = nodes[1:2] + nodes[:1]
+    if len(values) > 1 and all(isinstance(node, ast.expr) for node in pair):
+        sides = tuple(node for node in pair if isinstance(node, ast.expr))
+        machine.ordering(op(), (sides[0], sides[1]), values[1], values[0], env)
     return UNKNOWN
 
 
