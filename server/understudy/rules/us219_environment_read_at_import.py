@@ -46,9 +46,18 @@ def _is_kept(context: Context, note: Failure, read: Place) -> bool:
     loaded = context.once("loaded before", lambda: loaded_before(context.resolver, chain))
     if read.unit.path not in loaded or loads_again(context.workspace, chain):
         return False
+    if any(_sets(context, module.path, variable) for module in chain):
+        return False
     if isinstance(note.subject, Instance):
         return not _is_made_later(context, note.subject.entity, read)
     return not context.once(("read later", variable), lambda: _is_read_later(context, variable, loaded))
+
+
+def _sets(context: Context, path: Path, variable: str) -> bool:
+    """Does a test or conftest file set the variable when it is imported? What a test sets later may be the same."""
+    name = re.escape(variable.encode())
+    pattern = re.compile(rb"^\S[^\n]*\benviron(?:\.setdefault\(|\[)\s*[\"']" + name + rb"[\"']", re.MULTILINE)
+    return path in context.workspace.files_with(pattern)
 
 
 def _is_read_later(context: Context, variable: str, loaded: set[Path]) -> bool:
