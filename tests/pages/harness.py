@@ -56,6 +56,7 @@ _WITHOUT_EFFECT = (
     "US310",
     "US311",
     "US312",
+    "US411",
     "US502",
     "US503",
 )

@@ -331,6 +331,18 @@ class Core(State):
                 )
             )
 
+    def note_name(self, value: Value, other: Value, node: Node, env: Environment) -> None:
+        """``Mock(name="é").name`` is another mock; where it meets a string, the test means that it is one."""
+        mock = value.parent if isinstance(value, Mock) and value.auto else None
+        if (
+            mock is None
+            or mock.slots.get(".name") is not value
+            or not isinstance(mock.slots.get("named"), str)
+        ):
+            return
+        if isinstance(other, Literal) and isinstance(other.value, str) and mock.certain:
+            self.note(env, Misuse.NAME, mock, node, "it is another mock")
+
     def look(
         self,
         env: Environment,

@@ -159,6 +159,8 @@ class Expressions(Objects):
         ):
             return UNKNOWN
         name, sign = _OPERATORS[type(node.op)]
+        self.note_name(left, right, node.left, env)
+        self.note_name(right, left, node.right, env)
         for operand, other, side, magic in (
             (left, right, node.left, f"__{name}__"),
             (right, left, node.right, f"__r{name}__"),
@@ -269,6 +271,9 @@ class Expressions(Objects):
                     error = "a coroutine is never the value that it gives"
                     self.note(env, Misuse.COROUTINE_COMPARISON, value, node, error)
                     return Literal(negative)
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            self.note_name(left, right, node, env)
+            self.note_name(right, left, node, env)
         if isinstance(op, (ast.Is, ast.IsNot)):
             same = _identical(left, right)
             return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Is))
@@ -420,6 +425,7 @@ class Expressions(Objects):
                 value = self.eval(part.value, env)
                 if part.format_spec is not None:
                     self.eval(part.format_spec, env)
+                self.note_name(value, Literal(""), part.value, env)
                 if part.format_spec is not None and part.conversion == -1 and isinstance(value, Mock):
                     self._formatted(value, part, env)
         return UNKNOWN

@@ -54,6 +54,7 @@ class Misuse(str, Enum):
     OVERRIDE = "override of a dependency"
     ENVIRONMENT = "environment read before"
     READ_ONLY = "property of an object"
+    NAME = "name of the mock itself"
     NO_VALUE = "where a plain value is needed"
     NO_CLASS = "where a class is needed"
 

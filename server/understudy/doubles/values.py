@@ -301,10 +301,10 @@ NAMED: Final = 0
 
 @dataclass(eq=False, slots=True)
 class Mock(Value):
-    """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of
-    what is set on its class, ``handed`` (the :class:`Place` where it was given to code under test),
-    ``deleted.name``, ``sealed``, ``escaped``, ``awaited`` (it, or its call, and could not be), ``owner`` (the ``id`` of
-    the mock whose child it became, or :data:`NAMED`)."""
+    """A double. Slots: ``return_value``, ``side_effect``, ``wraps``, ``.name`` of each child, ``type.name`` of what is
+    set on its class, ``handed`` (the :class:`Place` where it was given to code under test), ``deleted.name``,
+    ``named`` (what ``name=`` says), ``sealed``, ``escaped``, ``awaited`` (it, or its call, and could not be),
+    ``owner`` (the ``id`` of the mock whose child it became, or :data:`NAMED`)."""
 
     kind: MockKind
     place: Place

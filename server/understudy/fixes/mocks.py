@@ -192,7 +192,8 @@ def configure(simulation: Simulation, root: Mock, paths: list[str], value: str) 
         target = unit.source(statement[1])
         row = unit.span(statement[0]).end_row
         line = unit.text.line(row)
-        indentation = unit.text.line(unit.span(statement[0]).row)[: unit.span(statement[0]).column]
+        first = unit.text.line(unit.span(statement[0]).row)
+        indentation = first[: len(first) - len(first.lstrip())]
         content = "".join(f"{newline}{indentation}{target}.{path} = {text}" for path in paths)
         edits[Edit(unit.path, Span.at(row, len(line)), content)] = None
         title = f"Set `{target}.{paths[0]} = {text}`"

@@ -157,6 +157,7 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
     if name == "assertEqual" and len(arguments.values) >= 2:
         first, second = arguments.values[:2]
         for value, other in ((first, second), (second, first)):
+            machine.note_name(value, other, node, env)
             if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
                 misuse = Misuse.COROUTINE_COMPARISON
                 machine.note(env, misuse, value, node, _NEVER_EQUAL, exception="AssertionError")

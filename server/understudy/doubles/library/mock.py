@@ -332,6 +332,8 @@ def name_double(mock: Mock, name: Value | None) -> None:
     """With a name of its own, it becomes nobody's child."""
     if not is_off(name):
         mock.slots["owner"] = NAMED
+    if isinstance(name, Literal) and isinstance(name.value, str):
+        mock.slots["named"] = name.value
 
 
 def _seal(machine: Machine, mock: Mock) -> None:
