@@ -350,6 +350,12 @@ def _specced(machine: Machine, patch: Patch, made: Mock, spec: Value, original: 
     return made
 
 
+_IN_C = frozenset(
+    {"_thread", "atexit", "builtins", "errno", "gc", "itertools", "marshal", "math", "posix", "sys", "time"}
+)
+"""Modules without Python code."""
+
+
 def _is_async(machine: Machine, value: Value) -> bool | None:
     """``_is_async_obj`` of what is replaced; None when not known."""
     if isinstance(value, Mock):
@@ -360,8 +366,8 @@ def _is_async(machine: Machine, value: Value) -> bool | None:
         is_async = machine.shapes.is_coroutine_function(value.entity)
         return value.is_async if is_async is None else is_async
     if isinstance(value, LibraryName):
-        if "." not in value.entity.dotted:
-            # A module at the top level, also one that is not installed here.
+        if "." not in value.entity.dotted or value.entity.root in _IN_C:
+            # A module at the top level, also one that is not installed here; or what is no Python function.
             return False
         opened = machine.resolver.open(value.entity)
         return False if isinstance(opened, ModuleEntity) else machine.shapes.is_coroutine_function(opened)
