@@ -79,15 +79,11 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
         value = arguments.get(index, name)
         if value is not None:
             give_spec(machine, mock, value, arguments.node(index, name), strict=name == "spec_set")
-    for name, index in (("side_effect", 1), ("return_value", 2), ("wraps", 3)):
+    for name, index in (("side_effect", 1), ("return_value", 2)):
         value = arguments.get(index, name)
-        if value is None or (name == "wraps" and isinstance(value, Literal)):
-            continue
-        if name == "wraps":
-            mock.slots[name] = value
-            mock.unsure = mock.unsure or isinstance(value, Unknown)
-        elif not is_default(value):
+        if value is not None and not is_default(value):
             machine.set_mock_attribute(mock, name, value, given=True)
+    _wrap(mock, arguments.get(3, "wraps"))
     name_double(mock, arguments.get(4, "name"))
     mock.unsafe = not is_off(arguments.keywords.get("unsafe"))
     change = machine.changes.get(place.key)
@@ -324,8 +320,17 @@ def configure_double(machine: Machine, mock: Mock, keywords: dict[str, Value]) -
     for option in ("return_value", "side_effect"):
         if option in keywords and not is_default(keywords[option]):
             machine.set_mock_attribute(mock, option, keywords[option], given=True)
+    _wrap(mock, keywords.get("wraps"))
     name_double(mock, keywords.get("name"))
     configure(machine, mock, keywords)
+
+
+def _wrap(mock: Mock, value: Value | None) -> None:
+    """``wraps=value``. What a wrapping autospec does is a matter of the version (:attr:`Behaviour.autospec_wraps`)."""
+    if value is None or isinstance(value, Literal):
+        return
+    mock.slots["wraps"] = value
+    mock.unsure = mock.unsure or isinstance(value, Unknown) or (mock.spec is not None and mock.spec.auto)
 
 
 def name_double(mock: Mock, name: Value | None) -> None:
