@@ -295,14 +295,14 @@ def _fixes(context: Context, call: PatchCall, found: _Missing) -> list[tuple[Fix
 
 
 def _leads_on(context: Context, call: PatchCall, found: _Missing, name: str) -> bool:
-    """May what is called that have the next part of the path? A class has not what a module has."""
+    """Has what is called that the next part of the path, too? A class has not what a module has."""
     if found.is_last or call.target is None:
         return True
     instead = context.resolver.attribute(found.owner, name, context.module)
     if isinstance(instead, Absent):
-        return True
+        return False
     following = call.names[found.index + 1]
-    return context.resolver.attribute(instead, following, context.module) is not Absent.MISSING
+    return not isinstance(context.resolver.attribute(instead, following, context.module), Absent)
 
 
 def _lazy_imports(context: Context, found: _Missing) -> Iterator[tuple[model.Import, str]]:
