@@ -45,6 +45,7 @@ from understudy.doubles.values import (
     Sentinel,
     Sequence_,
     Value,
+    is_known_double,
     kind_of,
 )
 from understudy.infer.entities import (
@@ -163,7 +164,7 @@ class Machine(Expressions):
                 for element, item in zip(target.elts, items, strict=True):
                     self.assign(element, item, env)
             else:
-                if items == () and plain and isinstance(value, Mock) and value.cls is None:
+                if items == () and plain and is_known_double(value):
                     error = f"not enough values to unpack (expected {len(target.elts)}, got 0)"
                     self.fail(env, Misuse.NO_VALUE, value, source or target, error, exception="ValueError")
                 self.may_raise_for("ValueError", "TypeError")
@@ -305,15 +306,14 @@ class Machine(Expressions):
             return None
         return exceptions.exception_names(self, self.eval(handler.type, env))
 
-    def _double_caught(self, handler: ast.ExceptHandler, env: Environment) -> Mock | None:
-        """A double among the classes that a handler names, now that an exception has come to it."""
-        assert handler.type is not None
-        nodes = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-        for node in nodes:
+    def _refuse_doubles(self, caught: ast.expr, env: Environment) -> None:
+        """An exception has come to a handler, which may name a double among its classes."""
+        for node in caught.elts if isinstance(caught, ast.Tuple) else [caught]:
             value = self.eval(node, env) if isinstance(node, (ast.Name, ast.Attribute)) else UNKNOWN
-            if isinstance(value, Mock) and value.certain and value.cls is None:
-                return value
-        return None
+            if is_known_double(value):
+                error = "catching classes that do not inherit from BaseException is not allowed"
+                self.fail(env, Misuse.NO_CLASS, value, caught, error)
+                return
 
     def _is_class_name(self, node: ast.expr, env: Environment) -> bool:
         """Is it a name, a dotted one that no double is part of, or a tuple of such names?"""
@@ -341,10 +341,8 @@ class Machine(Expressions):
     def _handle(self, node: ast.Try, raised: Raised, env: Environment) -> Status:
         for handler in node.handlers:
             matches = Guard(self._handled(handler, env)).catches(raised.name, raised.bases)
-            double = self._double_caught(handler, env) if matches is None else None
-            if double is not None and handler.type is not None:
-                error = "catching classes that do not inherit from BaseException is not allowed"
-                self.fail(env, Misuse.NO_CLASS, double, handler.type, error)
+            if matches is None and handler.type is not None:
+                self._refuse_doubles(handler.type, env)
             if matches is False:
                 continue
             if handler.name:
@@ -365,7 +363,7 @@ class Machine(Expressions):
         if node.exc is None:
             raise self.again(current) if current is not None else Raised("BaseException")
         value = self.eval(node.exc, env)
-        if isinstance(value, Mock) and value.certain and value.cls is None:
+        if is_known_double(value):
             error = "exceptions must derive from BaseException"
             self.fail(env, Misuse.NO_CLASS, value, node.exc, error)
         known = exceptions.as_exception(self, value)

@@ -187,23 +187,18 @@ class Shapes:
         """Which of ``setter`` and ``deleter`` a property of a class has; None for what is no property of Python's own,
         and where the class may treat its attributes in another way."""
         ancestry = self.resolver.ancestry(entity)
-        declared = {_declared_name(each) for cls in ancestry.classes for each in cls.declaration.body}
-        if not ancestry.complete or declared & {"__setattr__", "__delattr__"}:
+        if not ancestry.complete or any(self.resolver.is_set_on_class(cls, name) for cls in ancestry.classes):
             return None
-        for cls in ancestry.classes:
-            found = [each for each in cls.declaration.body if _declared_name(each) == name]
-            if not found:
-                continue
-            kinds: set[str] = set()
-            for declaration in found:
-                if not isinstance(declaration, model.Function) or len(declaration.decorators) != 1:
-                    return None
-                kinds.add(self._property_part(declaration.decorators[0], cls, name))
-            return frozenset(kinds - {"property"}) if "property" in kinds and "" not in kinds else None
-        return None
+        if any(self.resolver.declared(cls, own) for cls in ancestry.classes for own in _OWN_ATTRIBUTES):
+            return None
+        found = next(filter(None, (self.resolver.declared(cls, name) for cls in ancestry.classes)), ())
+        kinds = {self._property_part(declaration, entity, name) for declaration in found}
+        return frozenset(kinds - {"property"}) if "property" in kinds and "" not in kinds else None
 
-    def _property_part(self, decorator: model.Term, cls: ClassEntity, name: str) -> str:
-        """``property``, ``getter``, ``setter`` or ``deleter``; empty for another decorator."""
+    def _property_part(self, declaration: model.Declaration, cls: ClassEntity, name: str) -> str:
+        """``property``, ``getter``, ``setter`` or ``deleter``; empty for anything else."""
+        decorators = declaration.decorators if isinstance(declaration, model.Function) else ()
+        decorator = decorators[0] if len(decorators) == 1 else None
         if not isinstance(decorator, model.Ref):
             return ""
         if decorator.parts == ("property",):
@@ -333,9 +328,5 @@ _KEEPING_DECORATORS = frozenset(
 _PROPERTY_DECORATORS = frozenset(
     {"property", "hybrid_property", "abstractproperty", "validates", "declared_attr"}
 )
-
-
-def _declared_name(declaration: model.Declaration) -> str:
-    if isinstance(declaration, model.Assign):
-        return declaration.target
-    return getattr(declaration, "name", "")
+_OWN_ATTRIBUTES = ("__setattr__", "__delattr__")
+"""Methods with which a class treats its attributes in its own way."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, External, FunctionEntity
@@ -369,6 +369,11 @@ class Mock(Value):
     def plain(self) -> bool:
         """Is it a mock of the library's own classes, whatever else is known of it?"""
         return not any(m.unsure and not m.vague for m in self.lineage())
+
+
+def is_known_double(value: object) -> TypeGuard[Mock]:
+    """Is it a double of the library's own classes whose configuration is known?"""
+    return isinstance(value, Mock) and value.certain and value.cls is None
 
 
 @dataclass(eq=False)

@@ -359,7 +359,7 @@ class Resolver:
     def own_attribute(self, cls: ClassEntity, name: str) -> Lookup:
         """A name that the class body itself binds."""
         found: Lookup = Absent.MISSING
-        for declaration in self._bound_in(cls.declaration).get(unmangled(cls, name), ()):
+        for declaration in self.declared(cls, name):
             if isinstance(declaration, model.Function):
                 found = FunctionEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}", cls)
             elif isinstance(declaration, model.Class):
@@ -369,6 +369,10 @@ class Resolver:
             elif isinstance(declaration, model.Import) or found is Absent.MISSING:
                 found = Absent.UNKNOWN
         return found
+
+    def declared(self, cls: ClassEntity, name: str) -> Sequence[model.Declaration]:
+        """The statements of a class's body that bind a name, in order."""
+        return self._bound_in(cls.declaration).get(unmangled(cls, name), ())
 
     def _bound_in(self, cls: model.Class) -> dict[str, list[model.Declaration]]:
         """What a class body declares, by name, in order."""

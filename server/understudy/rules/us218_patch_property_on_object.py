@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Instance
+from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.rules import async_doubles
@@ -40,8 +41,8 @@ def _is_monkeypatch(call: ast.Call) -> bool:
 
 def _related(context: Context, owner: Instance, name: str) -> Iterator[Related]:
     for cls in context.resolver.ancestry(owner.entity).classes:
-        for declaration in cls.declaration.body:
-            if getattr(declaration, "name", None) == name:
+        for declaration in context.resolver.declared(cls, name)[:1]:
+            if isinstance(declaration, model.Function):
                 yield Related(cls.path, declaration.span.shifted(cls.row), "the property")
                 return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library.played import TypeOfMock
@@ -27,6 +27,7 @@ from understudy.doubles.values import (
     Sequence_,
     Unknown,
     Value,
+    is_known_double,
 )
 from understudy.infer.entities import ClassEntity
 
@@ -289,9 +290,12 @@ def _has_attribute(machine: Machine, value: Value, name: Value, node: Node, env:
     return UNKNOWN if isinstance(found, Unknown) else Literal(True)
 
 
-def _is_no_class(value: Value) -> bool:
-    """Is it a double? With or without a spec, none has ``__bases__`` or ``__instancecheck__``."""
-    return isinstance(value, Mock) and value.certain and value.cls is None
+_LIKE_A_CLASS = frozenset({".__bases__", ".__instancecheck__", ".__subclasscheck__"})
+
+
+def _is_no_class(value: Value) -> TypeGuard[Mock]:
+    """Is it a double that nobody has made look like a class? With or without a spec, none does by itself."""
+    return is_known_double(value) and not _LIKE_A_CLASS & value.slots.keys()
 
 
 def _is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: Environment) -> Value:
@@ -299,16 +303,18 @@ def _is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: E
     if isinstance(kind, Sequence_):
         known = True
         for item in kind.items or ():
-            answer = _is_instance(machine, value, item, node, env) if known else UNKNOWN
+            if not known and _is_no_class(item):
+                # Perhaps one before it ends the search.
+                continue
+            answer = _is_instance(machine, value, item, node, env)
             if isinstance(answer, Literal) and answer.value:
                 return answer
-            # What comes behind one of which it is not known may not be looked at.
             known = known and isinstance(answer, Literal)
         return Literal(False) if known and kind.items else UNKNOWN
     if _is_no_class(kind):
         error = "isinstance() arg 2 must be a type, a tuple of types, or a union"
         return machine.fail(env, Misuse.NO_CLASS, kind, node, error)
-    if isinstance(value, Mock) and value.certain and value.cls is None:
+    if is_known_double(value):
         if isinstance(kind, ClassValue):
             if value.spec is None:
                 return Literal(False)

@@ -446,7 +446,9 @@ def _refuse_property(
 ) -> None:
     """A property cannot be replaced on an object. ``patch`` sets it, and deletes it when it is left: only one with a
     deleter takes that. ``monkeypatch`` sets it twice."""
-    has = machine.shapes.property_of(owner.entity, attribute) if isinstance(owner, Instance) else None
+    if not isinstance(owner, Instance) or machine.class_override(owner.entity, attribute) is not None:
+        return
+    has = machine.shapes.property_of(owner.entity, attribute)
     if has is not None and needed not in has:
         part = "setter" if "setter" not in has else "deleter"
         machine.fail(env, Misuse.READ_ONLY, owner, place.node, part, attribute, "AttributeError")
