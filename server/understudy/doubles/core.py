@@ -43,6 +43,7 @@ from understudy.doubles.values import (
     MockKind,
     ModuleValue,
     Node,
+    OneOf,
     Partial,
     Place,
     Sentinel,
@@ -456,12 +457,13 @@ class Core(State):
             if isinstance(value, Mock):
                 if "escaped" not in value.slots:
                     self.write(value.slots, "escaped", True)
-            elif isinstance(value, Sequence_):
-                self.escape(list(value.items or ()), depth + 1)
+            elif isinstance(value, (Sequence_, Mapping_)):
+                self.escape(list(value.held), depth + 1)
                 self.unsettle([value])
-            elif isinstance(value, (Instance, Mapping_)):
+            elif isinstance(value, OneOf):
+                self.escape(list(value.among), depth + 1)
+            elif isinstance(value, Instance):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
-                self.unsettle([value])
             elif isinstance(value, Partial):
                 self.escape([*value.args, *value.keywords.values()], depth + 1)
 
@@ -470,9 +472,24 @@ class Core(State):
         doubles among it stay as they are."""
         for value in values:
             if isinstance(value, Sequence_) and value.kind != "tuple":
-                self.write(value.slots, "items", None)
+                self.scatter(value)
             elif isinstance(value, Mapping_):
                 self.write(value.slots, "open", True)
+
+    def held_by(self, env: Environment, node: ast.expr) -> Value | None:
+        """What a name, and attributes after it, mean now; None for other expressions."""
+        path = path_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ()
+        return _reached(self.lookup(env, path[0]), path[1:]) if path else None
+
+    def scatter(self, container: Sequence_ | Mapping_, *values: Value) -> None:
+        """From now on it is not known what stands where in a list or table, which has some more values now."""
+        self.write(container.slots, "among", (*container.held, *values))
+        if isinstance(container, Sequence_):
+            self.write(container.slots, "items", None)
+            return
+        self.write(container.slots, "open", True)
+        for key in [key for key in container.slots if key.startswith("[")]:
+            self.write(container.slots, key, None)
 
     # --- functions that are given away ---------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ from understudy.doubles.values import (
     Unknown,
     Value,
     kind_of,
+    one_of,
+    part_of,
 )
 from understudy.infer.entities import Absent
 
@@ -182,7 +184,10 @@ class Expressions(Objects):
         self.may_raise_for("TypeError")
         if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
             self.may_raise_for("ZeroDivisionError", "ArithmeticError")
-        return UNKNOWN
+        if isinstance(left, Sequence_) and isinstance(right, Sequence_) and left.kind == right.kind:
+            if isinstance(node.op, ast.Add) and left.items is not None and right.items is not None:
+                return Sequence_.of(left.kind, (*left.items, *right.items))
+        return one_of((part_of(left), part_of(right)))
 
     def decide(self, node: ast.expr, env: Environment) -> bool | None:
         """The truth of a condition; None when it is not known."""
@@ -364,14 +369,14 @@ class Expressions(Objects):
         if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
             if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
                 return value.items[index.value]
-        if isinstance(value, Mapping_) and isinstance(index, Literal):
-            known = value.get(index.value)
+        if isinstance(value, Mapping_):
+            known = value.get(index)
             if known is not None:
                 return known
         self.may_raise_for(*ITEM_ERRORS)
         if isinstance(value, Foreign):
             return Foreign(f"{value.dotted}[]")
-        return UNKNOWN
+        return part_of(value)
 
     def _slice(self, node: ast.Slice, env: Environment) -> Value:
         for part in (node.lower, node.upper, node.step):
@@ -381,38 +386,43 @@ class Expressions(Objects):
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set, env: Environment) -> Value:
         kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
-        items: list[Value] | None = []
+        items: list[Value] = []
+        known = True
         for element in node.elts:
             if isinstance(element, ast.Starred):
                 inner = self.eval(element.value, env)
                 error = "Value after * must be an iterable, not coroutine"
-                known = self.items(inner, element.value, env, error)
-                items = [*items, *known] if items is not None and known is not None else None
+                more = self.items(inner, element.value, env, error)
+                known = known and more is not None
+                items.extend(more if more is not None else [part_of(inner)])
             else:
-                value = self.eval(element, env)
-                if items is not None:
-                    items.append(value)
-        return Sequence_.of(kind, items)
+                items.append(self.eval(element, env))
+        return Sequence_.of(kind, items) if known else Sequence_.of(kind, None, items)
 
     def _dict(self, node: ast.Dict, env: Environment) -> Value:
         items: dict[object, Value] = {}
+        among: list[Value] = []
         is_open = False
         for key, element in zip(node.keys, node.values, strict=True):
             value = self.eval(element, env)
             if key is None:
-                if isinstance(value, Mapping_) and value.slots["open"] is False:
-                    for name, item in value.slots.items():
-                        if name.startswith("[") and isinstance(item, Value):
-                            items[ast.literal_eval(name[1:-1])] = item
+                if isinstance(value, Mapping_) and not value.is_open:
+                    items.update(value.items())
                 else:
                     is_open = True
+                    among.append(part_of(value))
                 continue
             known = self.eval(key, env)
-            if isinstance(known, Literal) and isinstance(known.value, (str, int, bool, float, type(None))):
+            if isinstance(known, Literal) and Mapping_.slot(known) is not None:
                 items[known.value] = value
             else:
                 is_open = True
-        return Mapping_.of(items, is_open=is_open)
+                among.append(value)
+        made = Mapping_.of(items, is_open=is_open)
+        if among:
+            # One of them may have the key of another.
+            self.scatter(made, *among)
+        return made
 
     def _lambda(self, node: ast.Lambda, env: Environment) -> Value:
         made = FunctionValue(node, env.unit, env.module, env, "<lambda>")
@@ -489,23 +499,26 @@ class Expressions(Objects):
                 made.append(self.eval(node.elt, inner))
             return Sequence_.of(kind, made)
 
+        held: list[Value] = []
+
         def once() -> Status:
-            self.assign(first.target, UNKNOWN, inner)
+            self.assign(first.target, part_of(source), inner)
             for generator in node.generators[1:]:
-                self.eval(generator.iter, inner)
-                self.assign(generator.target, UNKNOWN, inner)
+                self.assign(generator.target, part_of(self.eval(generator.iter, inner)), inner)
             for generator in node.generators:
                 for condition in generator.ifs:
                     self.eval(condition, inner)
             if isinstance(node, ast.DictComp):
                 self.eval(node.key, inner)
-                self.eval(node.value, inner)
+                held.append(self.eval(node.value, inner))
             else:
-                self.eval(node.elt, inner)
+                held.append(self.eval(node.elt, inner))
             return Status.NEXT
 
         self.fork([once, lambda: Status.NEXT])
-        return Mapping_.of({}, is_open=True) if isinstance(node, ast.DictComp) else Sequence_.of(kind, None)
+        if isinstance(node, ast.DictComp):
+            return Mapping_.of({}, is_open=True, among=held)
+        return Sequence_.of(kind, None, held)
 
 
 def _contains(container: Value, item: Value) -> bool | None:
@@ -517,7 +530,7 @@ def _contains(container: Value, item: Value) -> bool | None:
             return item.value in container.value
         return None
     if isinstance(container, Mapping_):
-        return True if container.slots["open"] is False and container.get(item.value) is not None else None
+        return True if not container.is_open and container.get(item) is not None else None
     items = container.items if isinstance(container, Sequence_) else None
     if items is None:
         return None

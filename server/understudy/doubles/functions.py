@@ -242,10 +242,10 @@ class Functions(Core):
                     if child.slots.get("handed") is not place:
                         self.handed(child, place, depth + 1)
         elif isinstance(value, Sequence_) and depth < 2:
-            for item in value.items or ():
+            for item in value.held:
                 self.handed(item, place, depth + 1)
         elif isinstance(value, (Mapping_, Instance)) and depth < 2:
-            for held in list(value.slots.values()):
+            for held in value.held if isinstance(value, Mapping_) else list(value.slots.values()):
                 if isinstance(held, Mock) and "handed" not in held.slots:
                     self.handed(held, place, depth + 1)
 
@@ -263,7 +263,8 @@ class Functions(Core):
             env.names[name] = value
         rest = values[len(names) :]
         if spec.vararg is not None:
-            env.names[spec.vararg.arg] = Sequence_.of("tuple", None if arguments.is_open else rest)
+            known = None if arguments.is_open else rest
+            env.names[spec.vararg.arg] = Sequence_.of("tuple", known, rest if known is None else ())
         for arg in [*positional, *spec.kwonlyargs]:
             if arg.arg in keywords and arg.arg not in env.names:
                 env.names[arg.arg] = keywords.pop(arg.arg)
@@ -496,9 +497,9 @@ def carries_double(value: object, depth: int = 0) -> bool:
         return True
     if depth > 3 or not isinstance(value, (Instance, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)):
         return False
-    if isinstance(value, Sequence_):
-        return any(carries_double(item, depth + 1) for item in value.items or ())
-    if isinstance(value, (Instance, Mapping_)):
+    if isinstance(value, (Sequence_, Mapping_)):
+        return any(carries_double(item, depth + 1) for item in value.held)
+    if isinstance(value, Instance):
         return any(carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True

@@ -47,6 +47,7 @@ from understudy.doubles.values import (
     Value,
     is_known_double,
     kind_of,
+    part_of,
 )
 from understudy.infer.entities import (
     FunctionEntity,
@@ -123,8 +124,14 @@ class Machine(Expressions):
         return Status.NEXT
 
     def _augmented(self, node: ast.AugAssign, env: Environment) -> Status:
-        self.eval(node.value, env)
-        self.assign(node.target, UNKNOWN, env)
+        value = self.eval(node.value, env)
+        changed = self.held_by(env, node.target)
+        result: Value = UNKNOWN
+        if isinstance(changed, Mapping_) or (isinstance(changed, Sequence_) and changed.kind != "tuple"):
+            # In place: others may have it, too.
+            self.scatter(changed, part_of(value))
+            result = changed
+        self.assign(node.target, result, env)
         return Status.NEXT
 
     def assign(
@@ -147,12 +154,10 @@ class Machine(Expressions):
             if isinstance(owner, Coroutine):
                 error = "'coroutine' object does not support item assignment"
                 self.fail(env, Misuse.COROUTINE_SUBSCRIPT, owner, target, error)
-            elif isinstance(owner, Mapping_) and isinstance(index, Literal):
-                self.write(owner.slots, f"[{index.value!r}]", value)
-            elif isinstance(owner, Mapping_):
-                self.write(owner.slots, "open", True)
-            elif isinstance(owner, Sequence_):
-                self.write(owner.slots, "items", None)
+            elif isinstance(owner, Mapping_) and (key := owner.slot(index)) is not None:
+                self.write(owner.slots, key, value)
+            elif isinstance(owner, (Sequence_, Mapping_)):
+                self.scatter(owner, value)
             elif isinstance(owner, Mock):
                 self._set_mock_item(owner, index, value, target, env)
             else:
@@ -170,7 +175,7 @@ class Machine(Expressions):
                 self.may_raise_for("ValueError", "TypeError")
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
-                    self.assign(inner, UNKNOWN, env)
+                    self.assign(inner, part_of(value), env)
 
     def _set_mock_item(
         self, mock: Mock, index: Value, value: Value, node: ast.Subscript, env: Environment
@@ -223,7 +228,7 @@ class Machine(Expressions):
                 if status is Status.RETURN:
                     return status
             return self.block(node.orelse, env)
-        return self._maybe_loop(node.body, env, node.target)
+        return self._maybe_loop(node.body, env, node.target, part_of(source))
 
     def _for_each_yield(self, node: ast.For | ast.AsyncFor, generator: Generator, env: Environment) -> Status:
         """A loop over a generator: its first round is certain, how many follow is not."""
@@ -250,12 +255,14 @@ class Machine(Expressions):
                 return Status.NEXT
         return self._maybe_loop(node.body, env, None)
 
-    def _maybe_loop(self, body: list[ast.stmt], env: Environment, target: ast.expr | None) -> Status:
+    def _maybe_loop(
+        self, body: list[ast.stmt], env: Environment, target: ast.expr | None, item: Value = UNKNOWN
+    ) -> Status:
         """A body that runs some unknown number of times."""
 
         def once() -> Status:
             if target is not None:
-                self.assign(target, UNKNOWN, env)
+                self.assign(target, item, env)
             status = self.block(body, env)
             return Status.NEXT if status in (Status.BREAK, Status.CONTINUE) else status
 

@@ -35,6 +35,7 @@ from understudy.doubles.values import (
     MockKind,
     ModuleValue,
     Node,
+    OneOf,
     Partial,
     Place,
     Sentinel,
@@ -43,6 +44,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
     kind_of,
+    part_of,
 )
 from understudy.facts import model
 from understudy.index.module import Module
@@ -54,6 +56,9 @@ from understudy.infer.entities import (
     ValueEntity,
 )
 from understudy.infer.resolve import unmangled
+
+_CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
+"""Methods with which a double is changed."""
 
 
 class Objects(Mocks):
@@ -84,12 +89,8 @@ class Objects(Mocks):
             if keyword.arg is not None:
                 made.keywords[keyword.arg] = value
                 made.keyword_nodes[keyword.arg] = keyword.value
-            elif isinstance(value, Mapping_) and value.slots["open"] is False:
-                for key, item in value.slots.items():
-                    if key.startswith("[") and isinstance(item, Value):
-                        name = ast.literal_eval(key[1:-1])
-                        if isinstance(name, str):
-                            made.keywords[name] = item
+            elif isinstance(value, Mapping_) and not value.is_open:
+                made.keywords.update({name: item for name, item in value.items() if isinstance(name, str)})
             elif isinstance(value, Coroutine):
                 error = "argument after ** must be a mapping, not coroutine"
                 self.fail(env, Misuse.COROUTINE_OPERATION, value, keyword.value, error)
@@ -213,7 +214,9 @@ class Objects(Mocks):
         if isinstance(value, played.OwnObject):
             return BoundBuiltin(value, name)
         self.may_raise_for("AttributeError")
-        return UNKNOWN
+        if isinstance(value, OneOf) and name in _CONFIGURING:
+            self.escape([value])
+        return part_of(value)
 
     def make_subclassed(self, kind: MockKind, cls: ClassEntity, arguments: Arguments, place: Place) -> Mock:
         return make_subclassed(self, kind, cls, arguments, place)
@@ -390,7 +393,7 @@ class Objects(Mocks):
             if self.is_test(place.unit.path):
                 self.handed(value, place)
         else:
-            self.escape([value])
+            self.escape([target, value])
 
     # --- what values are like ------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from understudy.doubles.trace import Watched
-from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Mock, Place, Value
+from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Mock, Place, Value, one_of
 
 
 class Status(Enum):
@@ -389,7 +389,7 @@ def join(values: list[Any]) -> Any:
         literals = [value.value for value in values]
         if all(type(v) is type(literals[0]) and v == literals[0] for v in literals):
             return first
-    return UNKNOWN
+    return one_of(each for value in values for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def last_name(node: ast.expr) -> str | None:

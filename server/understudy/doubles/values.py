@@ -7,7 +7,7 @@ change and take it back when a branch may not have been taken.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -54,6 +54,15 @@ class Unknown(Value):
     __slots__ = ()
 
 
+class OneOf(Unknown):
+    """One of some values, or a part of one: it is not known which. What is set on it, is set on any of them."""
+
+    __slots__ = ("among",)
+
+    def __init__(self, among: tuple[Value, ...]) -> None:
+        self.among = among
+
+
 class Foreign(Value):
     """Something that library code made: its uses are taken not to fail, and to give foreign things again."""
 
@@ -83,19 +92,26 @@ NOT_IMPLEMENTED = Sentinel("NotImplemented")
 
 @dataclass(eq=False, slots=True)
 class Sequence_(Value):
-    """A list, tuple or set display; ``items`` in ``slots`` is a tuple, or None when they are not known."""
+    """A list, tuple or set display; ``items`` in ``slots`` is a tuple, or None when they are not known. Then ``among``
+    has those that are somewhere in it."""
 
     kind: str
     slots: dict[str, object]
 
     @classmethod
-    def of(cls, kind: str, items: Sequence[Value] | None) -> Sequence_:
-        return cls(kind, {"items": tuple(items) if items is not None else None})
+    def of(cls, kind: str, items: Sequence[Value] | None, among: Sequence[Value] = ()) -> Sequence_:
+        return cls(kind, {"items": tuple(items) if items is not None else None, "among": tuple(among)})
 
     @property
     def items(self) -> tuple[Value, ...] | None:
         items = self.slots["items"]
         return items if isinstance(items, tuple) else None
+
+    @property
+    def held(self) -> tuple[Value, ...]:
+        """What is known to be in it, wherever."""
+        items, among = self.slots["items"], self.slots["among"]
+        return (*_values(items), *_values(among))
 
 
 @dataclass(eq=False, slots=True)
@@ -103,17 +119,64 @@ class Mapping_(Value):
     """A dict with constant keys; ``open`` when it may have others."""
 
     slots: dict[str, object]
-    """Keys are ``repr`` of the constant key; the value under ``"open"`` is a bool."""
+    """Under the names that :meth:`slot` gives: the values; ``"open"``: a bool; ``"among"``: values of unknown keys."""
 
     @classmethod
-    def of(cls, items: Mapping[Any, Value], *, is_open: bool) -> Mapping_:
+    def of(cls, items: Mapping[Any, Value], *, is_open: bool, among: Sequence[Value] = ()) -> Mapping_:
         slots: dict[str, object] = {f"[{key!r}]": value for key, value in items.items()}
-        slots["open"] = is_open
+        slots.update(open=is_open, among=tuple(among))
         return cls(slots)
 
-    def get(self, key: object) -> Value | None:
-        found = self.slots.get(f"[{key!r}]")
+    @staticmethod
+    def slot(key: Value) -> str | None:
+        """The name of the slot for a key; None where it is not known, and for what may equal another (``1.0``)."""
+        if isinstance(key, Literal) and type(key.value) in (str, int, bytes, type(None)):
+            return f"[{key.value!r}]"
+        return None
+
+    @property
+    def is_open(self) -> bool:
+        return self.slots["open"] is not False
+
+    def get(self, key: Value) -> Value | None:
+        """The value of a key that is known to be there."""
+        found = self.slots.get(self.slot(key) or "")
         return found if isinstance(found, Value) else None
+
+    def items(self) -> Iterator[tuple[Any, Value]]:
+        """The keys that are known, each with its value."""
+        for key, value in self.slots.items():
+            if key.startswith("[") and isinstance(value, Value):
+                yield ast.literal_eval(key[1:-1]), value
+
+    @property
+    def held(self) -> tuple[Value, ...]:
+        """What is known to be in it, under whatever key."""
+        return (*(value for _, value in self.items()), *_values(self.slots["among"]))
+
+
+def one_of(values: Iterable[object]) -> Value:
+    """One of some values, of which those count that can be changed."""
+    among: dict[int, Value] = {}
+    for value in values:
+        for each in value.among if isinstance(value, OneOf) else (value,):
+            if isinstance(each, (Mock, Instance, Sequence_, Mapping_)):
+                among[id(each)] = each
+    return OneOf(tuple(among.values())) if among else UNKNOWN
+
+
+def part_of(value: Value) -> Value:
+    """What is somewhere in a list or table, or in one of several things."""
+    if isinstance(value, (Sequence_, Mapping_)):
+        return one_of(value.held)
+    return value if isinstance(value, OneOf) else UNKNOWN
+
+
+def _values(held: object) -> tuple[Value, ...]:
+    """What a slot of a list or table has; several tables may have met in it."""
+    if isinstance(held, OneOf):
+        return held.among
+    return held if isinstance(held, tuple) else ()
 
 
 @dataclass(eq=False, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from understudy.doubles.arguments import Arguments
@@ -28,6 +29,8 @@ from understudy.doubles.values import (
     Unknown,
     Value,
     is_known_double,
+    one_of,
+    part_of,
 )
 from understudy.infer.entities import ClassEntity
 
@@ -93,7 +96,7 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
                 there = _has_attribute(machine, values[0], values[1], node, env)
                 if isinstance(there, Literal):
                     return machine.attribute(values[0], key, node, env) if there.value else values[2]
-            return UNKNOWN
+            return _any_of(values)
         if name == "setattr" and isinstance(key, str) and len(values) == 3:
             machine.set_attribute(values[0], key, values[2], Place(env.unit, node), env)
             return Literal(None)
@@ -111,8 +114,10 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         items = machine.items(values[0], target, env) if target is not None else None
         if name in _ORDERING and items is not None and "key" not in arguments.keywords:
             _ordered(machine, name, list(items), [target or node] * len(items), env)
-        if name in ("list", "tuple", "set", "sorted"):
-            return Sequence_.of(name if name != "sorted" else "list", items)
+        if name in ("list", "tuple", "set"):
+            return Sequence_.of(name, items, (part_of(values[0]),) if items is None else ())
+        if name == "sorted":
+            return Sequence_.of("list", None, items or (part_of(values[0]),))
         if name == "iter":
             return Sequence_.of("iterator", items)
         if name == "enumerate" and items is not None and len(values) == 1:
@@ -124,7 +129,7 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
                 known = [row for row in rows if row is not None]
                 pairs = [Sequence_.of("tuple", row) for row in zip(items, *known, strict=False)]
                 return Sequence_.of("iterator", pairs)
-        return UNKNOWN
+        return _any_of(values)
     if name == "next" and len(values) == 1 and isinstance(values[0], Sequence_):
         return _next(machine, values[0])
     if name in ("next", "anext") and len(values) == 1 and isinstance(values[0], Generator):
@@ -158,12 +163,17 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "callable" and len(values) == 1 and isinstance(values[0], Mock) and values[0].certain:
         return Literal(values[0].kind.callable)
     if name in _PURE_BUILTINS:
-        return UNKNOWN
+        return _any_of(arguments.everything())
     cls = getattr(builtins, name, None)
     if isinstance(cls, type) and issubclass(cls, BaseException):
         return ExceptionValue(name, False)
     machine.escape(arguments.everything())
     return UNKNOWN
+
+
+def _any_of(values: Iterable[Value]) -> Value:
+    """What a function may give that gives back one of its arguments, or something that holds them."""
+    return one_of(each for value in values for each in (value, part_of(value)))
 
 
 def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node], env: Environment) -> Value:
@@ -174,13 +184,13 @@ def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node]
     if len(values) > 1 and all(isinstance(node, ast.expr) for node in pair):
         sides = tuple(node for node in pair if isinstance(node, ast.expr))
         machine.ordering(op(), (sides[0], sides[1]), values[1], values[0], env)
-    return UNKNOWN
+    return _any_of(values)
 
 
 def _next(machine: Machine, iterator: Sequence_) -> Value:
     items = iterator.items
     if iterator.kind not in ("iterator", "generator") or items is None:
-        return UNKNOWN
+        return part_of(iterator)
     if not items:
         raise Raised("StopIteration")
     machine.write(iterator.slots, "items", items[1:])
@@ -196,40 +206,41 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
     if name == "extend" and len(arguments.values) == 1 and receiver.items is not None:
         more = arguments.values[0]
         known = more.items if isinstance(more, Sequence_) else None
-        machine.write(receiver.slots, "items", None if known is None else (*receiver.items, *known))
+        if known is None:
+            machine.scatter(receiver, part_of(more))
+        else:
+            machine.write(receiver.slots, "items", (*receiver.items, *known))
         return Literal(None)
     if name == "pop" and not arguments.values and receiver.items:
         *rest, last = receiver.items
         machine.write(receiver.slots, "items", tuple(rest))
         return last
-    if name in ("index", "count", "copy"):
-        return UNKNOWN
-    machine.write(receiver.slots, "items", None)
-    return UNKNOWN
+    if name not in ("index", "count", "copy"):
+        machine.scatter(receiver, *arguments.values)
+    return part_of(receiver)
 
 
 def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, arguments: Arguments) -> Value:
-    if name == "get" and arguments.values and isinstance(arguments.values[0], Literal):
-        found = receiver.get(arguments.values[0].value)
+    if name == "get" and arguments.values:
+        found = receiver.get(arguments.values[0])
         if found is not None:
             return found
-        return UNKNOWN if receiver.slots["open"] else arguments.get(1, "default") or Literal(None)
-    if name in ("items", "keys", "values") and not receiver.slots["open"]:
+        if not receiver.is_open and receiver.slot(arguments.values[0]) is not None:
+            return arguments.get(1, "default") or Literal(None)
+    if name in ("items", "keys", "values") and not receiver.is_open:
         return _view(receiver, name)
-    if name in ("items", "keys", "values", "copy", "get"):
-        return UNKNOWN
-    machine.escape([receiver])
-    return UNKNOWN
+    if name not in ("items", "keys", "values", "copy", "get"):
+        machine.escape([receiver])
+    return part_of(receiver)
 
 
 def _view(mapping: Mapping_, name: str) -> Value:
     """``dict.items()``, ``keys()``, ``values()``."""
     made: list[Value] = []
-    for key, value in mapping.slots.items():
-        if key.startswith("[") and isinstance(value, Value):
-            known = Literal(ast.literal_eval(key[1:-1]))
-            pair = Sequence_.of("tuple", (known, value))
-            made.append({"items": pair, "keys": known}.get(name, value))
+    for key, value in mapping.items():
+        known = Literal(key)
+        pair = Sequence_.of("tuple", (known, value))
+        made.append({"items": pair, "keys": known}.get(name, value))
     return Sequence_.of(f"dict_{name}", made)
 
 
@@ -250,7 +261,7 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
     if not isinstance(value, Mock) or where is None:
         if name == "len" and isinstance(value, Sequence_) and value.items is not None:
             return Literal(len(value.items))
-        return UNKNOWN
+        return part_of(value) if name == "next" else UNKNOWN
     if not value.certain:
         return UNKNOWN
     magic = _ASKING[name]

@@ -177,7 +177,7 @@ def set_item(
     elif patches.is_environ(owner):
         patches.set_variable(machine, index, place)
     elif not (isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides")):
-        machine.escape([value])
+        machine.escape([owner, value])
 
 
 def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool:

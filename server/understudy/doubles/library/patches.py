@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -93,9 +92,7 @@ def inject(patch: Patch, entered: Value, arguments: Arguments) -> Arguments:
     """The arguments of a decorated function with what the patch adds to them."""
     made = arguments.copy()
     if patch.kind == "multiple" and isinstance(entered, Mapping_):
-        for key, value in entered.slots.items():
-            if key.startswith("[") and isinstance(value, Value):
-                made.keywords[ast.literal_eval(key[1:-1])] = value
+        made.keywords.update(entered.items())
     elif patch.injects:
         made.values.append(entered)
         made.nodes.append(None)
@@ -132,11 +129,7 @@ def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tupl
             machine.handed(value, patch.place)
             leaves.append(_replace(machine, owner, name, value, patch.place, patch.env))
 
-    def leave() -> None:
-        for undone in reversed(leaves):
-            undone()
-
-    return Mapping_.of(made, is_open=patch.arguments.is_open), leave
+    return Mapping_.of(made, is_open=patch.arguments.is_open), _in_reverse(leaves)
 
 
 def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], None]]:
@@ -155,38 +148,34 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
-    items = {
-        f"[{name!r}]": value for name, value in arguments.keywords.items() if name not in ("values", "clear")
-    }
-    if isinstance(values, Mapping_) and not values.slots["open"]:
-        items.update({k: v for k, v in values.slots.items() if k != "open" and isinstance(v, Value)})
+    items = {name: value for name, value in arguments.keywords.items() if name not in ("values", "clear")}
+    if isinstance(values, Mapping_) and not values.is_open:
+        items.update(values.items())
     elif values is not None:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
-    leaves = [machine.put(target.slots, key, value) for key, value in items.items()]
+    leaves = [machine.put(target.slots, f"[{key!r}]", value) for key, value in items.items()]
     for value in items.values():
         machine.handed(value, patch.place)
-
-    def leave() -> None:
-        for undone in reversed(leaves):
-            undone()
-
-    return target, leave
+    return target, _in_reverse(leaves)
 
 
 def _enter_environ(machine: Machine, patch: Patch, values: Value | None) -> tuple[Value, Callable[[], None]]:
     """``patch.dict(os.environ, {…})``."""
     names = [Literal(name) for name in patch.arguments.keywords if name not in ("values", "clear", "in_dict")]
     if isinstance(values, Mapping_):
-        keys = [key for key in values.slots if key.startswith("[")]
-        names += [Literal(ast.literal_eval(key[1:-1])) for key in keys]
-    leaves = [set_variable(machine, name, patch.place) for name in names]
+        names += [Literal(key) for key, _ in values.items()]
+    return UNKNOWN, _in_reverse([set_variable(machine, name, patch.place) for name in names])
+
+
+def _in_reverse(leaves: list[Callable[[], None]]) -> Callable[[], None]:
+    """What takes several changes back, the last one first."""
 
     def leave() -> None:
         for undone in reversed(leaves):
             undone()
 
-    return UNKNOWN, leave
+    return leave
 
 
 def is_environ(value: Value | None) -> bool:
@@ -596,12 +585,13 @@ def call_monkeypatch(
     elif name in ("setitem", "delitem") and len(values) > 1 and is_environ(values[0]):
         machine.cleanups.append(set_variable(machine, values[1], Place(env.unit, node)))
     elif name == "setitem" and len(values) == 3 and isinstance(values[0], Mapping_):
-        key = values[1]
-        if isinstance(key, Literal):
+        key = values[0].slot(values[1])
+        if key is not None:
             machine.handed(values[2], Place(env.unit, node))
-            machine.cleanups.append(machine.put(values[0].slots, f"[{key.value!r}]", values[2]))
+            machine.cleanups.append(machine.put(values[0].slots, key, values[2]))
         else:
-            machine.escape(values[:1])
+            machine.escape([values[2]])
+            machine.scatter(values[0])
     elif name == "setitem" and len(values) == 3 and isinstance(values[0], web.Overrides):
         place = Place(env.unit, arguments.node(2, "value") or node)
         machine.cleanups.append(web.override(machine, values[0], values[1], values[2], place, env))

@@ -159,8 +159,8 @@ def _first_mock(value: Value | None, depth: int) -> Mock | None:
     held: list[Value] = []
     if isinstance(value, Sequence_) and value.kind in ("list", "tuple"):
         held.extend(value.items or ())
-    elif isinstance(value, Mapping_) and value.slots["open"] is False:
-        held.extend(each for each in value.slots.values() if isinstance(each, Value))
+    elif isinstance(value, Mapping_) and not value.is_open:
+        held.extend(value.held)
     for each in held if depth < 4 else ():
         found = _first_mock(each, depth + 1)
         if found is not None:

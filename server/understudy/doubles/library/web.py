@@ -29,6 +29,7 @@ from understudy.doubles.values import (
     FunctionValue,
     Generator,
     Literal,
+    Mapping_,
     Mock,
     MockKind,
     Node,
@@ -271,8 +272,7 @@ def _asks_for_arguments(machine: Machine, mock: Mock) -> bool:
 def replace_overrides(machine: Machine, app: App, value: Value) -> None:
     """``app.dependency_overrides = {…}``."""
     _call_overrides(machine, app, "clear", Arguments())
-    empty = getattr(value, "slots", None) == {"open": False}
-    if not empty:
+    if not isinstance(value, Mapping_) or value.is_open or value.held:
         forget(machine, Overrides(app))
 
 
