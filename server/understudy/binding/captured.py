@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,6 @@ _REGISTERS = re.compile(
     rb"(?:^|;[ \t]*)[A-Za-z_\x80-\xff][\w.\x80-\xff]*(?:[ \t]*[(\[]|[ \t]*=[^=\n]*\][ \t]*=)", re.MULTILINE
 )
 """What is in every file that has a call, or sets a key of a table, as a statement at the top level."""
-_WORDS = ("Depends", "Security")
 _INCLUDED = "+"
 _ROUTERS = ("APIRouter", "FastAPI")
 _FRAMEWORK = re.compile(rb"\b(?:Depends|Security)\(")
@@ -57,7 +56,8 @@ class Captures:
 
     dependencies: tuple[Dependency, ...]
     routes: tuple[web.Route, ...]
-    includes: tuple[web.Include, ...]
+    includes: Mapping[str | None, Sequence[web.Include]]
+    """Where routers are included, by their variables."""
 
     def of_request(
         self, resolver: Resolver, method: str, path: str, provider: FunctionEntity
@@ -84,11 +84,7 @@ class Captures:
                 continue
             seen.add(holder)
             yield holder
-            ways = [
-                include
-                for include in self.includes
-                if _variable(resolver.ref(include.module, include.child)) == holder
-            ]
+            ways = self.includes.get(holder, ())
             if len(ways) == 1:
                 # Of several ways, a request takes one.
                 yield holder + _INCLUDED
@@ -353,10 +349,13 @@ def _captures(resolver: Resolver) -> Captures:
         if module is None:
             continue
         names = LocalNames(module, resolver)
-        for site in FileScopes(resolver.workspace.parsed(path), words=_WORDS).calls_of(*_WORDS):
+        for site in FileScopes(resolver.workspace.parsed(path), words=web.DEPENDS).calls_of(*web.DEPENDS):
             dependencies.extend(_dependency(names, site, path))
     known = web.table(resolver.workspace)
-    return Captures(tuple(dependencies), known.routes, known.includes)
+    includes: dict[str | None, list[web.Include]] = {}
+    for include in known.includes:
+        includes.setdefault(_variable(resolver.ref(include.module, include.child)), []).append(include)
+    return Captures(tuple(dependencies), known.routes, includes)
 
 
 def _variable(found: object) -> str | None:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
+from understudy.doubles.library import web
 from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, FunctionEntity, ModuleEntity
 from understudy.infer.resolve import Resolver
@@ -26,8 +28,6 @@ _SCOPES = (
     ast.GeneratorExp,
     ast.DictComp,
 )
-OVERRIDES = "dependency_overrides"
-DEPENDS = ("Depends", "Security")
 
 
 @dataclass
@@ -71,9 +71,9 @@ def _references(
     return found
 
 
-def is_overrides(node: ast.AST) -> bool:
+def is_overrides(node: ast.AST) -> TypeGuard[ast.Attribute]:
     """Is this ``app.dependency_overrides``?"""
-    return isinstance(node, ast.Attribute) and node.attr == OVERRIDES
+    return isinstance(node, ast.Attribute) and node.attr == web.OVERRIDES
 
 
 def keys(node: ast.AST) -> list[ast.expr]:
@@ -113,6 +113,8 @@ class _Reader:
 
     def visit(self, node: ast.AST, scope: Scope) -> None:
         name = self.entity.name
+        if self.is_test:
+            self.overriding.update(keys(node))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
         if isinstance(node, ast.Constant):
@@ -130,16 +132,12 @@ class _Reader:
             return
         if isinstance(node, ast.Assign) and any(last_name(each) == "__all__" for each in node.targets):
             return
-        if self.is_test:
-            self.overriding.update(keys(node))
         inner = Scope(node, scope) if isinstance(node, _SCOPES) else scope
         for child in children(node):
             self.visit(child, inner)
 
     def _call(self, node: ast.Call, scope: Scope) -> None:
-        if self.is_test:
-            self.overriding.update(keys(node))
-        if last_name(node) in DEPENDS:
+        if last_name(node) in web.DEPENDS:
             self.given.update(node.args)
         if last_name(node) == self.entity.name:
             if self._may_be_it(node.func, scope):
@@ -157,11 +155,12 @@ class _Reader:
 
     def _string(self, value: object) -> None:
         # A name, a path to it, or an annotation: no sentence, and no path of an URL.
+        if not isinstance(value, str) or self.entity.name not in value:
+            return
         named = rf"(?:^|[.:(\[,] *){re.escape(self.entity.name)}(?:$|[)\],])"
-        if isinstance(value, str) and self.entity.name in value and re.search(named, value):
-            # What a test patches is named by a string, too.
-            if not self.is_test or not _DOTTED.fullmatch(value):
-                self.found.is_kept = True
+        # What a test patches is named by a string, too.
+        if re.search(named, value) and not (self.is_test and _DOTTED.fullmatch(value)):
+            self.found.is_kept = True
 
     def _may_be_it(self, node: ast.expr, scope: Scope) -> bool:
         found = self.names.resolve(node, scope)

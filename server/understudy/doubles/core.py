@@ -158,6 +158,10 @@ class Core(State):
         self.given: dict[int, Place] = {}
         """Where the test gave a function of its own to code under test, by ``id`` of its node."""
         self.globals: dict[tuple[str, str], Value] = {}
+        self._variables: dict[int, ValueEntity] = {}
+        """What :attr:`globals` has objects for, by their ``id``."""
+        self._bound: dict[tuple[Path, int, Span], Place | None] = {}
+        """Where variables are bound."""
         self.alive: list[Value] = []
         """Keeps called mocks from being collected: their ``id`` is a key."""
         self.steps = 0
@@ -595,7 +599,7 @@ class Core(State):
         patched = self.overrides.get(key)
         if patched is not None:
             return patched
-        if self.environ:
+        if self.environ and self._is_looked_up():
             self.note_environment(self.resolver.name(module, name), f"{module.name}.{name}")
         known = self.globals.get(key)
         if known is None:
@@ -606,34 +610,40 @@ class Core(State):
 
     def note_environment(self, found: Lookup, shown: str) -> None:
         """Code under test looks a variable up that was made of the environment before the test changed that."""
-        bound = self._bound_at_import(found)
+        bound = self._bound_at_import(found) if self._is_looked_up() else None
         if bound is not None and isinstance(bound.node, ast.expr):
             for variable in sorted(environ.names_in(bound.node)):
                 self._note_changed(variable, shown, bound, UNKNOWN)
 
     def note_setting(self, instance: Instance, name: str) -> None:
         """The same of a field of settings that are made when a module is imported."""
-        variable = environ.of_field(self.resolver, instance.entity, name)
-        for (path, key), known in list(self.globals.items()) if variable is not None else ():
-            target = key.rpartition(":")[2]
-            module = self.workspace.module(Path(path)) if known is instance and target != key else None
-            if module is None or variable is None:
-                continue
-            bound = self._bound_at_import(self.resolver.name(module, target))
-            for changed in list(self.environ):
-                if changed.upper() == variable.upper():
-                    self._note_changed(changed, f"{module.name}.{target}.{name}", bound, instance)
+        entity = self._variables.get(id(instance)) if self._is_looked_up() else None
+        variable = environ.of_field(self.resolver, instance.entity, name) if entity is not None else None
+        if entity is None or variable is None:
+            return
+        shown = f"{entity.module.name}.{entity.declaration.target}.{name}"
+        for changed in [each for each in self.environ if each.upper() == variable.upper()]:
+            bound = self._bound_at_import(entity)
+            if bound is not None:
+                self._note_changed(changed, shown, bound, instance)
+
+    def _is_looked_up(self) -> bool:
+        """Does code under test run, and for certain?"""
+        return self.certain and bool(self.calls) and not self.is_test(self.calls[-1].function.unit.path)
 
     def _bound_at_import(self, found: Lookup) -> Place | None:
-        """Where the project binds a variable that code under test looks up now."""
-        if not self.certain or not self.calls or self.is_test(self.calls[-1].function.unit.path):
+        """Where the project binds a variable."""
+        if not isinstance(found, ValueEntity) or not found.module.workspace or self.is_test(found.path):
             return None
-        bound = self.assignment(found) if isinstance(found, ValueEntity) and found.module.workspace else None
-        return Place(bound[1], bound[0]) if bound is not None and not self.is_test(bound[1].path) else None
+        key = (found.path, found.row, found.declaration.span)
+        if key not in self._bound:
+            bound = self.assignment(found)
+            self._bound[key] = Place(bound[1], bound[0]) if bound is not None else None
+        return self._bound[key]
 
-    def _note_changed(self, variable: str, shown: str, read: Place | None, subject: Value) -> None:
+    def _note_changed(self, variable: str, shown: str, read: Place, subject: Value) -> None:
         place = self.environ.get(variable)
-        if place is not None and read is not None:
+        if place is not None:
             calls = tuple(self.calls)
             note = Failure(Misuse.ENVIRONMENT, "", subject, place, calls, True, variable, shown, place, read)
             self.notes.append(note)
@@ -660,6 +670,8 @@ class Core(State):
         if known is None:
             self.globals[key] = UNKNOWN
             known = self.globals[key] = self.variable(entity)
+            if isinstance(known, Instance) and entity.owner is None:
+                self._variables.setdefault(id(known), entity)
         return known
 
     def variable(self, entity: ValueEntity) -> Value:

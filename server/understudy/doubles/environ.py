@@ -21,17 +21,13 @@ def names_in(node: ast.expr) -> frozenset[str]:
     found: set[str] = set()
     for child in ast.walk(node):
         key: ast.expr | None = None
-        if isinstance(child, ast.Call) and child.args and _parts(child.func) in _READERS:
+        if isinstance(child, ast.Call) and child.args and dotted_parts(child.func) in _READERS:
             key = child.args[0]
-        elif isinstance(child, ast.Subscript) and _parts(child.value) in _TABLES:
+        elif isinstance(child, ast.Subscript) and dotted_parts(child.value) in _TABLES:
             key = child.slice
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             found.add(key.value)
     return frozenset(found)
-
-
-def _parts(node: ast.expr) -> tuple[str, ...]:
-    return tuple(dotted_parts(node) or ())
 
 
 def of_field(resolver: Resolver, entity: ClassEntity, name: str) -> str | None:

@@ -209,7 +209,7 @@ class Objects(Mocks):
             return Foreign(f"{value.dotted}.{name}")
         if isinstance(value, played.Mocker) and name == "patch":
             return played.Mocker(patch=True)
-        if isinstance(value, web.App) and name == "dependency_overrides":
+        if isinstance(value, web.App) and name == web.OVERRIDES:
             return web.Overrides(value)
         if isinstance(value, played.OwnObject):
             return BoundBuiltin(value, name)
@@ -372,7 +372,7 @@ class Objects(Mocks):
                 self.escape([target.mock])
         elif isinstance(target, Mock):
             self.set_mock_attribute(target, name, value, place, env)
-        elif isinstance(target, web.App) and name == "dependency_overrides":
+        elif isinstance(target, web.App) and name == web.OVERRIDES:
             web.replace_overrides(self, target, value)
         elif isinstance(target, Instance):
             patches.stands_in(self, target, name, value, place)

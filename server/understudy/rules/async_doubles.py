@@ -199,26 +199,25 @@ def by_place(found: list[tuple[Outcome, Failure]]) -> list[tuple[Outcome, Failur
     return list(first.values())
 
 
-def by_double(context: Context, misuse: Misuse) -> Iterator[tuple[Place, Failure]]:
-    """The failures of one kind, each with what stands in the test: the use, or what hands the double over."""
+def by_double(
+    rule: Rule,
+    context: Context,
+    misuse: Misuse,
+    message: Callable[[Failure, Mock], str],
+    used: str = "used here",
+) -> Iterator[Finding]:
+    """One finding for each use in the test, and for each place that hands over a double which is used elsewhere."""
     seen: set[object] = set()
     for in_test in (True, False):
         for _, failure in failures(context, misuse, in_test=in_test):
-            place = failure.place if in_test else failure.handed
-            if (
-                place is not None
-                and isinstance(failure.subject, Mock)
-                and (place.key, failure.error) not in seen
-            ):
-                seen.add((place.key, failure.error))
-                yield place, failure
-
-
-def user_of(failure: Failure) -> str:
-    """Who runs into a failure, at the beginning of a sentence: the test itself, or a function that it calls."""
-    if failure.in_test or not failure.calls:
-        return "this"
-    return f"`{failure.calls[-1].function.name}` uses `{source_of(failure)}`, which"
+            place, mock = failure.place if in_test else failure.handed, failure.subject
+            if place is None or not isinstance(mock, Mock) or (place.key, failure.error) in seen:
+                continue
+            seen.add((place.key, failure.error))
+            related = [made_here(mock)]
+            if not in_test:
+                related.append(Related(failure.place.unit.path, failure.place.span, used))
+            yield rule.finding(place.unit.path, place.span, message(failure, mock), related=tuple(related))
 
 
 def of_root(found: list[tuple[Outcome, Failure]], root: Mock) -> list[tuple[Outcome, Failure]]:

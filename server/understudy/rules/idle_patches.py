@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
-from understudy.binding.idle import Idle, Reason
+from understudy.binding.idle import Idle, Reason, loaded_before
 from understudy.doubles.trace import Way
 from understudy.finding import Edit, Related
 from understudy.rules import module_stubs
@@ -26,6 +27,13 @@ def written(context: Context, reason: Reason) -> Iterator[tuple[Idle, PatchCall]
         call = calls.get(id(idle.patch.place.node))
         if call is not None and call.form in ("patch", "object", "setattr"):
             yield idle, call
+
+
+def loaded(context: Context) -> set[Path]:
+    """What is imported before any test of the file runs."""
+    return context.once(
+        "loaded before", lambda: loaded_before(context.resolver, context.fixtures.chain(context.module))
+    )
 
 
 def stubbed(context: Context) -> bool:

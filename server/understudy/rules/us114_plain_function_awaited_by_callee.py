@@ -40,11 +40,10 @@ def _is_stand_in(context: Context, function: FunctionValue) -> bool:
     """Is it a function of the tests, and what its ``def`` says?"""
     if not context.is_test_path(function.unit.path) or not async_doubles.is_as_written(context, function):
         return False
-    return isinstance(function.node, ast.Lambda) or not [
-        decorator
+    return isinstance(function.node, ast.Lambda) or all(
+        isinstance(decorator, ast.Name) and decorator.id in ("staticmethod", "classmethod")
         for decorator in function.node.decorator_list
-        if not (isinstance(decorator, ast.Name) and decorator.id in ("staticmethod", "classmethod"))
-    ]
+    )
 
 
 def _advice(function: FunctionValue) -> str:

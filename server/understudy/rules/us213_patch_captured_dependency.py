@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.binding.captured import Dependency, Registration, captures, is_app, registered, registrars
-from understudy.binding.idle import loaded_before
 from understudy.binding.readers import reads
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -40,7 +39,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         kept = _kept(context, call, original)
         if kept is None or excused(context) or idle_patches.stubbed(context):
             continue
-        loaded = _loaded(context)
+        loaded = idle_patches.loaded(context)
         # What is loaded under the patch keeps the double.
         if not {original.path, kept.path} <= loaded or _is_read(context, call, owner, loaded):
             continue
@@ -142,15 +141,8 @@ def _registration(context: Context, original: FunctionEntity) -> Registration | 
     )
 
 
-def _loaded(context: Context) -> set[Path]:
-    """What is imported before any test runs."""
-    return context.once(
-        "loaded before", lambda: loaded_before(context.resolver, context.fixtures.chain(context.module))
-    )
-
-
 def _registrars(context: Context) -> list[Path]:
-    return context.once("registrars", lambda: registrars(context.resolver, _loaded(context)))
+    return context.once("registrars", lambda: registrars(context.resolver, idle_patches.loaded(context)))
 
 
 def _reads_name(statement: ast.stmt, name: str) -> bool:

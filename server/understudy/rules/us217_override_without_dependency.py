@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from understudy.binding.captured import Dependency, captures
-from understudy.binding.references import OVERRIDES, References, is_overrides, keys, references
-from understudy.doubles.state import last_name
+from understudy.binding.references import References, is_overrides, keys, references
+from understudy.doubles.library import web
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
@@ -20,7 +20,7 @@ _LEAVING = frozenset({"cache", "lru_cache", "contextmanager", "asynccontextmanag
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.is_test or OVERRIDES not in context.source:
+    if not context.is_test or web.OVERRIDES not in context.source:
         return
     for site, key in _overridden(context):
         target = context.names.resolve(key, site.scope)
@@ -50,21 +50,14 @@ def _overridden(context: Context) -> Iterator[tuple[Site, ast.expr]]:
             for each in (node, *node.targets):
                 for key in keys(each):
                     yield site, key
-    for site in context.scopes.calls:
-        if (
-            last_name(site.node) in ("update", "dict", "setitem")
-            if isinstance(site.node, ast.Call)
-            else False
-        ):
-            for key in keys(site.node):
-                yield site, key
+    for site in context.scopes.calls_of("update", "dict", "setitem"):
+        for key in keys(site.node):
+            yield site, key
 
 
 def _app(node: ast.AST) -> ast.expr:
     """``app`` of ``app.dependency_overrides``."""
-    return next(
-        each.value for each in ast.walk(node) if isinstance(each, ast.Attribute) and is_overrides(each)
-    )
+    return next(each.value for each in ast.walk(node) if is_overrides(each))
 
 
 def _is_plain(target: FunctionEntity | ClassEntity) -> bool:

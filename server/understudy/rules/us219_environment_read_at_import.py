@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from understudy.binding.idle import loaded_before, loads_again
+from understudy.binding.idle import loads_again
 from understudy.doubles import environ
 from understudy.doubles.state import Failure, Misuse, last_name
 from understudy.doubles.values import Instance, Place
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.entities import ClassEntity
-from understudy.rules import async_doubles
+from understudy.rules import async_doubles, idle_patches
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
@@ -43,21 +43,21 @@ def _is_kept(context: Context, note: Failure, read: Place) -> bool:
     """Was the variable read before any test ran, and is it not read again?"""
     variable = note.error
     chain = context.fixtures.chain(context.module)
-    loaded = context.once("loaded before", lambda: loaded_before(context.resolver, chain))
+    loaded = idle_patches.loaded(context)
     if read.unit.path not in loaded or loads_again(context.workspace, chain):
         return False
-    if any(_sets(context, module.path, variable) for module in chain):
+    if not {module.path for module in chain}.isdisjoint(context.workspace.files_with(_setting(variable))):
         return False
     if isinstance(note.subject, Instance):
-        return not _is_made_later(context, note.subject.entity, read)
+        settings = note.subject.entity
+        return not context.once(("made later", read.key), lambda: _is_made_later(context, settings, read))
     return not context.once(("read later", variable), lambda: _is_read_later(context, variable, loaded))
 
 
-def _sets(context: Context, path: Path, variable: str) -> bool:
-    """Does a test or conftest file set the variable when it is imported? What a test sets later may be the same."""
+def _setting(variable: str) -> re.Pattern[bytes]:
+    """Code that sets the variable when a file is imported. What a test sets later may be the same."""
     name = re.escape(variable.encode())
-    pattern = re.compile(rb"^\S[^\n]*\benviron(?:\.setdefault\(|\[)\s*[\"']" + name + rb"[\"']", re.MULTILINE)
-    return path in context.workspace.files_with(pattern)
+    return re.compile(rb"^\S[^\n]*\benviron(?:\.setdefault\(|\[)\s*[\"']" + name + rb"[\"']", re.MULTILINE)
 
 
 def _is_read_later(context: Context, variable: str, loaded: set[Path]) -> bool:
@@ -94,9 +94,10 @@ def _is_made_later(context: Context, settings: ClassEntity, read: Place) -> bool
         if parsed is None:
             return True
         for unit in parsed.units:
-            for node in ast.walk(unit.node):
-                if isinstance(node, ast.Call) and last_name(node) == settings.name and node is not read.node:
-                    return True
+            calls = [node for node in ast.walk(unit.node) if isinstance(node, ast.Call)]
+            made = [Place(unit, node) for node in calls if last_name(node) == settings.name]
+            if any(place.key != read.key for place in made):
+                return True
     return False
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from understudy.doubles.library import web
 from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
@@ -275,7 +276,7 @@ def _threaded(context: Context) -> Iterator[tuple[Site, ast.expr, FunctionNode]]
     for site in context.scopes.statements:
         node = site.node
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-            if last_name(node.targets[0].value) == "dependency_overrides":
+            if last_name(node.targets[0].value) == web.OVERRIDES:
                 # FastAPI calls a plain function in its pool of threads.
                 handed.append((site, node.value))
     for site, given in handed:

@@ -6,29 +6,14 @@ import ast
 from collections.abc import Iterator
 
 from understudy.doubles.state import Failure, Misuse
-from understudy.doubles.values import FunctionValue, Mock, Place
-from understudy.finding import Finding, Related, Severity
+from understudy.doubles.values import FunctionValue, Mock
+from understudy.finding import Finding, Severity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    found = [
-        *async_doubles.failures(context, Misuse.USED_UP, in_test=True),
-        *async_doubles.failures(context, Misuse.USED_UP, in_test=False),
-    ]
-    first: dict[object, tuple[Place, Failure]] = {}
-    for _, failure in found:
-        place = failure.place if failure.in_test else failure.handed
-        if place is not None:
-            first.setdefault(place.key, (place, failure))
-    for place, failure in first.values():
-        mock = failure.subject
-        assert isinstance(mock, Mock)
-        related = [async_doubles.made_here(mock)]
-        if not failure.in_test:
-            related.append(Related(failure.place.unit.path, failure.place.span, "called once too often here"))
-        yield rule.finding(place.unit.path, place.span, _message(failure, mock), related=tuple(related))
+    yield from async_doubles.by_double(rule, context, Misuse.USED_UP, _message, "called once too often here")
 
 
 def _message(failure: Failure, mock: Mock) -> str:

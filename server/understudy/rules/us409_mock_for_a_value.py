@@ -6,25 +6,20 @@ from collections.abc import Iterator
 
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Mock
-from understudy.finding import Finding, Related, Severity
+from understudy.finding import Finding, Severity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    for place, failure in async_doubles.by_double(context, Misuse.NO_VALUE):
-        mock = failure.subject
-        assert isinstance(mock, Mock)
-        related = [async_doubles.made_here(mock)]
-        if not failure.in_test:
-            related.append(Related(failure.place.unit.path, failure.place.span, "used here"))
-        yield rule.finding(
-            place.unit.path,
-            place.span,
-            f"{_use(failure)}, which raises {failure.exception}: {failure.error}; "
-            f"{async_doubles.set_to(mock, 'a real value')}",
-            related=tuple(related),
-        )
+    yield from async_doubles.by_double(rule, context, Misuse.NO_VALUE, _message)
+
+
+def _message(failure: Failure, mock: Mock) -> str:
+    return (
+        f"{_use(failure)}, which raises {failure.exception}: {failure.error}; "
+        f"{async_doubles.set_to(mock, 'a real value')}"
+    )
 
 
 def _use(failure: Failure) -> str:

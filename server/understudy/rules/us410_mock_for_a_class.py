@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.doubles.state import Misuse
+from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Mock
-from understudy.finding import Finding, Related, Severity
+from understudy.finding import Finding, Severity
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    for place, failure in async_doubles.by_double(context, Misuse.NO_CLASS):
-        mock = failure.subject
-        assert isinstance(mock, Mock)
-        related = [async_doubles.made_here(mock)]
-        if not failure.in_test:
-            related.append(Related(failure.place.unit.path, failure.place.span, "used here"))
-        yield rule.finding(
-            place.unit.path,
-            place.span,
-            f"{async_doubles.user_of(failure)} raises {failure.exception}: {failure.error}, and "
-            f"`{async_doubles.source_of(failure)}` is {async_doubles.article(mock.kind.value)} here; {_advice(mock)}",
-            related=tuple(related),
-        )
+    yield from async_doubles.by_double(rule, context, Misuse.NO_CLASS, _message)
+
+
+def _message(failure: Failure, mock: Mock) -> str:
+    used = async_doubles.source_of(failure)
+    inside = not failure.in_test and failure.calls
+    who = f"`{failure.calls[-1].function.name}` uses `{used}`, which" if inside else "this"
+    return (
+        f"{who} raises {failure.exception}: {failure.error}, and `{used}` is {async_doubles.article(mock.kind.value)} "
+        f"here; {_advice(mock)}"
+    )
 
 
 def _advice(mock: Mock) -> str:

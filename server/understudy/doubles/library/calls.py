@@ -176,7 +176,7 @@ def set_item(
         web.override(machine, owner, index, value, place, env)
     elif patches.is_environ(owner):
         patches.set_variable(machine, index, place)
-    elif not (isinstance(owner, Foreign) and owner.dotted.endswith("dependency_overrides")):
+    elif not (isinstance(owner, Foreign) and owner.dotted.endswith(web.OVERRIDES)):
         machine.escape([owner, value])
 
 

@@ -46,6 +46,10 @@ from understudy.infer.entities import External, FunctionEntity, ValueEntity
 if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
+DEPENDS = ("Depends", "Security")
+"""What marks a parameter, or a route, as one with a dependency."""
+OVERRIDES = "dependency_overrides"
+"""The attribute of an application with what tests put in the place of dependencies."""
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head"})
 _ROUTES = re.compile(
     rb"^@[\w.]+\.(?:get|post|put|patch|delete|options|head|websocket|route)\("
@@ -157,7 +161,7 @@ def call(machine: Machine, entity: External, arguments: Arguments) -> Value | No
         return App(_text(prefix), {})
     if entity.root == "flask" and entity.name in ("Flask", "Blueprint"):
         return App(_text(arguments.keywords.get("url_prefix", Literal(""))), {}, is_flask=True)
-    if entity.root == "fastapi" and entity.name in ("Depends", "Security"):
+    if entity.root == "fastapi" and entity.name in DEPENDS:
         return Depends(arguments.get(0, "dependency"))
     if entity.root in ("fastapi", "starlette") and entity.name == "TestClient":
         app = arguments.get(0, "app")
@@ -207,10 +211,9 @@ def _call_app(machine: Machine, app: App, name: str, arguments: Arguments) -> Va
 
 def _call_overrides(machine: Machine, app: App, name: str, arguments: Arguments) -> Value:
     if name in ("clear", "pop", "popitem"):
-        target = arguments.get(0, "key")
+        wanted = _key_of(arguments.get(0, "key"))
         for key in list(app.slots):
             if isinstance(key, tuple) and key[0] == "override":
-                wanted = _key_of(target)
                 if name == "clear" or wanted is None or key[1] == wanted:
                     machine.delete(app.slots, key)
     elif name == "update":
@@ -238,7 +241,8 @@ def override(
     if key is None:
         return forget(machine, overrides)
     if isinstance(value, Mock) and _asks_for_arguments(machine, value):
-        name = target.entity.name if isinstance(target, ClassValue) else getattr(target, "name", "")
+        name = target.entity.name if isinstance(target, ClassValue) else ""
+        name = target.name if isinstance(target, FunctionValue) else name
         machine.note(env, Misuse.OVERRIDE, value, place.node, _given_by(value), name)
     leave = machine.put(overrides.app.slots, ("override", key), value)
     machine.give(value, place)
@@ -570,11 +574,7 @@ class _Request:
         return kind in _GIVEN
 
     def _depends(self, parameter: ast.arg, default: ast.expr | None, env: Environment) -> Depends | None:
-        if (
-            default is not None
-            and isinstance(default, ast.Call)
-            and last_name(default) in ("Depends", "Security")
-        ):
+        if default is not None and isinstance(default, ast.Call) and last_name(default) in DEPENDS:
             with self.machine.unpatched():
                 value = self.machine.eval(default, env)
             return value if isinstance(value, Depends) else None
