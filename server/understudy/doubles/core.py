@@ -477,7 +477,7 @@ class Core(State):
         for value in values:
             if isinstance(value, Sequence_) and value.kind != "tuple":
                 self.scatter(value)
-            elif isinstance(value, Mapping_):
+            elif isinstance(value, Mapping_) and value.slots["open"] is not True:
                 self.write(value.slots, "open", True)
 
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
@@ -487,9 +487,12 @@ class Core(State):
 
     def scatter(self, container: Sequence_ | Mapping_, *values: Value) -> None:
         """From now on it is not known what stands where in a list or table, which has some more values now."""
-        self.write(container.slots, "among", (*container.held, *values))
+        known = isinstance(container, Mapping_) or container.items is not None
+        if known or values:
+            self.write(container.slots, "among", (*container.held, *values))
         if isinstance(container, Sequence_):
-            self.write(container.slots, "items", None)
+            if known:
+                self.write(container.slots, "items", None)
             return
         self.write(container.slots, "open", True)
         for key in [key for key in container.slots if key.startswith("[")]:

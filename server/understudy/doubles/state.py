@@ -389,7 +389,13 @@ def join(values: list[Any]) -> Any:
         literals = [value.value for value in values]
         if all(type(v) is type(literals[0]) and v == literals[0] for v in literals):
             return first
-    return one_of(each for value in values for each in (value if isinstance(value, tuple) else (value,)))
+    among: list[object] = []
+    for value in values:
+        if isinstance(value, tuple):
+            among.extend(value)
+        else:
+            among.append(value)
+    return one_of(among)
 
 
 def last_name(node: ast.expr) -> str | None:

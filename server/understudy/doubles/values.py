@@ -152,7 +152,8 @@ class Mapping_(Value):
     @property
     def held(self) -> tuple[Value, ...]:
         """What is known to be in it, under whatever key."""
-        return (*(value for _, value in self.items()), *_values(self.slots["among"]))
+        known = [value for key, value in self.slots.items() if key[0] == "[" and isinstance(value, Value)]
+        return (*known, *_values(self.slots["among"]))
 
 
 def one_of(values: Iterable[object]) -> Value:
