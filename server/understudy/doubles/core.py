@@ -34,6 +34,7 @@ from understudy.doubles.values import (
     ClassValue,
     Coroutine,
     Environment,
+    Foreign,
     FunctionValue,
     Instance,
     LibraryName,
@@ -466,7 +467,7 @@ class Core(State):
                 self.unsettle([value])
             elif isinstance(value, OneOf):
                 self.escape(list(value.among), depth + 1)
-            elif isinstance(value, Instance):
+            elif isinstance(value, (Instance, Foreign)):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
             elif isinstance(value, Partial):
                 self.escape([*value.args, *value.keywords.values()], depth + 1)

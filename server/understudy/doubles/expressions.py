@@ -199,23 +199,21 @@ class Expressions(Objects):
         return self.truth(value)
 
     def _boolean(self, node: ast.BoolOp, env: Environment) -> Value:
-        last: Value = UNKNOWN
-        stop_at = isinstance(node.op, ast.Or)
-        for index, operand in enumerate(node.values):
-            last = self.eval(operand, env)
-            is_last = index == len(node.values) - 1
-            truth = self.truth(last) if is_last else self._truth_of(last, operand, env)
-            if truth is stop_at:
-                return last
+        *operands, final = node.values
+        for index, operand in enumerate(operands):
+            value = self.eval(operand, env)
+            truth = self._truth_of(value, operand, env)
+            if truth is isinstance(node.op, ast.Or):
+                return value
             if truth is None:
-                rest = partial(self._each, node.values[index + 1 :], env)
-                self.fork([rest, lambda: Status.NEXT])
-                return UNKNOWN
-        return last
+                values = [value]
+                self.fork([partial(self._each, node.values[index + 1 :], env, values), lambda: Status.NEXT])
+                return one_of(values)
+        return self.eval(final, env)
 
-    def _each(self, nodes: list[ast.expr], env: Environment) -> Status:
+    def _each(self, nodes: list[ast.expr], env: Environment, values: list[Value]) -> Status:
         for node in nodes:
-            self.eval(node, env)
+            values.append(self.eval(node, env))
         return Status.NEXT
 
     def _unary(self, node: ast.UnaryOp, env: Environment) -> Value:

@@ -25,6 +25,7 @@ from understudy.doubles.values import (
     Declared,
     Environment,
     ExceptionValue,
+    Foreign,
     FunctionValue,
     Generator,
     Instance,
@@ -491,15 +492,18 @@ class Functions(Core):
             self._hand_over_to_class(entity, arguments, env)
 
 
+_HOLDING = (Instance, Foreign, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)
+
+
 def carries_double(value: object, depth: int = 0) -> bool:
     """Is the value a double, or does it hold one?"""
     if isinstance(value, Mock):
         return True
-    if depth > 3 or not isinstance(value, (Instance, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)):
+    if depth > 3 or not isinstance(value, _HOLDING):
         return False
     if isinstance(value, (Sequence_, Mapping_)):
         return any(carries_double(item, depth + 1) for item in value.held)
-    if isinstance(value, Instance):
+    if isinstance(value, (Instance, Foreign)):
         return any(carries_double(item, depth + 1) for item in value.slots.values())
     # Functions of the test, and what waits to run, may hold anything.
     return True

@@ -466,7 +466,9 @@ class Machine(Expressions):
             swallows = any(word in lowered for word in ("raise", "suppress", "ignore"))
             if "exitstack" in lowered:
                 return Foreign(f"{dotted}.__enter__()"), None, self._leave_stack()
-            return Foreign(f"{dotted}.__enter__()"), Guard(None) if swallows else None, _nothing
+            foreign = manager if isinstance(manager, Foreign) else Foreign(dotted)
+            entered = foreign.through("__aenter__" if is_async else "__enter__")
+            return entered, Guard(None) if swallows else None, _nothing
         return UNKNOWN, Guard(None), _nothing
 
     def _leave_stack(self) -> Callable[[], None]:

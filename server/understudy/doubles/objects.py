@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
 from understudy.doubles.functions import carries_double
-from understudy.doubles.library import calls, patches, played, stdlib, web
+from understudy.doubles.library import calls, instances, patches, played, stdlib, web
 from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
 from understudy.doubles.shapes import (
@@ -206,7 +207,8 @@ class Objects(Mocks):
         if isinstance(value, (Sequence_, Mapping_, Literal)):
             return BoundBuiltin(value, name)
         if isinstance(value, Foreign):
-            return Foreign(f"{value.dotted}.{name}")
+            known = instances.attribute(self, value, name) if value.slots or self.class_overrides else None
+            return known if known is not None else Foreign(f"{value.dotted}.{name}")
         if isinstance(value, played.Mocker) and name == "patch":
             return played.Mocker(patch=True)
         if isinstance(value, web.App) and name == web.OVERRIDES:
@@ -275,13 +277,21 @@ class Objects(Mocks):
                 return patched
         return None
 
+    def patched_on(self, cls: ClassEntity, name: str, instance: Value | None) -> Value | None:
+        """What a patch or a class method put on that very class, as an instance gives it, or the class itself."""
+        trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
+        patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+        if instance is not None:
+            if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY:
+                return self.return_value(patched)
+            if isinstance(patched, FunctionValue) and patched.bound is None:
+                return replace(patched, bound=instance)
+        return patched
+
     def class_attribute(self, entity: ClassEntity, name: str, instance: Value | None) -> Value:
         for cls in self.resolver.ancestry(entity).classes:
-            trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
-            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            patched = self.patched_on(cls, name, instance)
             if patched is not None:
-                if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY and instance is not None:
-                    return self.return_value(patched)
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
@@ -342,8 +352,7 @@ class Objects(Mocks):
         classes = self.resolver.ancestry(instance.entity).classes
         after = classes[classes.index(value.entity) + 1 :] if value.entity in classes else ()
         for cls in after:
-            trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
-            patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+            patched = self.patched_on(cls, name, instance)
             if patched is not None:
                 return patched
             found = self.resolver.own_attribute(cls, name)
@@ -392,6 +401,10 @@ class Objects(Mocks):
             self.write(self.class_overrides, key, value)
             if self.is_test(place.unit.path):
                 self.handed(value, place)
+        elif isinstance(target, Foreign) and instances.takes(self, target, name):
+            self.write(target.slots, name, value)
+            if self.is_test(place.unit.path):
+                self.handed(value, place)
         else:
             self.escape([target, value])
 
@@ -407,6 +420,8 @@ class Objects(Mocks):
         if isinstance(value, Instance):
             has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
             return True if all(found is Absent.MISSING for found in has) else None
+        if isinstance(value, Foreign):
+            return True if instances.is_true(self, value) else None
         if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue, BoundBuiltin)):
             return True
         return None

@@ -64,12 +64,27 @@ class OneOf(Unknown):
 
 
 class Foreign(Value):
-    """Something that library code made: its uses are taken not to fail, and to give foreign things again."""
+    """Something that library code made: its uses are taken not to fail, and to give foreign things again.
 
-    __slots__ = ("dotted",)
+    :ivar maker: what was called to make it, perhaps a class.
+    :ivar entered: the method through which ``with`` got it from what the maker gave; empty for that itself.
+    :ivar slots: attributes that were set on it.
+    """
 
-    def __init__(self, dotted: str) -> None:
+    __slots__ = ("dotted", "entered", "maker", "slots")
+
+    def __init__(self, dotted: str, maker: External | None = None) -> None:
         self.dotted = dotted
+        self.maker = maker
+        self.entered = ""
+        self.slots: dict[str, object] = {}
+
+    def through(self, enter: str) -> Foreign:
+        """What ``with`` binds: most often the object itself."""
+        made = Foreign(f"{self.dotted}.__enter__()", self.maker if not self.entered else None)
+        made.entered = enter
+        made.slots = self.slots
+        return made
 
 
 UNKNOWN = Unknown()

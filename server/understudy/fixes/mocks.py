@@ -238,7 +238,9 @@ def _factory(place: Place) -> ast.expr:
     for keyword in place.node.keywords:
         if keyword.arg == "new_callable":
             return keyword.value
-    return place.node.func
+    called = place.node.func
+    # ``patch.object``
+    return called.value if isinstance(called, ast.Attribute) and called.attr == "object" else called
 
 
 def _applicability(simulation: Simulation, root: Mock) -> Applicability:
@@ -249,7 +251,7 @@ def _applicability(simulation: Simulation, root: Mock) -> Applicability:
         return Applicability.UNSAFE
     for node in ast.walk(unit.node):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
-            if unit.span(node).encloses(unit.span(root.place.node)):
+            if any(child is root.place.node for child in ast.walk(node)):
                 return Applicability.SAFE
     return Applicability.UNSAFE
 

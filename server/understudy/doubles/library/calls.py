@@ -87,7 +87,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         return refused
     machine.call_back()
     machine.unsettle(arguments.everything())
-    return Foreign(f"{entity.dotted}()")
+    return Foreign(f"{entity.dotted}()", entity)
 
 
 def call_method(

@@ -90,11 +90,17 @@ def make_mock(machine: Machine, kind: MockKind, arguments: Arguments, place: Pla
     if change is not None:
         mock.kind = change.kind or mock.kind
         mock.label = f"{mock.kind.value}()"
-        for path, child in change.children.items():
-            configure_path(machine, mock, path, Mock(child, place, f"{child.value}()"))
+        change_children(machine, mock, place)
     configure(machine, mock, arguments.keywords)
     mock.unsure = mock.unsure or arguments.is_open
     return mock
+
+
+def change_children(machine: Machine, mock: Mock, place: Place) -> None:
+    """What a fix that is tried sets on the mock that is made at a place."""
+    change = machine.changes.get(place.key)
+    for path, child in change.children.items() if change is not None else ():
+        configure_path(machine, mock, path, Mock(child, place, f"{child.value}()"))
 
 
 def is_off(option: Value | None) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.library import exceptions, mock, web
+from understudy.doubles.library import exceptions, instances, mock, web
 from understudy.doubles.library.played import Mocker, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.doubles.state import MISSING, Misuse, Sight
@@ -18,6 +18,7 @@ from understudy.doubles.values import (
     ClassValue,
     Coroutine,
     Environment,
+    Foreign,
     FunctionValue,
     Instance,
     LibraryName,
@@ -228,6 +229,7 @@ def _double(machine: Machine, patch: Patch, owner: Value, attribute: str, option
     if isinstance(made, Mock):
         made.unsure = made.unsure or arguments.is_open
         made.vague = made.vague and not arguments.is_open
+        mock.change_children(machine, made, patch.place)
         if made.unnamed:
             made.label = attribute
         machine.write(made.slots, "owner", NAMED)
@@ -374,6 +376,8 @@ def _original(machine: Machine, patch: Patch, owner: Value, attribute: str) -> V
         return machine.module_attribute(owner, attribute, patch.env.module)
     if isinstance(owner, LibraryName):
         return LibraryName(External(f"{owner.entity.dotted}.{attribute}"))
+    if isinstance(owner, Foreign):
+        return instances.original(machine, owner, attribute)
     if isinstance(owner, ClassValue):
         return _class_member(machine, owner.entity, attribute)
     if isinstance(owner, Instance):
@@ -482,8 +486,14 @@ def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callab
         return _set_in_object(
             machine, owner.slots, attribute if isinstance(owner, Instance) else f".{attribute}", value
         )
+    elif isinstance(owner, Foreign) and instances.takes(machine, owner, attribute):
+        return _set_in_object(machine, owner.slots, attribute, value)
     elif isinstance(owner, LibraryName):
         slots, key = machine.overrides, ("", f"{owner.entity.dotted}.{attribute}")
+        cls = machine.resolver.open(owner.entity)
+        if isinstance(cls, ClassEntity):
+            on_class = machine.put(machine.class_overrides, (str(cls.path), cls.qualname, attribute), value)
+            return _in_reverse([on_class, machine.put(slots, key, value)])
     else:
         return _nothing
     return machine.put(slots, key, value)
