@@ -174,6 +174,10 @@ class Core(State):
         self.brief_steps = 0
         self.cut_short = False
         """A look was too short, because of ``brief``."""
+        self.members: set[int] = set()
+        """Plain values of classes, by ``id``, that may be more than that: members of enumerations, for instance."""
+        self.set_at: dict[int, tuple[Value, Place]] = {}
+        """Where plain values were set on doubles, by ``id``."""
         self.told: dict[int, tuple[Value, Mock]] = {}
         """Plain values that doubles were told to give, by ``id``, and the double that gave it."""
         self.unmet: set[tuple[str, Span]] = set()
@@ -263,6 +267,7 @@ class Core(State):
         error: str,
         detail: str = "",
         exception: str = "TypeError",
+        instead: Place | None = None,
     ) -> Value:
         """The runtime raises here because of a double. Raises in the simulated program where something may
         catch it; otherwise notes the failure and goes on as if it were mended."""
@@ -276,6 +281,7 @@ class Core(State):
             error,
             detail,
             self.handover(subject),
+            instead,
         )
         if any(guard.catches(exception, ()) is not False for guard in self.guards):
             raise Raised(exception, (), failure, frozenset(self.doubts))

@@ -10,9 +10,11 @@ from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import mock
 from understudy.doubles.library.played import Patch, Patched
+from understudy.doubles.signature import refusal
 from understudy.doubles.state import (
     NOT_RUN,
     Call,
+    Misuse,
     Raised,
     Status,
     join,
@@ -57,6 +59,8 @@ _BRIEF_STEPS, _ALL_BRIEF_STEPS = 50, 300
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
 _CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.wraps"})
+_SAME_PARAMETERS = frozenset({"staticmethod", "classmethod", "contextmanager", "asynccontextmanager"})
+"""Decorators after which a function takes what its ``def`` says."""
 _DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
 """Of :mod:`dataclasses` and attrs."""
 _TRANSPARENT = frozenset(
@@ -137,6 +141,35 @@ class Functions(Core):
             if isinstance(found, LibraryName) and found.entity.root in ("pytest", "pytest_asyncio"):
                 return value
         return UNKNOWN
+
+    def refuse_stand_in(
+        self, function: FunctionValue, skipped: int, arguments: Arguments, node: Node, env: Environment
+    ) -> Value | None:
+        """Code under test calls a function of the tests as its parameters do not allow.
+
+        :param skipped: 1 where it gets an object before the arguments that are written."""
+        if (
+            not isinstance(node, ast.Call)
+            or not self.is_test(function.unit.path)
+            or self.is_test(env.unit.path)
+        ):
+            return None
+        given = [keyword.arg for keyword in node.keywords]
+        if arguments.is_open or arguments.nodes != node.args or list(arguments.keywords) != given:
+            # Not the call that is written there.
+            return None
+        if self._decorator_names(function) - _SAME_PARAMETERS:
+            return None
+        refused = refusal(
+            function.node.args,
+            skipped=0,
+            positional=skipped + len(node.args),
+            keywords=arguments.keywords,
+            is_open=False,
+        )
+        if refused is None:
+            return None
+        return self.fail(env, Misuse.STAND_IN_CALL, function, node, refused.error, str(skipped))
 
     def call_function(
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
@@ -439,7 +472,8 @@ class Functions(Core):
             function = self.raw_function(init)
             if function is None:
                 return UNKNOWN
-            self.call_function(function, arguments.with_first(instance), node, env)
+            if self.refuse_stand_in(function, 1, arguments, node, env) is None:
+                self.call_function(function, arguments.with_first(instance), node, env)
             return instance
         if not opaque and self._is_dataclass(entity):
             self._dataclass_fields(entity, instance, arguments, node, env)

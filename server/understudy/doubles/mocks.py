@@ -35,6 +35,7 @@ from understudy.doubles.values import (
     Foreign,
     FunctionValue,
     Literal,
+    Mapping_,
     Mock,
     MockKind,
     Node,
@@ -197,6 +198,11 @@ class Mocks(Functions):
             self.write(effect.slots, "items", items[1:])
             exceptions.raise_effect(self, items[0])
             made = items[0]
+        elif _gets_object(mock):
+            # As a method does, before the arguments that are written.
+            self.escape(arguments.everything())
+            self.may_raise()
+            return UNKNOWN
         elif isinstance(effect, (FunctionValue, Mock, Partial, ClassValue, BoundBuiltin)):
             made = self.call(effect, arguments, node, env)
             if mock.kind is MockKind.ASYNC and isinstance(made, Coroutine):
@@ -622,13 +628,18 @@ class Mocks(Functions):
         is made with it."""
         if name in ("return_value", "side_effect") and place is not None and not self.calls:
             self.configured.append(Configured(mock, place))
+        if place is not None and isinstance(value, (Literal, Sequence_, Mapping_)):
+            self.set_at[id(value)] = (value, place)
         handed = handed_place(mock)
         if handed is not None and isinstance(value, Mock) and "handed" not in value.slots:
             self.handed(value, handed)
         if name == "side_effect":
-            # A list is iterated over from its beginning, whatever else holds it.
+            # A list is iterated over from its beginning, whatever else holds it; a dict gives its keys.
             if isinstance(value, Sequence_):
                 value = Sequence_.of(value.kind, value.items)
+            elif isinstance(value, Mapping_):
+                keys = None if value.is_open else [Literal(key) for key, _ in value.items()]
+                value = Sequence_.of("iterator", keys)
             self.write(mock.slots, name, value)
             return
         if name == "return_value":
@@ -775,3 +786,11 @@ def _is_reachable(mock: Mock) -> bool:
         if parent is not None and not any(value is child for value in parent.slots.values()):
             return False
     return True
+
+
+def _gets_object(mock: Mock) -> bool:
+    """Is it an autospec of a method, put on the class? It is a function there, and gets what a method gets."""
+    spec = mock.spec
+    if spec is None or not spec.as_function or mock.parent is not None:
+        return False
+    return isinstance(spec.entity, FunctionEntity) and spec.entity.owner is not None

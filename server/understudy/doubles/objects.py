@@ -45,6 +45,7 @@ from understudy.doubles.values import (
     Unknown,
     Value,
     kind_of,
+    lacks,
     part_of,
 )
 from understudy.facts import model
@@ -109,7 +110,9 @@ class Objects(Mocks):
             self.may_raise()
             return UNKNOWN
         if isinstance(callee, FunctionValue):
-            return self.call_function(callee, arguments, node, env)
+            skipped = 0 if callee.bound is None else 1
+            refused = self.refuse_stand_in(callee, skipped, arguments, node, env)
+            return refused if refused is not None else self.call_function(callee, arguments, node, env)
         if isinstance(callee, Mock):
             return self.call_mock(callee, arguments, node, env)
         if isinstance(callee, ClassValue):
@@ -166,9 +169,34 @@ class Objects(Mocks):
             return Foreign(f"{callee.dotted}()")
         if isinstance(callee, ExceptionValue):
             return ExceptionValue(callee.name, False, callee.bases)
+        if isinstance(callee, (Sequence_, Mapping_, Literal)):
+            refused = self._refuse_given(callee, node, env)
+            if refused is not None:
+                return refused
         trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
+
+    def _refuse_given(
+        self, value: Sequence_ | Mapping_ | Literal, node: Node, env: Environment, name: str = ""
+    ) -> Value | None:
+        """A plain value that a double was told to give is called, or asked for an attribute that it has not. Of None it
+        is not said: what finds it may leave in ways that are not known to be ways out."""
+        mock = self.told_by(value)
+        is_none = isinstance(value, Literal) and value.value is None
+        if mock is None or not mock.certain or is_none or id(value) in self.members:
+            return None
+        _, place = self.set_at.get(id(value), (value, None))
+        kind = kind_of(value)
+        if name:
+            error = f"{kind!r} object has no attribute {name!r}"
+            return self.fail(env, Misuse.GIVEN_VALUE, mock, node, error, name, "AttributeError", place)
+        func = node.func if isinstance(node, ast.Call) else None
+        set_as = (
+            func.attr if isinstance(func, ast.Attribute) and mock.slots.get(f".{func.attr}") is value else ""
+        )
+        error = f"{kind!r} object is not callable"
+        return self.fail(env, Misuse.GIVEN_VALUE, mock, node, error, set_as, instead=place)
 
     def _library_may_fail(self, dotted: str) -> None:
         """A library is called, and may raise what a test expects, or what a handler is there for."""
@@ -205,7 +233,8 @@ class Objects(Mocks):
         if isinstance(value, SuperValue):
             return self._super_attribute(value, name)
         if isinstance(value, (Sequence_, Mapping_, Literal)):
-            return BoundBuiltin(value, name)
+            refused = self._refuse_given(value, node, env, name) if lacks(value, name) else None
+            return refused if refused is not None else BoundBuiltin(value, name)
         if isinstance(value, Foreign):
             known = instances.attribute(self, value, name) if value.slots or self.class_overrides else None
             return known if known is not None else Foreign(f"{value.dotted}.{name}")
@@ -303,12 +332,19 @@ class Objects(Mocks):
                 if self.environ:
                     self.note_environment(found, f"{cls.module.name}.{cls.qualname}.{name}")
                 value = self.original(found)
+                if not self._is_plain_class(cls):
+                    self.members.add(id(value))
                 return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):
                 return ClassValue(found)
             if found is not Absent.MISSING:
                 return UNKNOWN
         return UNKNOWN
+
+    def _is_plain_class(self, cls: ClassEntity) -> bool:
+        """Are the values that a class's statements bind what the class gives?"""
+        ancestry = self.resolver.ancestry(cls)
+        return ancestry.complete and all(above.module.workspace for above in ancestry.classes)
 
     def _is_plain_enum(self, cls: ClassEntity) -> bool:
         """An enumeration whose members are not equal to their values, as those of ``str, Enum`` are."""

@@ -57,6 +57,8 @@ class Misuse(str, Enum):
     NAME = "name of the mock itself"
     NO_VALUE = "where a plain value is needed"
     NO_CLASS = "where a class is needed"
+    STAND_IN_CALL = "call that a function of the tests does not take"
+    GIVEN_VALUE = "plain value that a double was told to give"
 
 
 @dataclass(frozen=True)

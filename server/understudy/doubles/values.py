@@ -468,6 +468,17 @@ class Environment:
     function: FunctionValue | None = None
 
 
+_PLAIN_CLASSES: dict[str, type] = {"list": list, "tuple": tuple, "set": set}
+
+
+def lacks(value: Literal | Sequence_ | Mapping_, name: str) -> bool:
+    """Has a plain value certainly no such attribute?"""
+    if isinstance(value, Literal):
+        return not hasattr(value.value, name)
+    cls = dict if isinstance(value, Mapping_) else _PLAIN_CLASSES.get(value.kind)
+    return cls is not None and not hasattr(cls, name)
+
+
 def kind_of(value: Value) -> str:
     """The name of the value's class, as messages print it."""
     if isinstance(value, Literal):

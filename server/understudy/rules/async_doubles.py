@@ -168,6 +168,19 @@ def span_of(function: FunctionValue) -> Span:
     return unit.span(node) if isinstance(node, ast.Lambda) else unit.name_span(node)
 
 
+def own_function(function: FunctionValue) -> Applicability:
+    """How safe it is to change a function: one inside a test, which has it for nothing else, serves that test alone,
+    which fails as it is."""
+    for test in ast.walk(function.unit.node):
+        if isinstance(test, (ast.FunctionDef, ast.AsyncFunctionDef)) and test.name.startswith("test"):
+            inside = list(ast.walk(test))
+            uses = [child for child in inside if isinstance(child, ast.Name) and child.id == function.name]
+            is_lambda = isinstance(function.node, ast.Lambda)
+            if function.node in inside and function.owner is None and (is_lambda or len(uses) == 1):
+                return Applicability.SAFE
+    return Applicability.UNSAFE
+
+
 def is_as_written(context: Context, function: FunctionValue) -> bool:
     """Is a method what its ``def`` says: does no decorator, metaclass or base of a library change the class?"""
     owners = [function.owner] if function.owner is not None else []

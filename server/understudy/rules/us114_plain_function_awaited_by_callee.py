@@ -66,18 +66,7 @@ def _fixes(context: Context, function: FunctionValue) -> Iterator[Fix]:
         return
     span = unit.span(node)
     edit = Edit(unit.path, Span.at(span.row, span.column), "async ")
-    yield Fix("Make it an `async def`", _applicability(function), (edit,))
-
-
-def _applicability(function: FunctionValue) -> Applicability:
-    """Safe for a function inside one test, which has it for nothing else: that test fails as it is."""
-    for test in ast.walk(function.unit.node):
-        if isinstance(test, (ast.FunctionDef, ast.AsyncFunctionDef)) and test.name.startswith("test"):
-            inside = list(ast.walk(test))
-            uses = [child for child in inside if isinstance(child, ast.Name) and child.id == function.name]
-            if function.node in inside and function.owner is None and len(uses) == 1:
-                return Applicability.SAFE
-    return Applicability.UNSAFE
+    yield Fix("Make it an `async def`", async_doubles.own_function(function), (edit,))
 
 
 RULE = Rule(
