@@ -42,6 +42,7 @@ from understudy.doubles.values import (
     Place,
     Sequence_,
     Value,
+    is_known_double,
 )
 from understudy.facts import model
 from understudy.infer.entities import (
@@ -61,6 +62,8 @@ _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starle
 _CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.wraps"})
 _SAME_PARAMETERS = frozenset({"staticmethod", "classmethod", "contextmanager", "asynccontextmanager"})
 """Decorators after which a function takes what its ``def`` says."""
+_UNMAPPED = ("UnmappedInstanceError", ("UnmappedError", "InvalidRequestError", "SQLAlchemyError"))
+"""What a session raises for what is no mapped object, and its bases."""
 _DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
 """Of :mod:`dataclasses` and attrs."""
 _TRANSPARENT = frozenset(
@@ -481,9 +484,24 @@ class Functions(Core):
         if opaque:
             # A library's constructor: attributes by keyword are usual (pydantic, attrs, declarative models).
             for name, value in arguments.keywords.items():
+                self.note_unmapped(entity, name, value, arguments.keyword_nodes.get(name) or node, env)
                 instance.slots[name] = value
             self._hand_over_to_class(entity, arguments, env)
         return instance
+
+    def note_unmapped(
+        self, owner: ClassEntity | None, name: str, value: Value, node: Node, env: Environment
+    ) -> None:
+        """A double of a class is given to an object of a library's class, perhaps a model, or to a session. SQLAlchemy
+        asks it for ``_sa_instance_state``, which no class has."""
+        if not is_known_double(value) or value.spec is None or not isinstance(value.spec.entity, ClassEntity):
+            return
+        raised = ("AttributeError", ()) if owner is not None else _UNMAPPED
+        expected = any(guard.catches(*raised) is not False for guard in self.guards)
+        if expected or "._sa_instance_state" in value.slots:
+            return
+        model_name = f"{owner.module.name}.{owner.qualname}" if owner is not None else ""
+        self.note(env, Misuse.UNMAPPED, value, node, model_name, name)
 
     def _hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:
         if self.is_test(env.unit.path) and not self.is_test(entity.path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 
 from understudy.doubles import trace
@@ -59,6 +60,10 @@ from understudy.infer.entities import (
 )
 from understudy.infer.resolve import unmangled
 
+_SESSION_TAKES = re.compile(
+    r"sqlalchemy\.[\w.]*(?:Session\(\)|sessionmaker\(\)\(\))(?:\.__enter__\(\))?\.(?:add|delete|refresh|merge|expunge)$"
+)
+"""Methods of a real session that take a mapped object."""
 _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
 """Methods with which a double is changed."""
 
@@ -149,6 +154,8 @@ class Objects(Mocks):
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(callee, Foreign):
+            if arguments.values and _SESSION_TAKES.match(callee.dotted):
+                self.note_unmapped(None, callee.dotted.rpartition(".")[2], arguments.values[0], node, env)
             self._library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
             self.call_back()
@@ -421,6 +428,8 @@ class Objects(Mocks):
             web.replace_overrides(self, target, value)
         elif isinstance(target, Instance):
             patches.stands_in(self, target, name, value, place)
+            if target.opaque:
+                self.note_unmapped(target.entity, name, value, place.node, env)
             self.write(target.slots, name, value)
             if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
                 self.handed(value, place)

@@ -58,6 +58,7 @@ class Misuse(str, Enum):
     NO_VALUE = "where a plain value is needed"
     NO_CLASS = "where a class is needed"
     STAND_IN_CALL = "call that a function of the tests does not take"
+    UNMAPPED = "where a mapped object is needed"
     GIVEN_VALUE = "plain value that a double was told to give"
 
 
