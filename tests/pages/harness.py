@@ -33,13 +33,18 @@ _RAISING = (
     "US211",
     "US212",
     "US218",
+    "US221",
     "US301",
     "US302",
     "US303",
+    "US304",
     "US403",
     "US405",
+    "US409",
+    "US410",
+    "US501",
+    "US504",
 )
-_RAISING += ("US304", "US409", "US410", "US501", "US504")
 _WITHOUT_EFFECT = (
     "US202",
     "US203",
@@ -52,6 +57,7 @@ _WITHOUT_EFFECT = (
     "US216",
     "US217",
     "US219",
+    "US221",
     "US309",
     "US310",
     "US311",

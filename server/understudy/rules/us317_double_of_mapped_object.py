@@ -61,7 +61,9 @@ def _named(model: Model, name: str) -> list[Relationship]:
 
 def _keeps_other_side(relationship: Relationship) -> bool:
     """Does SQLAlchemy set the other side as well? Without that it looks at the object when it is flushed."""
-    given = {keyword.name for keyword in relationship.call.keywords} if relationship.call is not None else set()
+    given = (
+        {keyword.name for keyword in relationship.call.keywords} if relationship.call is not None else set()
+    )
     return bool(given & {"back_populates", "backref"}) and not given & {"viewonly", "sync_backref"}
 
 
