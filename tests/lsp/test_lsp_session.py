@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
+from understudy.finding import Finding, Severity
 from understudy.lsp import session as session_module
 from understudy.lsp.documents import Document
 from understudy.lsp.exchange import Change, Report, Settings
+from understudy.lsp.features import pull_diagnostics
 from understudy.lsp.session import Session
+from understudy.source.span import Span
 
 URI = "file:///project/test_a.py"
 
@@ -82,12 +85,16 @@ def session(connection: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> Iter
     made.stop()
 
 
-def begin(session: Session, *, configuration: bool = False) -> None:
+def begin(session: Session, *, configuration: bool = False, pulls: bool = False) -> None:
     workspace = types.WorkspaceClientCapabilities(configuration=configuration)
-    session.initialize(
-        types.InitializeParams(
-            types.ClientCapabilities(workspace), root_uri="file:///project", initialization_options={}
+    capabilities = types.ClientCapabilities(workspace)
+    if pulls:
+        workspace.diagnostics = types.DiagnosticWorkspaceClientCapabilities(refresh_support=True)
+        capabilities.text_document = types.TextDocumentClientCapabilities(
+            diagnostic=types.DiagnosticClientCapabilities()
         )
+    session.initialize(
+        types.InitializeParams(capabilities, root_uri="file:///project", initialization_options={})
     )
     session.initialized()
 
@@ -97,6 +104,10 @@ def open_document(session: Session, content: str = "") -> Document:
     document = session.documents.get(URI)
     assert document is not None
     return document
+
+
+def finding(code: str) -> Finding:
+    return Finding(code, "a-rule", Severity.ERROR, "bad", Path("/project/test_a.py"), Span(0, 0, 0, 0))
 
 
 def edit(session: Session, version: int) -> Document:
@@ -159,6 +170,52 @@ async def test_a_request_waits_for_the_version_it_was_made_on(session: Session) 
     await asyncio.sleep(0)
     session._receive(Report(edit(session, 3), (), {}))
     assert await overtaken is None
+
+
+async def test_what_only_an_answer_about_the_workspace_told_is_to_be_asked_for(
+    session: Session, connection: FakeConnection
+) -> None:
+    """A client leaves out of such an answer what it asks about by itself: VS Code does."""
+    begin(session, pulls=True)
+    document = open_document(session, "x = 1\n")
+    asked = types.DocumentDiagnosticParams(types.TextDocumentIdentifier(URI))
+    session._receive(Report(document, (finding("US101"),), {}))
+    first = await pull_diagnostics.of_document(session, asked)
+    session._receive(Report(document, (finding("US201"),), {}))
+    of_workspace = types.WorkspaceDiagnosticParams([types.PreviousResultId(URI, first.result_id or "")])
+    (told,) = (await pull_diagnostics.of_workspace(session, of_workspace)).items
+    assert isinstance(told, types.WorkspaceFullDocumentDiagnosticReport)
+    assert [each.code for each in told.items] == ["US201"]
+    session._refresh(URI)
+    assert connection.refreshed == 1
+    await pull_diagnostics.of_document(session, asked)
+    session._refresh(URI)
+    assert connection.refreshed == 1
+
+
+async def test_who_cancels_is_asked_to_ask_again(
+    session: Session, connection: FakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_REFRESH_AFTER", 0)
+    begin(session, pulls=True)
+    document = open_document(session)
+    cancelled, other = (asyncio.ensure_future(session.report(URI)) for _ in range(2))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.sleep(0)
+    session._receive(Report(document, (finding("US101"),), {}))
+    assert await other is not None
+    await asyncio.sleep(0.01)
+    # The other one gets it as its answer.
+    assert connection.refreshed == 0
+    document = edit(session, 2)
+    alone = asyncio.ensure_future(session.report(URI))
+    await asyncio.sleep(0)
+    alone.cancel()
+    await asyncio.sleep(0)
+    session._receive(Report(document, (finding("US101"),), {}))
+    await asyncio.sleep(0.01)
+    assert connection.refreshed == 1
 
 
 async def test_the_end_lets_nobody_wait(session: Session) -> None:

@@ -412,7 +412,11 @@ class Session:
                 return report
             woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(uri, []).append(woken)
-            await asyncio.wait([woken], timeout=rest)
+            try:
+                await asyncio.wait([woken], timeout=rest)
+            finally:
+                # The client may have cancelled the request: then it has to be told otherwise.
+                self._waits_no_longer(uri, woken)
         return None
 
     def _receive(self, report: Report) -> None:
@@ -470,6 +474,11 @@ class Session:
         for woken in self._waiting.pop(uri, ()):
             if not woken.done():
                 woken.set_result(None)
+
+    def _waits_no_longer(self, uri: str, woken: asyncio.Future[None]) -> None:
+        waiting = [other for other in self._waiting.pop(uri, ()) if other is not woken]
+        if waiting:
+            self._waiting[uri] = waiting
 
     def _show_problems(self, problems: list[str]) -> None:
         for problem in problems:

@@ -73,7 +73,9 @@ def _news(session: Session, known: dict[str, str]) -> list[_OfWorkspace]:
         identity = result_id(shown)
         if known.get(uri) == identity or (uri not in known and not shown):
             continue
-        session.told[uri] = identity
+        # What was asked about by itself, a client shows as it was last answered, whatever it hears here.
+        if version is None or uri not in session.told:
+            session.told[uri] = identity
         found.append(types.WorkspaceFullDocumentDiagnosticReport(uri, shown, version, result_id=identity))
     return found
 
