@@ -102,12 +102,14 @@ class Client:
             if message is None:
                 raise Gone("the server has ended")
             if "method" in message and "id" in message:
-                items = message.get("params") or {}
-                result = [{} for _ in items.get("items", ())] if isinstance(items, dict) else None
-                answer = result if message["method"] == "workspace/configuration" else None
+                answer = self.answer(message["method"], message.get("params") or {})
                 self.send({"id": message["id"], "result": answer})
             else:
                 return when, message
+
+    def answer(self, method: str, params: Any) -> Any:
+        """To a request of the server: a client that has nothing set."""
+        return [{} for _ in params["items"]] if method == "workspace/configuration" else None
 
     def request(self, method: str, params: Any) -> tuple[float, Any]:
         self._identity += 1

@@ -170,8 +170,8 @@ def test_the_environment_is_that_of_the_one_who_asks(tmp_path: Path, cluster: Cl
 
 @pytest.mark.parametrize("victim", ["scheduler", "workers"])
 def test_a_cluster_that_goes_away_is_done_without(tmp_path: Path, victim: str) -> None:
-    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(600))
-    folder = project(tmp_path / "p", **{f"test_{n:02}": source for n in range(80)})
+    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(400))
+    folder = project(tmp_path / "p", **{f"test_{n:02}": source for n in range(40)})
     expected = check(folder, "--jobs", "2", "--no-cache")
     mortal = start(tmp_path, 1)
     try:
@@ -281,7 +281,7 @@ def test_jobs_are_processes(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_the_cluster_usable(tmp_path: Path, cluster: Cluster) -> None:
-    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(1200))
+    source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(600))
     folder = project(tmp_path / "slow", **{f"test_{n:02}": source for n in range(80)})
     with signals_heard():
         running = subprocess.Popen(

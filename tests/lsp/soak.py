@@ -59,8 +59,7 @@ class Editor:
         if path not in self.texts:
             self.open(path)
         elif kind < 0.02:
-            self.client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
-            del self.texts[path]
+            self.close(path)
         elif kind < 0.05:
             event = {"uri": self.chance.choice(self.paths).as_uri(), "type": 2}
             self.client.notify("workspace/didChangeWatchedFiles", {"changes": [event]})
@@ -99,9 +98,13 @@ class Editor:
         }
         self.client.notify("textDocument/didOpen", {"textDocument": item})
 
+    def close(self, path: Path) -> None:
+        self.client.notify("textDocument/didClose", {"textDocument": {"uri": path.as_uri()}})
+        del self.texts[path]
+
     def edit(self, path: Path, start: int, end: int, new: str) -> None:
         text = self.texts[path]
-        change = {"range": {"start": _position(text, start), "end": _position(text, end)}, "text": new}
+        change = {"range": {"start": position(text, start), "end": position(text, end)}, "text": new}
         self.texts[path] = text[:start] + new + text[end:]
         self.versions[path] += 1
         self.client.notify(
@@ -113,7 +116,7 @@ class Editor:
         )
 
 
-def _position(text: str, at: int) -> dict[str, int]:
+def position(text: str, at: int) -> dict[str, int]:
     """In UTF-16. The texts have ``\\n`` alone."""
     line = text.rfind("\n", 0, at) + 1
     return {"line": text.count("\n", 0, at), "character": len(text[line:at].encode("utf-16-le")) // 2}

@@ -154,6 +154,22 @@ async def test_the_whole_workspace_is_pulled(
     assert found.keys() == {(root / "test_a.py").as_uri(), (root / "deep/test_b.py").as_uri()}
 
 
+@pytest.mark.parametrize("mode", ["openFiles", "workspace"])
+async def test_what_was_shown_while_it_was_open_is_taken_back(
+    client: Client, project: Make, pulling: types.ClientCapabilities, mode: str
+) -> None:
+    """As the client asks about it no longer, in an answer about the workspace."""
+    root = project({"test_a.py": "\n"})
+    await client.begin(pulling, root, options={"diagnosticMode": mode})
+    uri = client.open(root / "test_a.py", BAD)
+    assert codes((await pull(client, uri)).items) == ["US101"]
+    client.close(uri)
+    told: dict[str, Any] = {}
+    while uri not in told or told[uri].items:
+        answer = await asyncio.wait_for(client.workspace_diagnostic_async(whole()), PATIENCE)
+        told.update((item.uri, item) for item in answer.items)
+
+
 async def test_closed_files_are_pushed_too_when_the_editor_wants_it(
     client: Client, project: Make, minimal: types.ClientCapabilities
 ) -> None:
@@ -176,6 +192,49 @@ async def test_closed_files_are_pushed_too_when_the_editor_wants_it(
     (root / "test_b.py").unlink()
     client.touched(root / "test_b.py", types.FileChangeType.Deleted)
     await client.codes(other, [])
+
+
+async def test_closed_files_follow_modules_that_come_and_go(
+    client: Client, project: Make, minimal: types.ClientCapabilities
+) -> None:
+    """What an import does not find is no file that the importing one could rest on."""
+    root = project({"tools.py": "\n", "service.py": "from tools import draw\n"})
+    await client.begin(minimal, root, options={"diagnosticMode": "workspace"})
+    service = (root / "service.py").as_uri()
+    tools = root / "tools.py"
+    await client.codes(service, ["US211"])
+    for _ in range(2):
+        tools.rename(root / "moved.py")
+        client.touched(tools, types.FileChangeType.Deleted)
+        await client.codes(service, [])
+        (root / "moved.py").rename(tools)
+        client.touched(tools, types.FileChangeType.Created)
+        await client.codes(service, ["US211"])
+
+
+async def test_closed_files_follow_what_is_typed_into_others(
+    client: Client, project: Make, minimal: types.ClientCapabilities
+) -> None:
+    """Although they rest on no file that has it: they rest on there being none."""
+    head = "from sqlalchemy import Index\nfrom sqlalchemy.orm import Mapped, mapped_column\n\nfrom base import Base\n"
+    model = (
+        '{head}\n\nclass {name}(Base):\n    __tablename__ = "{table}"\n'
+        '    __table_args__ = (Index("ix_state", "state"),)\n\n'
+        "    id: Mapped[int] = mapped_column(primary_key=True)\n    state: Mapped[str]\n"
+    )
+    base = "from sqlalchemy.orm import DeclarativeBase\n\n\nclass Base(DeclarativeBase):\n    pass\n"
+    files = {
+        "base.py": base,
+        "orders.py": model.format(head=head, name="Order", table="orders"),
+        "jobs.py": "\n",
+    }
+    root = project({**files, "app.py": "import jobs\nimport orders\n"})
+    await client.begin(minimal, root, options={"diagnosticMode": "workspace"})
+    jobs = client.open(root / "jobs.py")
+    await client.codes(jobs, [])
+    client.edit(jobs, model.format(head=head, name="Job", table="jobs"))
+    # The one that comes second is named, wherever it is.
+    await client.codes((root / "orders.py").as_uri(), ["US308"])
 
 
 async def test_files_that_are_not_open_are_left_alone_by_default(

@@ -17,6 +17,7 @@ from understudy.lsp.exchange import Change, Report, Settings
 from understudy.lsp.features import pull_diagnostics
 from understudy.lsp.session import Session
 from understudy.source.span import Span
+from understudy.source.text import Text
 
 URI = "file:///project/test_a.py"
 
@@ -191,6 +192,33 @@ async def test_what_only_an_answer_about_the_workspace_told_is_to_be_asked_for(
     await pull_diagnostics.of_document(session, asked)
     session._refresh(URI)
     assert connection.refreshed == 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_was_closed_is_told_of_even_when_nothing_is_found(
+    session: Session, connection: FakeConnection, known: bool
+) -> None:
+    """VS Code goes on showing what it was told about an open document until it hears otherwise."""
+    begin(session, pulls=True)
+    document = open_document(session)
+    session._receive(Report(document, (), {}))
+    shown = await pull_diagnostics.of_document(
+        session, types.DocumentDiagnosticParams(types.TextDocumentIdentifier(URI))
+    )
+    session.close(URI)
+    previous = [types.PreviousResultId(URI, shown.result_id or "")] if known else []
+    asked = asyncio.ensure_future(
+        pull_diagnostics.of_workspace(session, types.WorkspaceDiagnosticParams(previous))
+    )
+    await asyncio.sleep(0)
+    assert not asked.done()
+    session._receive(
+        Report(Document("file:///project/test%5Fa.py", None, Text(""), document.path, "python"), (), {})
+    )
+    (told,) = (await asyncio.wait_for(asked, 10)).items
+    # By the name that the client knows.
+    assert isinstance(told, types.WorkspaceFullDocumentDiagnosticReport)
+    assert (told.uri, told.items) == (URI, [])
 
 
 async def test_who_cancels_is_asked_to_ask_again(

@@ -86,6 +86,7 @@ class Workspace:
         self._matching: dict[re.Pattern[bytes], dict[Path, bool]] = {}
         self._listed: dict[re.Pattern[bytes], list[Path]] = {}
         """The files that match, while all are as they were."""
+        self._matching_others: set[re.Pattern[bytes]] = set()
         self._words: dict[re.Pattern[bytes], tuple[tuple[bytes, ...], ...]] = {}
         self.environment = environment
         self.finder = ModuleFinder(root, environment, source_roots, path_of_tests)
@@ -286,7 +287,9 @@ class Workspace:
                 known.read()
         self._texts.pop(path, None)
         self._before.setdefault(path, known)
-        self._drop({path, *self._matched_differently(path)})
+        different = self._matched_differently(path)
+        self._matching_others.update(different)
+        self._drop({path, *different})
         self._kept = {key: value for key, value in self._kept.items() if key[0] == path}
         self.generation += 1
 
@@ -315,12 +318,19 @@ class Workspace:
             del self._before[path]
 
     def _matched_differently(self, path: Path) -> list[re.Pattern[bytes]]:
-        """The patterns given to :meth:`files_with` of which the change makes the file match, or match no longer."""
-        asked = [(pattern, known.pop(path)) for pattern, known in self._matching.items() if path in known]
+        """The patterns given to :meth:`files_with` of which the change makes the file match, or match no longer. Of a
+        file that is new, those that match it."""
+        asked = [(pattern, known.pop(path, False)) for pattern, known in self._matching.items()]
         different = [pattern for pattern, before in asked if self.matches(pattern, path) is not before]
         for pattern in different:
             self._listed.pop(pattern, None)
         return different
+
+    def matching_others(self) -> frozenset[re.Pattern[bytes]]:
+        """The patterns that match other files than at the last call: whatever rests on one may be different now."""
+        found = frozenset(self._matching_others)
+        self._matching_others.clear()
+        return found
 
     # --- the whole workspace
 

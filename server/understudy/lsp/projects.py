@@ -5,6 +5,7 @@ Used by the analysis thread only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 from understudy.engine import Analysis, Project, forget_settings
 from understudy.finding import Finding
 from understudy.index.kept_facts import Caches
+from understudy.index.workspace import ValueOf, Workspace
 from understudy.lsp.earlier import Earlier
 from understudy.lsp.exchange import Settings
 from understudy.project import config as configuration
 from understudy.project.discover import SKIPPED_FOLDERS
+from understudy.project.modules import Asked
 from understudy.rules import registry
 from understudy.source.text import Text
 
@@ -30,6 +33,8 @@ class Done:
     texts: Mapping[Path, Text]
     named: tuple[Finding, ...] = ()
     """What was found beside it with the second tier's help."""
+    others: frozenset[re.Pattern[bytes] | Asked] = frozenset()
+    """What the analysis rests on besides files."""
 
 
 class OpenProject:
@@ -40,6 +45,8 @@ class OpenProject:
         self.done: dict[Path, Done] = {}
         self.waiting: dict[Path, None] = {}
         """Open files whose analysis is missing or rests on something that has changed."""
+        self.matching_others: frozenset[re.Pattern[bytes]] = frozenset()
+        """The patterns that match other files since the last change."""
         self.earlier = Earlier(project)
 
     def excludes(self, path: Path) -> bool:
@@ -50,6 +57,15 @@ class OpenProject:
         if not SKIPPED_FOLDERS.isdisjoint(relative.parts[:-1]):
             return True
         return self.project.config.excludes(relative.as_posix())
+
+
+def others_behind(workspace: Workspace, analysis: Analysis) -> frozenset[re.Pattern[bytes] | Asked]:
+    """The patterns and the questions about folders that an analysis rests on. To be asked while all is as it was."""
+    found: set[re.Pattern[bytes] | Asked] = set()
+    for dependency in analysis.rests_on:
+        behind = workspace.behind(dependency.key) if isinstance(dependency, ValueOf) else (dependency,)
+        found.update(each for each in behind if isinstance(each, (re.Pattern, Asked)))
+    return frozenset(found)
 
 
 class Projects:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
@@ -83,6 +84,11 @@ class Session:
         """On files that are not open, by URI."""
         self.told: dict[str, str] = {}
         """What a client that pulls was last told about a document: the id of the result."""
+        self._closed: dict[Path, str] = {}
+        """The URIs that the client had for what it has closed."""
+        self.owed: set[str] = set()
+        """Those of them that a client which pulls shows as they were, until it hears otherwise in an answer about the
+        workspace."""
         self._refreshing = False
         self._news: list[asyncio.Future[None]] = []
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
@@ -209,7 +215,10 @@ class Session:
     # --- documents
 
     def open(self, item: types.TextDocumentItem) -> None:
-        self._changed(self.documents.open(item))
+        document = self.documents.open(item)
+        if document.path is not None:
+            self.owed.discard(self._closed.pop(document.path, item.uri))
+        self._changed(document)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         uri, version = params.text_document.uri, params.text_document.version
@@ -238,6 +247,8 @@ class Session:
         self.told.pop(uri, None)
         if document.is_python and document.path is not None:
             path = document.path
+            self._closed[path] = uri
+            self.owed.add(uri)
             self._tell(lambda change: change.close(path))
         self._wake(uri)
 
@@ -425,7 +436,13 @@ class Session:
             path = report.document.path
             if path is None or self.documents.at(path) is not None:
                 return
-            self.closed_reports[uri] = report
+            if path in self._closed:
+                uri = self._closed[path]
+                report = replace(report, document=replace(report.document, uri=uri))
+            earlier, self.closed_reports[uri] = self.closed_reports.get(uri), report
+            if not (report.findings or self.client.pulls_diagnostics or (earlier and earlier.findings)):
+                # Nothing is shown there.
+                return
         # A newer version is on its way through the worker, or the document is closed.
         elif report.document is not self.documents.get(uri):
             return

@@ -29,7 +29,7 @@ from understudy.lsp.documents import Document
 from understudy.lsp.exchange import Change, Progress, Question, Report, Settings, Withdrawn
 from understudy.lsp.garbage import QUIET, Garbage
 from understudy.lsp.moving import moved_finding
-from understudy.lsp.projects import Done, OpenProject, Projects
+from understudy.lsp.projects import Done, OpenProject, Projects, others_behind
 from understudy.lsp.second_tier import SecondTier
 from understudy.rules import registry
 from understudy.source import disk
@@ -98,7 +98,7 @@ class Worker(threading.Thread):
         self._second_tier = SecondTier(self._is_answered, lambda sentence: problems([sentence]))
         self._background: dict[Path, Background] = {}
         self._paused = False
-        self._shown_before: dict[Path, dict[Path, tuple[Finding, ...]]] = {}
+        self._shown_before: dict[Path, dict[Path, tuple[Finding, ...] | None]] = {}
         """What is shown in closed files from before the configuration was read anew."""
 
     # --- called from the event loop
@@ -347,8 +347,10 @@ class Worker(threading.Thread):
         if change.moved or change.recheck:
             opened.waiting.update(dict.fromkeys(opened.done))
         changed = {*change.closed, *on_disk, *change.opened}
+        opened.matching_others = workspace.matching_others()
         for path, done in opened.done.items():
-            if not changed.isdisjoint(done.analysis.dependencies):
+            rests_on_others = not opened.matching_others.isdisjoint(done.others)
+            if rests_on_others or not changed.isdisjoint(done.analysis.dependencies):
                 opened.waiting[path] = None
         for path in left_alone:
             self._publish(opened, path)
@@ -465,7 +467,8 @@ class Worker(threading.Thread):
             opened.earlier.note(analysis)
         for problem in analysis.problems:
             _log.debug("%s", problem)
-        return Done(analysis, self._texts(opened, analysis.findings))
+        others = others_behind(opened.project.workspace, analysis)
+        return Done(analysis, self._texts(opened, analysis.findings), others=others)
 
     def _still_there(self, earlier: Done, path: Path) -> tuple[Finding, ...]:
         """What only the second tier found, where it stands now, until it has answered about this version."""
@@ -493,7 +496,7 @@ class Worker(threading.Thread):
         named = tuple(f for f in full.findings if (f.code, f.path, f.span) not in known)
         texts = {**self._texts(opened, named), **done.texts}
         dependencies = replace(done.analysis, dependencies=done.analysis.dependencies | full.dependencies)
-        opened.done[path] = Done(dependencies, texts, named)
+        opened.done[path] = Done(dependencies, texts, named, done.others)
         self._publish(opened, path)
 
     def _texts(self, opened: OpenProject, findings: tuple[Finding, ...]) -> dict[Path, Text]:
@@ -539,10 +542,13 @@ class Worker(threading.Thread):
     def _plan_background(self, change: Change) -> None:
         """Which closed files the change concerns."""
         if not self._settings.whole_workspace:
+            gone = dict.fromkeys(change.closed)
             for shown in self._shown_before.values():
-                for path in shown:
-                    self._report(Report(_on_disk(path, Text("")), (), {}))
+                gone.update(dict.fromkeys(shown))
             self._shown_before.clear()
+            for path in gone:
+                if path not in self._documents:
+                    self._report(Report(_on_disk(path, Text("")), (), {}))
             return
         for folder in self._settings.folders:
             self._home(folder / "any.py")
@@ -558,9 +564,17 @@ class Worker(threading.Thread):
                 continue
             for path in change.opened:
                 background.opened_in_editor(path)
-            background.changed({*change.closed, *change.on_disk, *change.opened}, self._documents)
+            for path in change.closed:
+                if self._home(path) is opened:
+                    background.closed_in_editor(path)
+            others = [*opened.matching_others, *(background.answered_otherwise() if change.moved else ())]
+            changed = {*change.closed, *change.on_disk, *change.opened}
+            background.changed(changed, others, self._documents)
             if change.moved or change.closed or change.recheck:
                 self._start(background)
+        for path in change.closed:
+            if self._home(path).project.root not in self._background:
+                self._report(Report(_on_disk(path, Text("")), (), {}))
 
     def _start(self, background: Background) -> None:
         for path in background.start(self._documents):

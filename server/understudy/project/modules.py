@@ -106,17 +106,19 @@ class Listing:
 
     def answer(self, asked: Asked) -> list[str]:
         """What there is to say to a question, in a form that can be compared; folders end with ``/``."""
-        found = [f"{name}/" if is_folder else name for name, is_folder in self.peek(asked.folder).items()]
         if asked.name == "":
-            return sorted(found)
+            return sorted(self._spelled(asked.folder))
         if asked.name == PACKAGES:
             return [path.name for path in self.with_packages(Path(asked.folder))]
         stems = self._stems.get(asked.folder)
         if stems is None:
             stems = self._stems[asked.folder] = {}
-            for name in sorted(found):
+            for name in sorted(self._spelled(asked.folder)):
                 stems.setdefault(name.rstrip("/").partition(".")[0], []).append(name)
         return stems.get(asked.name, [])
+
+    def _spelled(self, folder: str) -> list[str]:
+        return [f"{name}/" if is_folder else name for name, is_folder in self.peek(folder).items()]
 
     def with_packages(self, root: Path) -> list[Path]:
         """``backend/``, ``src/``, ``server/``: folders that are no packages but hold some."""

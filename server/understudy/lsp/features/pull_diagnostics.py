@@ -71,8 +71,10 @@ def _news(session: Session, known: dict[str, str]) -> list[_OfWorkspace]:
         uri, version = report.document.uri, report.document.version
         shown = _shown(session, report)
         identity = result_id(shown)
-        if known.get(uri) == identity or (uri not in known and not shown):
+        told = known.get(uri) == identity or (uri not in known and not shown)
+        if told and uri not in session.owed:
             continue
+        session.owed.discard(uri)
         # What was asked about by itself, a client shows as it was last answered, whatever it hears here.
         if version is None or uri not in session.told:
             session.told[uri] = identity
