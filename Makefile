@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak soak-pulling oracle corpus bench lint format clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
+.PHONY: demo test fuzz fuzz-doubles fuzz-sync fuzz-binding soak soak-workspace oracle corpus bench lint format clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -33,8 +33,8 @@ fuzz-sync: $(STAMP)  ## 10,000 random edit sequences: the server's text stays th
 soak: $(STAMP)  ## 20,000 random edits on a real server: no crash, no leak, findings as a fresh check finds them
 	$(BIN)/python tests/lsp/soak.py $(ARGS)
 
-soak-pulling: $(STAMP)  ## the same with a client that asks for diagnostics, as VS Code does: settings, files on disk
-	$(BIN)/python tests/lsp/soak_pulling.py $(ARGS)
+soak-workspace: $(STAMP)  ## the same of a whole workspace, with settings and files on disk: what editors show (ARGS=--pushes)
+	$(BIN)/python tests/lsp/soak_workspace.py $(ARGS)
 
 oracle: $(STAMP)  ## rule pages and programs on every CPython 3.10-3.14 here (PYTHONS=/path/python:… chooses)
 	$(BIN)/python tests/oracle/run.py $(ARGS)

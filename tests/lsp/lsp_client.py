@@ -23,7 +23,9 @@ COMMAND = shlex.split(os.environ.get("UNDERSTUDY_SERVER", "")) or [
     "server",
 ]
 """``UNDERSTUDY_SERVER`` names another one: ``tests/editors/bundled.py`` does."""
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SERVER)}
+_OWN = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+ENVIRONMENT = {**_OWN, "PYTHONPATH": str(SERVER)}
+"""Without the virtual environment that the tests run in: what it has installed is not the projects'."""
 PATIENCE = 30.0
 """Seconds after which a condition is taken never to come true."""
 

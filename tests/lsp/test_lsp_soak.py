@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import soak_pulling
+import pytest
+import soak_workspace
 from soak import soak
+from watching import Pulling, Watching
 
 
 def test_random_edits_end_with_the_findings_of_a_check() -> None:
     assert soak(150, 7) == []
 
 
-def test_what_a_client_that_asks_shows_in_the_end_is_what_a_check_finds() -> None:
-    assert soak_pulling.soak(rounds=2, steps=40, seed=7) == []
+@pytest.mark.parametrize("kind", [Pulling, Watching])
+def test_what_is_shown_of_the_workspace_is_in_the_end_what_a_check_finds(kind: type[Watching]) -> None:
+    assert soak_workspace.soak(kind, rounds=2, steps=40, seed=7) == []

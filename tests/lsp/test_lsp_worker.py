@@ -152,14 +152,14 @@ def test_files_share_a_project_by_their_configuration(tmp_path: Path) -> None:
 
 def test_a_question_is_answered_about_the_version_that_it_was_asked_about(bench: Bench) -> None:
     document = bench.open(BAD)
-    question = Question(document, lambda opened, asked: (opened.project.root, asked))
+    question = Question(bench.path, lambda opened: opened.project.root, document)
     bench.worker.ask(question)
     bench.worker.start()
-    assert question.answer.result(PATIENCE) == (bench.path.parent, document)
+    assert question.answer.result(PATIENCE) == bench.path.parent
 
 
 def test_a_question_about_an_older_version_is_not_answered(bench: Bench) -> None:
-    question = Question(bench.open(BAD), lambda opened, asked: asked)
+    question = Question(bench.path, lambda opened: 1, bench.open(BAD))
     bench.open(BAD + "\n")
     bench.worker.ask(question)
     bench.worker.start()
@@ -171,14 +171,14 @@ def test_a_question_about_an_older_version_is_not_answered(bench: Bench) -> None
 def test_an_answer_that_nobody_waits_for_is_not_worked_on(bench: Bench, reason: str) -> None:
     begun = threading.Event()
 
-    def work(opened: OpenProject, asked: Document) -> None:
+    def work(opened: OpenProject) -> None:
         begun.set()
         # It would never end by itself.
         while True:
             opened.project.workspace.checkpoint()
 
     bench.worker.start()
-    question = Question(bench.open(BAD), work)
+    question = Question(bench.path, work, bench.open(BAD))
     bench.worker.ask(question)
     assert begun.wait(PATIENCE)
     if reason == "edit":
@@ -187,9 +187,9 @@ def test_an_answer_that_nobody_waits_for_is_not_worked_on(bench: Bench, reason: 
         question.withdrawn = True
     with pytest.raises(Withdrawn):
         question.answer.result(PATIENCE)
-    question = Question(bench.open(BAD), lambda opened, asked: asked)
+    question = Question(bench.path, lambda opened: 1, bench.open(BAD))
     bench.worker.ask(question)
-    assert question.answer.result(PATIENCE) is question.document
+    assert question.answer.result(PATIENCE) == 1
 
 
 def test_an_analysis_that_an_edit_overtakes_is_given_up(
@@ -213,10 +213,10 @@ def test_an_analysis_that_an_edit_overtakes_is_given_up(
 
 
 def test_what_a_question_runs_into_is_told_to_whoever_asked(bench: Bench) -> None:
-    def fail(opened: object, asked: object) -> None:
+    def fail(opened: object) -> None:
         raise KeyError("a fault of ours")
 
-    question = Question(bench.open(BAD), fail)
+    question = Question(bench.path, fail, bench.open(BAD))
     bench.worker.ask(question)
     bench.worker.start()
     with pytest.raises(KeyError):

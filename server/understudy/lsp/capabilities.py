@@ -33,6 +33,8 @@ class Client:
     related_documents: bool = False
     refresh_diagnostics: bool = False
     work_done_progress: bool = False
+    renames_files: bool = False
+    """It asks before it renames one."""
     prepares_rename: bool = False
     resolves_edits: bool = False
     """It asks for the edits of a code action when the user has chosen it."""
@@ -77,6 +79,7 @@ def resolve(capabilities: types.ClientCapabilities) -> Client:
         refresh_diagnostics=has("workspace.diagnostics.refresh_support"),
         work_done_progress=has("window.work_done_progress"),
         resolves_edits="edit" in (value("text_document.code_action.resolve_support.properties") or ()),
+        renames_files=has("workspace.file_operations.will_rename"),
         prepares_rename=has("text_document.rename.prepare_support"),
         methods=frozenset(_sections(capabilities)),
     )

@@ -93,10 +93,12 @@ class Withdrawn(Exception):
 
 @dataclass(eq=False)
 class Question:
-    """Something to be run on the analysis thread, with the project that a document belongs to."""
+    """Something to be run on the analysis thread, with the project that a file belongs to."""
 
-    document: Document
-    work: Callable[[OpenProject, Document], object]
+    path: Path
+    work: Callable[[OpenProject], object]
+    document: Document | None = None
+    """The version of the file that the answer rests on; None when it is about no version of any."""
     answer: Future[object] = field(default_factory=Future)
     withdrawn: bool = False
     """Set by whoever asked when nobody waits for the answer any longer."""

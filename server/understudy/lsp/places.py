@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
 def context_of(opened: OpenProject, document: Document) -> Context | None:
     """What the rules are given about a document; None where there is nothing to be said."""
+    return context_at(opened, document.path) if document.path is not None else None
+
+
+def context_at(opened: OpenProject, path: Path) -> Context | None:
+    """As :func:`context_of`, for any file of the project."""
     from understudy.rules.base import Context
 
-    if document.path is None:
-        return None
     project = opened.project
-    module = project.workspace.module(document.path)
+    module = project.workspace.module(path)
     if module is None:
         return None
-    parsed = project.workspace.parsed(document.path)
-    return Context(parsed, module, project.workspace, project.is_test)
+    return Context(project.workspace.parsed(path), module, project.workspace, project.is_test)
 
 
 def at_position(document: Document, position: types.Position, encoding: str) -> Span:

@@ -29,13 +29,11 @@ from understudy.lsp.diagnostics import publication
 from understudy.lsp.exchange import Progress, Report
 from understudy.lsp.feature import Feature
 from understudy.lsp.features.commands import recent
+from understudy.lsp.features.rename_files import MODULES
 from understudy.lsp.progress import ProgressBar
 from understudy.lsp.session import Overtaken, Session
 
 _log = logging.getLogger(__name__)
-ALL_PYTHON = types.FileOperationRegistrationOptions(
-    [types.FileOperationFilter(types.FileOperationPattern(glob)) for glob in ("**/*.py", "**/")]
-)
 _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     [types.NotebookDocumentFilterWithCells([types.NotebookCellLanguage("python")], "*")]
 )
@@ -265,7 +263,7 @@ def _register(server: Server) -> None:
         if server.cancelled(params.token):
             session.pause()
 
-    @server.feature(types.WORKSPACE_DID_RENAME_FILES, ALL_PYTHON)
+    @server.feature(types.WORKSPACE_DID_RENAME_FILES, MODULES)
     def _(params: types.RenameFilesParams) -> None:
         session.files_renamed([(file.old_uri, file.new_uri) for file in params.files])
 

@@ -397,12 +397,22 @@ class Session:
         :raises Overtaken: the document was changed or closed meanwhile.
         """
         document = self.documents.get(uri)
-        if document is None or not document.is_python or self._stopped or self._worker is None:
+        if document is None or not document.is_python or document.path is None:
             return None
-        question = Question(document, work)
+        about = document
+        question = Question(document.path, lambda opened: work(opened, about), document)
+        return cast("_T | None", await self._ask(question))
+
+    async def ask_project(self, path: Path, work: Callable[[OpenProject], _T]) -> _T | None:
+        """As :meth:`ask`, about the project that a file or folder belongs to. None before there is one."""
+        return cast("_T | None", await self._ask(Question(path, work)))
+
+    async def _ask(self, question: Question) -> object:
+        if self._stopped or self._worker is None:
+            return None
         self._worker.ask(question)
         try:
-            return cast("_T", await asyncio.wrap_future(question.answer))
+            return await asyncio.wrap_future(question.answer)
         except Withdrawn:
             raise Overtaken from None
         finally:

@@ -376,15 +376,15 @@ class Worker(threading.Thread):
             if not self._questions:
                 return False
             question = self._questions.popleft()
-        path = question.document.path
         if question.withdrawn or not question.answer.set_running_or_notify_cancel():
             return True
-        if path is None or self._documents.get(path) is not question.document:
+        path, document = question.path, question.document
+        if document is not None and self._documents.get(path) is not document:
             question.answer.set_exception(Withdrawn())
             return True
         try:
             with self._busy(_Activity(path, question)):
-                question.answer.set_result(question.work(self._home(path), question.document))
+                question.answer.set_result(question.work(self._home(path)))
         except Interrupted:
             question.answer.set_exception(Withdrawn())
         except Exception as error:

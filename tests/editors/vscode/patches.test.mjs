@@ -127,3 +127,17 @@ step('48-settings', 'a setting that is changed counts at once', async () => {
   await until('the findings to go', async () => (await typo().count()) === 0);
   assert.equal(await vscode.logLines('starting'), 1);
 });
+
+step('49-moved', 'the strings of patches follow a module that is renamed', async () => {
+  await vscode.open('backend/tools/browser_tool.py', 1, 1);
+  await vscode.command('File: Reveal Active File in Explorer View');
+  await vscode.press('F2');
+  const box = vscode.page.locator('.explorer-folders-view input');
+  await box.waitFor();
+  await box.fill('browsing_tool.py');
+  await vscode.press('Enter');
+  // VS Code asks before it lets an extension change other files.
+  await vscode.page.locator('.monaco-dialog-box .monaco-button', { hasText: 'OK' }).click();
+  await vscode.open(FILE, (await place('run_browser_action") as execute', 'run'))[0], 1);
+  await vscode.line('with patch("tools.browsing_tool.run_browser_action") as execute:');
+});

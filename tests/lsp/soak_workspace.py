@@ -1,6 +1,8 @@
-"""A client that asks for diagnostics, as VS Code does, sees in the end what a fresh ``understudy check`` finds.
+"""What an editor shows of a whole workspace is in the end what a fresh ``understudy check`` finds.
 
-    python tests/lsp/soak_pulling.py [--rounds 40] [--steps 60] [--seed 1]
+    python tests/lsp/soak_workspace.py [--rounds 40] [--steps 60] [--seed 1] [--pushes]
+
+The editor asks for diagnostics, as VS Code does, or takes what it is sent.
 
 A round is so many random steps: edits, opens and closes, files that change, come and go on disk, one by one or many at
 once, settings and ``pyproject.toml``. After each, when all is quiet, what is shown of every file is compared.
@@ -20,9 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pulling import Pulling
-from servers import initialize
-from soak import GOVERNANCE, PIECES, position
+from soak import GOVERNANCE, PIECES, initialize, position
+from watching import Pulling, Watching
 
 _QUIET = (0.7, 2.0, 10.0)
 """Seconds without an answer until nothing more is taken to come; the longer ones when something is wrong till then."""
@@ -41,7 +42,7 @@ _MOVING = "backend/tools/canvas_tool.py"
 class Person:
     """Somebody at the editor, and others who change files beside it."""
 
-    def __init__(self, client: Pulling, root: Path, seed: int) -> None:
+    def __init__(self, client: Watching, root: Path, seed: int) -> None:
         self.client = client
         self.root = root
         self.chance = random.Random(seed)
@@ -228,14 +229,17 @@ class Person:
         self.steps.append(what if path is None else f"{what} {path.relative_to(self.root)}")
 
 
-def soak(rounds: int, steps: int, seed: int) -> list[str]:
+def soak(kind: type[Watching], rounds: int, steps: int, seed: int) -> list[str]:
     """What went wrong, a sentence each. It ends with the first round that went wrong."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(GOVERNANCE, Path(folder).resolve() / "governance"))
-        client = Pulling([sys.executable, "-m", "understudy", "server"], root)
+        client = kind([sys.executable, "-m", "understudy", "server"], root)
         client.settings = {"diagnosticMode": "workspace"}
         try:
-            client.request("initialize", _asked(root))
+            asked = initialize(root)
+            for section, more in client.capabilities().items():
+                asked["capabilities"][section].update(more)
+            client.request("initialize", asked)
             client.notify("initialized", {})
             person = Person(client, root, seed)
             for _ in range(rounds):
@@ -248,23 +252,14 @@ def soak(rounds: int, steps: int, seed: int) -> list[str]:
     return []
 
 
-def _asked(root: Path) -> dict[str, Any]:
-    asked = initialize(root)
-    capabilities = asked["capabilities"]
-    capabilities["textDocument"]["diagnostic"] = {"dynamicRegistration": False}
-    capabilities["workspace"]["diagnostics"] = {"refreshSupport": True}
-    capabilities["workspace"]["configuration"] = True
-    capabilities["workspace"]["didChangeWatchedFiles"] = {"dynamicRegistration": True}
-    return asked
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Random edits by a client that asks for diagnostics.")
+    parser = argparse.ArgumentParser(description="Random edits in a whole workspace.")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pushes", action="store_true")
     options = parser.parse_args()
-    problems = soak(options.rounds, options.steps, options.seed)
+    problems = soak(Watching if options.pushes else Pulling, options.rounds, options.steps, options.seed)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

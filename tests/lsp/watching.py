@@ -1,4 +1,4 @@
-"""A client that asks for diagnostics as VS Code does: ``diagnostic.js`` of vscode-languageclient 11."""
+"""Clients that remember what their user sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
-from servers import PATIENCE, Client, Gone
+from servers import Client, Gone
 
 _CANCELLED = (-32800, -32802)
 _BETWEEN = 0.05
@@ -30,8 +30,8 @@ class _Document:
 
 
 @dataclass
-class Pulling(Client):
-    """``shown`` is what its user sees: the diagnostics of each document, by URI."""
+class Watching(Client):
+    """``shown`` is what its user sees: the diagnostics of each document, by URI. The server says what they are."""
 
     command: list[str]
     root: Path
@@ -40,10 +40,67 @@ class Pulling(Client):
 
     def __post_init__(self) -> None:
         super().__init__(self.command, self.root)
+
+    def capabilities(self) -> dict[str, Any]:
+        """What the client adds to those of any."""
+        return {"workspace": {"configuration": True, "didChangeWatchedFiles": {"dynamicRegistration": True}}}
+
+    def opened(self, uri: str) -> None:
+        """The server has heard of it."""
+
+    def changed(self, uri: str) -> None:
+        """The server has heard of it."""
+
+    def closing(self, uri: str) -> None:
+        """Before the server hears of it."""
+
+    def answer(self, method: str, params: Any) -> Any:
+        return [self.settings for _ in params["items"]] if method == "workspace/configuration" else None
+
+    def take_in(self, quiet: float) -> None:
+        """What has arrived, and what comes until there is nothing for so many seconds."""
+        end = time.perf_counter() + quiet
+        while True:
+            self.tend()
+            try:
+                _, message = self.receive(min(end, time.perf_counter() + _BETWEEN))
+            except Gone:
+                if self.process.poll() is not None:
+                    raise
+                if time.perf_counter() > end:
+                    return
+                continue
+            if self.is_news(message):
+                end = time.perf_counter() + quiet
+
+    def tend(self) -> None:
+        """Whatever the client does by itself, every now and then."""
+
+    def is_news(self, message: dict[str, Any]) -> bool:
+        """Take in what the server says of diagnostics."""
+        if message.get("method") != "textDocument/publishDiagnostics":
+            return False
+        self.shown[message["params"]["uri"]] = message["params"]["diagnostics"]
+        return True
+
+
+@dataclass
+class Pulling(Watching):
+    """It asks, as VS Code does: ``diagnostic.js`` of vscode-languageclient 11."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._documents: dict[str, _Document] = {}
         self._of_workspace: dict[str, str] = {}
         self._workspace_asked: int | None = None
         self._workspace_next = 0.0
+
+    def capabilities(self) -> dict[str, Any]:
+        known = super().capabilities()
+        return {
+            "textDocument": {"diagnostic": {"dynamicRegistration": False}},
+            "workspace": {**known["workspace"], "diagnostics": {"refreshSupport": True}},
+        }
 
     # --- what the user does
 
@@ -65,36 +122,15 @@ class Pulling(Client):
     # --- what comes in
 
     def answer(self, method: str, params: Any) -> Any:
-        if method == "workspace/configuration":
-            return [self.settings for _ in params["items"]]
         if method == "workspace/diagnostic/refresh":
             for uri, document in list(self._documents.items()):
                 if document.open:
                     self._pull(uri)
-        return None
+        return super().answer(method, params)
 
-    def take_in(self, quiet: float = 0.0, until: Any = lambda: False) -> None:
-        """What has arrived, and what comes until there is nothing for so many seconds, or a condition holds.
-
-        :raises Gone: when nothing came for a long time.
-        """
-        end = time.perf_counter() + (PATIENCE if quiet == 0.0 else quiet)
-        while not until():
-            self._ask_about_the_workspace()
-            try:
-                _, message = self.receive(min(end, time.perf_counter() + _BETWEEN))
-            except Gone:
-                if self.process.poll() is not None or (quiet == 0.0 and time.perf_counter() > end):
-                    raise
-                if time.perf_counter() > end:
-                    return
-                continue
-            if "method" not in message and self._answered(message) and quiet:
-                end = time.perf_counter() + quiet
-
-    def is_told(self, uri: str) -> bool:
-        """Has the last question about the document been answered?"""
-        return self._documents[uri].asked is None
+    def is_news(self, message: dict[str, Any]) -> bool:
+        assert message.get("method") != "textDocument/publishDiagnostics"
+        return "method" not in message and self._answered(message)
 
     def _answered(self, message: dict[str, Any]) -> bool:
         if message["id"] == self._workspace_asked:
@@ -142,7 +178,7 @@ class Pulling(Client):
             params["previousResultId"] = document.result_id
         document.asked = self._ask("textDocument/diagnostic", params)
 
-    def _ask_about_the_workspace(self) -> None:
+    def tend(self) -> None:
         if self._workspace_asked is not None or time.perf_counter() < self._workspace_next:
             return
         known = {
