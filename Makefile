@@ -13,8 +13,8 @@ VSIX := editors/vscode/dist/understudy.vsix
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
 
-test: $(STAMP)  ## the whole Python test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: $(STAMP)  ## the whole Python test suite; a third of the time a test waits for a process
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 test-sa20:  ## the pages about models with SQLAlchemy 2.0, in a virtual environment of its own; the other has the newest
 	test -x .venv-sa20/bin/understudy || $(PYTHON) -m venv .venv-sa20

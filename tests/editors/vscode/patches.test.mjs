@@ -138,6 +138,7 @@ step('49-moved', 'the strings of patches follow a module that is renamed', async
   await vscode.press('Enter');
   // VS Code asks before it lets an extension change other files.
   await vscode.page.locator('.monaco-dialog-box .monaco-button', { hasText: 'OK' }).click();
-  await vscode.open(FILE, (await place('run_browser_action") as execute', 'run'))[0], 1);
+  await vscode.page.locator('.tab', { hasText: 'browsing_tool.py' }).waitFor();
+  await vscode.page.locator('.tab', { hasText: path.basename(FILE) }).click();
   await vscode.line('with patch("tools.browsing_tool.run_browser_action") as execute:');
 });
