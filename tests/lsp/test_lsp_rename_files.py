@@ -35,10 +35,12 @@ class Mailer:
 }
 # What names the module is in ‹›, what names another one of its package in «»; imports are another server's business.
 MARKED = """\
+import importlib
+import sys
 from unittest.mock import patch
 
-import [shop].inner.mail
-import [shop.mail]
+import ⟦shop⟧.inner.mail
+import ⟦shop.mail⟧
 
 
 @patch("‹shop.mail›.send")
@@ -50,16 +52,27 @@ def test_decorated(send):
 
 def test_monkeypatch(monkeypatch):
     monkeypatch.setattr("‹shop.mail›.send", lambda text: 3)
-    assert [shop.mail].send(1) == 3
+    assert ⟦shop.mail⟧.send(1) == 3
+
+
+def test_modules(monkeypatch):
+    with patch.dict(sys.modules, {"‹shop.mail›": 7}), patch.dict("sys.modules", {"‹shop.mail›": 7}):
+        assert sys.modules["‹shop.mail›"] == sys.modules.get("‹shop.mail›") == 7
+    monkeypatch.setitem(sys.modules, "‹shop.mail›", 8)
+    assert importlib.import_module("‹shop.mail›") == 8
+    assert sys.modules["«shop».inner.mail"] and importlib.import_module("mail").send(1) == 2
 
 
 def test_near_misses(monkeypatch):
+    table = {"shop.mail": 1}
+    with patch.dict(table, {"shop.mail": 2}):
+        assert table["shop.mail"] == table.get("shop.mail") == 2
     monkeypatch.setattr("«shop».inner.mail.send", lambda text: 4)
     monkeypatch.setattr("mail.send", lambda text: 5)
     monkeypatch.setattr("«shop».orders.send", lambda text: 6)
     assert "shop.mail.send"
 """
-TEST = re.sub("[]‹›«»[]", "", MARKED)
+TEST = re.sub("[⟦⟧‹›«»]", "", MARKED)
 
 
 @pytest.fixture
@@ -93,13 +106,13 @@ async def test_the_strings_of_patches_follow(
     changed = after(files, await asked(client, root, old, new), root)
     package = name.partition(".")[0]
     expected = re.sub("«shop»", package, re.sub("‹shop.mail›", name, MARKED))
-    assert changed == {**files, "test_shop.py": re.sub(r"\[|\]", "", expected)}
+    assert changed == {**files, "test_shop.py": re.sub("[⟦⟧]", "", expected)}
     # It passes when another server has done the imports.
     (root / old).rename(root / new)
     for path in root.rglob("*.py"):
         text = expected if path.name == "test_shop.py" else path.read_text("utf-8")
-        text = re.sub(r"\[?\bshop\.mail\b\]?(?!\.send\"\n)", name, text)
-        path.write_text(re.sub(r"\[shop\]", package, text), "utf-8")
+        text = re.sub("⟦shop.mail⟧", name, re.sub("⟦shop⟧", package, text))
+        path.write_text(re.sub("(from|import) shop.mail", rf"\1 {name}", text), "utf-8")
     assert_passes(root)
 
 

@@ -320,8 +320,13 @@ class Workspace:
     def _matched_differently(self, path: Path) -> list[re.Pattern[bytes]]:
         """The patterns given to :meth:`files_with` of which the change makes the file match, or match no longer. Of a
         file that is new, those that match it."""
-        asked = [(pattern, known.pop(path, False)) for pattern, known in self._matching.items()]
-        different = [pattern for pattern, before in asked if self.matches(pattern, path) is not before]
+        different = []
+        raw = self._raw(path) if self._matching else b""
+        for pattern, known in self._matching.items():
+            before = known.get(path, False)
+            known[path] = self._is_in(pattern, raw)
+            if known[path] is not before:
+                different.append(pattern)
         for pattern in different:
             self._listed.pop(pattern, None)
         return different

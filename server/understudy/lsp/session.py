@@ -248,7 +248,8 @@ class Session:
         if document.is_python and document.path is not None:
             path = document.path
             self._closed[path] = uri
-            self.owed.add(uri)
+            if self.client.pulls_diagnostics:
+                self.owed.add(uri)
             self._tell(lambda change: change.close(path))
         self._wake(uri)
 

@@ -1,20 +1,29 @@
-"""A module or a package that gets another name or folder: the strings of patches that name it, or something in it.
+"""A module or a package that gets another name or folder: the strings of tests that name it, or something in it. They
+stand in patches, as keys of ``sys.modules`` and in ``import_module``.
 
 Imports are left to the language servers that know them; nobody else knows these strings.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from understudy.doubles.state import last_name
 from understudy.finding import Edit
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import ModuleEntity
+from understudy.project.modules import ModuleFile
 from understudy.rules.base import Context
+from understudy.rules.module_stubs import is_sys_modules
 from understudy.rules.patch_calls import PatchCall, all_patches, found_by_path
+from understudy.source.parse import Unit
 from understudy.source.span import Span
+
+_LOOKED_UP = frozenset({"get", "pop", "setdefault", "__getitem__", "__setitem__", "__delitem__"})
+_IMPORTING = frozenset({"import_module", "__import__"})
 
 
 def moved(
@@ -28,45 +37,111 @@ def moved(
     found: dict[Path, list[Edit]] = {}
     for path in workspace.files_with(re.compile(rb"\b%s\b" % re.escape(old.name.encode()))):
         context = context_of(path)
-        for call in all_patches(context) if context is not None else ():
-            edit = _renamed(context, call, old, new) if context is not None else None
-            if edit is not None:
-                found.setdefault(path, []).append(edit)
-    return {path: sorted(set(edits)) for path, edits in found.items()}
+        if context is not None and (edits := sorted(set(_in_file(context, old, new)))):
+            found[path] = edits
+    return found
 
 
-def _renamed(context: Context, call: PatchCall, old: Path, new: Path) -> Edit | None:
-    """The names up to that of the module, or of the package, written anew."""
-    if call.target is None:
-        return None
+def _in_file(context: Context, old: Path, new: Path) -> Iterator[Edit]:
+    for call in all_patches(context):
+        if call.target is not None:
+            yield from _in_patch(context, call, old, new)
+    for unit, constant, text in _names_of_modules(context):
+        names = tuple(text.split("."))
+
+        def find(count: int, names: tuple[str, ...] = names) -> ModuleFile | None:
+            return context.workspace.find(".".join(names[:count]), context.path)
+
+        renamed = _renamed(names, find, old, new)
+        if renamed is not None:
+            known = names[: renamed[0]]
+            yield from _edit(context, unit.string_span(constant, 0, len(".".join(known))), known, renamed[1])
+
+
+def _in_patch(context: Context, call: PatchCall, old: Path, new: Path) -> Iterator[Edit]:
     names = call.names[:-1] if call.keyword is not None else call.names
+
+    def find(count: int) -> ModuleFile | None:
+        found = found_by_path(context, call, count)
+        return found.file if isinstance(found, ModuleEntity) else None
+
+    renamed = _renamed(names, find, old, new)
+    if renamed is not None:
+        count, name = renamed
+        first, last = call.part_span(0), call.part_span(count - 1)
+        yield from _edit(
+            context, Span(first.row, first.column, last.end_row, last.end_column), names[:count], name
+        )
+
+
+def _names_of_modules(context: Context) -> Iterator[tuple[Unit, ast.Constant, str]]:
+    """The strings of the file that name a module, and nothing in it."""
+    if "modules" not in context.source and not any(word in context.source for word in _IMPORTING):
+        return
+    for unit, node in context.parsed.walk():
+        if isinstance(node, ast.Subscript) and is_sys_modules(node.value):
+            found = [node.slice]
+        elif isinstance(node, ast.Call):
+            found = _given(node)
+        else:
+            continue
+        for each in found:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                yield unit, each, each.value
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    if last_name(call) in _IMPORTING:
+        return call.args[:1]
+    if isinstance(call.func, ast.Attribute) and is_sys_modules(call.func.value):
+        return call.args[:1] if call.func.attr in _LOOKED_UP else _keys(call.args)
+    # ``patch.dict(sys.modules, {"m": …})``, ``monkeypatch.setitem(sys.modules, "m", …)``
+    if call.args and _is_table(call.args[0]):
+        return [*call.args[1:2], *_keys(call.args[1:])]
+    return []
+
+
+def _is_table(node: ast.expr) -> bool:
+    return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
+
+
+def _keys(given: list[ast.expr]) -> list[ast.expr]:
+    return [key for each in given if isinstance(each, ast.Dict) for key in each.keys if key is not None]
+
+
+def _renamed(
+    names: tuple[str, ...], find: Callable[[int], ModuleFile | None], old: Path, new: Path
+) -> tuple[int, str] | None:
+    """How many of the names lead to what moves, and what they become.
+
+    :param find: the module that so many of them name.
+    """
     for count in range(1, len(names) + 1):
-        module = found_by_path(context, call, count)
-        if not isinstance(module, ModuleEntity) or not module.file.workspace:
+        file = find(count)
+        if file is None or not file.workspace:
             return None
-        for place in _places(module):
+        # Of a package its folder, and each of them where it has several.
+        places = [*file.folders] if file.is_package else [_without_suffix(file.path or Path())]
+        for place in places:
             if place == old or old in place.parents:
-                return _edit(context, call, count, place, new / place.relative_to(old))
+                return _name(names[:count], place, new / place.relative_to(old), count)
     return None
 
 
-def _places(module: ModuleEntity) -> list[Path]:
-    """Where the module is, without suffix: of a package its folder, and each of them where it has several."""
-    return [*module.file.folders] if module.file.is_package else [_without_suffix(module.file.path or Path())]
-
-
-def _edit(context: Context, call: PatchCall, count: int, place: Path, new: Path) -> Edit | None:
-    names = call.names[:count]
+def _name(names: tuple[str, ...], place: Path, new: Path, count: int) -> tuple[int, str] | None:
     root = place.parents[count - 1]
     if place.relative_to(root).parts != names or not new.is_relative_to(root):
         return None
-    first, last = call.part_span(0), call.part_span(count - 1)
-    whole = Span(first.row, first.column, last.end_row, last.end_column)
-    written = context.parsed.text.slice(whole) == ".".join(names)
     renamed = new.relative_to(root).parts
-    if not written or renamed == names or not all(part.isidentifier() for part in renamed):
+    if renamed == names or not all(part.isidentifier() for part in renamed):
         return None
-    return Edit(context.path, whole, ".".join(renamed))
+    return count, ".".join(renamed)
+
+
+def _edit(context: Context, span: Span, names: tuple[str, ...], new: str) -> Iterator[Edit]:
+    """Where the string is written plainly."""
+    if context.parsed.text.slice(span) == ".".join(names):
+        yield Edit(context.path, span, new)
 
 
 def _without_suffix(path: Path) -> Path:
