@@ -33,6 +33,18 @@ def pytest_configure() -> None:
     os.environ.pop("VIRTUAL_ENV", None)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares an expensive set-up runs in one process.
+
+    pytest-xdist 3.8 appends the group to ``_nodeid``, which pytest 9.2 does not look at (pytest-xdist#1386).
+    """
+    for item in items:
+        grouped = vars(item).get("_nodeid", item.nodeid)
+        if grouped != item.nodeid:
+            item._id = type(item._id).parse(grouped)  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """For what lives longer than a test: never the user's own."""

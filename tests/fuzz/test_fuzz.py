@@ -9,6 +9,7 @@ from fuzz.grammar import Program
 from fuzz.judge import Judge
 from fuzz.reduce import reduce
 
+pytestmark = pytest.mark.xdist_group("fuzz")
 PROGRAMS = 300
 _AWAITS_A_MOCK = """from unittest.mock import MagicMock
 

@@ -7,6 +7,7 @@ Understudy. Where the system can fork, pytest and its plugins are imported once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ HEAVY = {
     "flask": ("flask",),
     "polyfactory": ("polyfactory.factories.sqlalchemy_factory",),
     "sqlmodel": ("sqlmodel",),
+    "hypothesis": ("hypothesis",),
 }
 """Libraries that take long to import, by the word that stands for them in an example."""
 SECONDS = 60
@@ -125,12 +128,18 @@ def on_postgresql(url: str) -> None:
     sqlalchemy.create_engine = create_engine
 
 
-def run(folder: str, plugins: list[str], postgresql: str | None = None) -> None:
-    """Run the tests of a folder in this process; ``outcome.json`` beside the folder holds the result."""
+def run(job: dict[str, Any]) -> None:
+    """Run the tests of a folder in this process; ``outcome.json`` beside the folder holds the result. With
+    ``arguments``, as ``python -m pytest`` does there."""
     import pytest
 
-    if postgresql is not None:
-        on_postgresql(postgresql)
+    folder, plugins = job["folder"], job.get("plugins", ())
+    if "arguments" in job:
+        os.chdir(folder)
+        sys.path.insert(0, folder)
+        os._exit(pytest.main(job["arguments"]))
+    if job.get("postgresql") is not None:
+        on_postgresql(job["postgresql"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.chdir(folder)
@@ -145,17 +154,31 @@ def run(folder: str, plugins: list[str], postgresql: str | None = None) -> None:
 
 
 def _in_child(job: dict[str, Any]) -> None:
-    with open(f"{job['folder']}.log", "w", encoding="utf-8") as log:
+    with open(_log(job), "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    run(job["folder"], job["plugins"], job.get("postgresql"))
+    run(job)
+
+
+def _log(job: dict[str, Any]) -> str:
+    return str(job.get("log", f"{job['folder']}.log"))
 
 
 def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
-    for name in (*(PLUGINS[plugin] for plugin in ("asyncio", "mocker")), *_heavy(jobs)):
+    from _pytest.config import default_plugins
+
+    plugins = [f"_pytest.{plugin}" for plugin in default_plugins]
+    plugins += [PLUGINS[plugin] for plugin in ("asyncio", "mocker")]
+    if any("arguments" in job for job in jobs):
+        # The plugin of hypothesis imports it at the end of every run.
+        plugins += [*(entry.module for entry in entry_points(group="pytest11")), "hypothesis"]
+    for name in (*plugins, *_heavy(jobs)):
         # The examples that need what is not there will say so.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # pytest collects garbage several times in each process: not among what all of them share.
+    gc.collect()
+    gc.freeze()
 
     running: set[int] = set()
     for job in jobs:
@@ -180,8 +203,8 @@ def _heavy(jobs: list[dict[str, Any]]) -> list[str]:
     """The modules worth importing once, before the children are forked: those that examples import."""
     words = {
         word
-        for job in jobs
-        for file in Path(job["folder"]).rglob("*.py")
+        for folder in {job["folder"] for job in jobs}
+        for file in Path(folder).rglob("*.py")
         for word in HEAVY
         if word in file.read_text("utf-8", "replace")
     }
@@ -190,7 +213,7 @@ def _heavy(jobs: list[dict[str, Any]]) -> list[str]:
 
 def _one_by_one(jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
-        with open(f"{job['folder']}.log", "w", encoding="utf-8") as log:
+        with open(_log(job), "w", encoding="utf-8") as log:
             subprocess.run(
                 [sys.executable, "-I", __file__, "--one", json.dumps(job)],
                 stdout=log,
@@ -202,8 +225,7 @@ def _one_by_one(jobs: list[dict[str, Any]]) -> None:
 
 def main(arguments: list[str]) -> None:
     if arguments[0] == "--one":
-        job = json.loads(arguments[1])
-        run(job["folder"], job["plugins"], job.get("postgresql"))
+        run(json.loads(arguments[1]))
         return
     request = json.loads(Path(arguments[0]).read_text("utf-8"))
     if CAN_FORK:

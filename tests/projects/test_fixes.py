@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import demo
+import pytest
+
+pytestmark = pytest.mark.xdist_group("fixes")
 
 
-def test_fixes_mend_tests_and_break_none(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> demo.Result:
+    """What becomes of the tests without fixes."""
+    return demo.run_tests(demo.copy_backend(tmp_path_factory.mktemp("before")))
+
+
+def test_fixes_mend_tests_and_break_none(before: demo.Result, tmp_path: Path) -> None:
     backend = demo.copy_backend(tmp_path)
-    before = demo.run_tests(backend)
     fixed = demo.check(backend, "--fix", "--unsafe-fixes", quiet=True)
     assert fixed.returncode == 1
     assert "not fixed" not in fixed.stderr
@@ -18,9 +26,8 @@ def test_fixes_mend_tests_and_break_none(tmp_path: Path) -> None:
     assert len(after.failed) < len(before.failed)
 
 
-def test_safe_fixes_alone_break_none(tmp_path: Path) -> None:
+def test_safe_fixes_alone_break_none(before: demo.Result, tmp_path: Path) -> None:
     backend = demo.copy_backend(tmp_path)
-    before = demo.run_tests(backend)
     demo.check(backend, "--fix", quiet=True)
     after = demo.run_tests(backend)
     assert sorted(after.failed - before.failed) == []

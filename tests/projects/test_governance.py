@@ -3,18 +3,19 @@
 Each test file of the backend runs in a pytest process of its own, on a copy of the sources.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from pages import harness
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -110,30 +111,31 @@ def copy_backend(folder: Path) -> Path:
     return Path(shutil.copytree(BACKEND, folder / "governance", ignore=ignored))
 
 
-def run_file(project: Path, test_file: str, report: Path) -> dict[str, Outcome]:
-    """The outcomes of one test file."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    finished = subprocess.run(
-        [*command, f"--junitxml={report}", test_file],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode in (0, 1), f"{test_file}: {finished.stdout}{finished.stderr}"
-    return dict(read_report(report, test_file))
+def run_files(project: Path, folder: Path) -> dict[str, Outcome]:
+    """The outcomes of all test files."""
+    reports = {file: folder / f"report-{number}.xml" for number, file in enumerate(TEST_FILES)}
+    common = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    jobs = [
+        {
+            "folder": str(project),
+            "arguments": [*common, f"--junitxml={report}", file],
+            "log": str(report.with_suffix(".log")),
+        }
+        for file, report in reports.items()
+    ]
+    request = folder / "jobs.json"
+    request.write_text(json.dumps({"jobs": jobs, "parallel": 2}), "utf-8")
+    command = [sys.executable, "-I", "-B", str(harness.RUNNER), str(request)]
+    subprocess.run(command, env=clean_environment(), timeout=600, check=True)
+    outcomes: dict[str, Outcome] = {}
+    for file, report in reports.items():
+        assert report.exists(), f"{file}: {report.with_suffix('.log').read_text('utf-8')}"
+        outcomes.update(read_report(report, file))
+    return outcomes
 
 
 def test_outcomes_are_those_of_the_manifest(tmp_path: Path) -> None:
-    project = copy_backend(tmp_path)
-    outcomes: dict[str, Outcome] = {}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        reports = [tmp_path / f"report-{number}.xml" for number in range(len(TEST_FILES))]
-        for found in pool.map(run_file, [project] * len(TEST_FILES), TEST_FILES, reports):
-            outcomes.update(found)
-
+    outcomes = run_files(copy_backend(tmp_path), tmp_path)
     expected = expected_failures()
     wrong: list[str] = [f"{test} does not exist" for test in expected if test not in outcomes]
     for test, outcome in outcomes.items():
