@@ -73,14 +73,14 @@ def _blank_rows(unit: Unit, rows: range) -> int | None:
     return next((count for count, row in enumerate(rows) if unit.text.line(row).strip()), None)
 
 
-def with_header(call: str, entries: Sequence[str]) -> str:
-    """``with call({…}):``, on one line where that is short enough."""
-    line = f"with {call}, {{{', '.join(entries)}}}):"
+def with_header(maker: str, arguments: Sequence[str], entries: Sequence[str] = ()) -> str:
+    """``with maker(arguments, {entries}):``, on one line where that is short enough."""
+    given = [*arguments, f"{{{', '.join(entries)}}}"] if entries else [*arguments]
+    line = f"with {maker}({', '.join(given)}):"
     if len(line) <= _LINE:
         return line
-    given = f"{{{entries[0]}}}"
     if len(entries) > 1:
         inner = "".join(f"        {entry},\n" for entry in entries)
-        given = f"{{\n{inner}    }}"
-    opening, _, first = call.partition("(")
-    return f"with {opening}(\n    {first},\n    {given},\n):"
+        given[-1] = f"{{\n{inner}    }}"
+    rows = "".join(f"    {each},\n" for each in given)
+    return f"with {maker}(\n{rows}):"

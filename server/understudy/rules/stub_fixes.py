@@ -7,131 +7,38 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from understudy.finding import Applicability, Edit, Fix
-from understudy.fixes import blocks, imports, parameters
+from understudy.finding import Applicability, Fix
+from understudy.fixes import blocks, imports
 from understudy.index.module import Importer
-from understudy.infer.entities import ClassEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import Edge, ImportGraph, Node
-from understudy.rules import module_stubs
+from understudy.rules import module_stubs, restoring
 from understudy.rules.base import Context
 from understudy.rules.module_stubs import Stub
+from understudy.rules.restoring import Replacement
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 
-_SET_UPS = {"setUp": "addCleanup", "asyncSetUp": "addCleanup", "setUpClass": "addClassCleanup"}
-
 
 def in_function(context: Context, stub: Stub) -> Fix | None:
-    """``monkeypatch.setitem`` in a test or in a fixture of functions; ``patch.dict`` where there is none: in a
-    :class:`unittest.TestCase`, and in fixtures of a wider scope."""
-    function = stub.function
-    if function is None or not isinstance(stub.statement, ast.Assign) or len(stub.statement.targets) != 1:
-        return None
-    cls = _class_around(context, stub.unit, function)
-    if cls is not None:
-        found = context.resolver.name(context.module, cls.name)
-        if not isinstance(found, ClassEntity):
-            return None
-        if context.resolver.is_test_case(found):
-            if function.name in _SET_UPS:
-                return _in_set_up(context, stub, function)
-            return _in_with(context, stub, function) if function.name.startswith("test") else None
-    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
-    if any("fixture" in decorator for decorator in decorators):
-        if any("scope" in decorator for decorator in decorators):
-            return _in_fixture(context, stub, function)
-    elif not function.name.startswith("test"):
-        return None
-    elif any("patch" in decorator for decorator in decorators):
-        return _in_with(context, stub, function)
-    return _with_monkeypatch(context, stub, function)
-
-
-def _class_around(context: Context, unit: Unit, function: ast.AST) -> ast.ClassDef | None:
-    return unit.node if isinstance(unit.node, ast.ClassDef) and function in unit.node.body else None
-
-
-def _with_monkeypatch(
-    context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef
-) -> Fix | None:
-    unit = stub.unit
-    added = parameters.add(unit, function, "monkeypatch")
-    if added is None:
-        return None
-    call = f"monkeypatch.setitem({_modules_of(stub)}, {_entry(stub, ', ')})"
-    edits = (Edit(context.path, unit.span(stub.statement), call), *added)
-    return Fix("Replace it with `monkeypatch.setitem`", Applicability.UNSAFE, edits)
-
-
-def _in_with(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
-    """The rest of the test under ``with patch.dict(…)``."""
-    rest = _rest(function, stub)
-    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
-    if not rest or spelled is None:
-        return None
-    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", [_entry(stub, ": ")])
-    edit = blocks.put_under(header, stub.unit.span(stub.statement), [(stub.unit, s) for s in rest])
-    return _dict_fix(edit, spelled.edits)
-
-
-def _in_fixture(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
-    """The ``yield`` of a fixture under ``with patch.dict(…)``; one is added where it has none."""
-    rest = _rest(function, stub)
-    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
-    yields = any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(function))
-    returns = any(isinstance(node, ast.Return) for node in ast.walk(function))
-    if rest is None or spelled is None or returns or function.returns is not None:
-        return None
-    unit = stub.unit
-    span = unit.span(stub.statement)
-    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", [_entry(stub, ": ")])
-    if rest:
-        edit = blocks.put_under(header, span, [(unit, s) for s in rest])
-        if edit is not None and not yields:
-            margin = unit.text.line(span.row)[: span.column]
-            tail = f"{unit.text.newline}{margin}    yield"
-            edit = Edit(edit.path, edit.span, f"{edit.content}{tail}")
-    elif not yields and not unit.text.line(span.row)[: span.column].strip():
-        margin = unit.text.line(span.row)[: span.column]
-        lines = [*header.split("\n"), "    yield"]
-        edit = Edit(context.path, span, f"{unit.text.newline}{margin}".join(lines))
-    else:
-        edit = None
-    return _dict_fix(edit, spelled.edits)
-
-
-def _in_set_up(context: Context, stub: Stub, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fix | None:
-    spelled = imports.from_module(context.parsed, "unittest.mock", "patch")
-    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    unit = stub.unit
-    span = unit.span(stub.statement)
-    margin = unit.text.line(span.row)[: span.column]
-    if spelled is None or "modules" in names or not function.args.args or margin.strip():
-        return None
-    owner = function.args.args[0].arg
-    lines = (
-        f"modules = {spelled.text}.dict({_modules_of(stub)}, {{{_entry(stub, ': ')}}})",
-        "modules.start()",
-        f"{owner}.{_SET_UPS[function.name]}(modules.stop)",
-    )
-    content = f"{unit.text.newline}{margin}".join(lines)
-    return _dict_fix(Edit(context.path, span, content), spelled.edits)
-
-
-def _dict_fix(edit: Edit | None, extra: Sequence[Edit]) -> Fix | None:
-    if edit is None or any(
-        edit.span.overlaps(other.span) or edit.span.row <= other.span.row for other in extra
+    """``monkeypatch.setitem`` or ``patch.dict`` instead of the statement in a function."""
+    if (
+        stub.function is None
+        or not isinstance(stub.statement, ast.Assign)
+        or len(stub.statement.targets) != 1
     ):
         return None
-    return Fix("Replace it with `patch.dict`", Applicability.UNSAFE, (*extra, edit))
-
-
-def _rest(function: ast.FunctionDef | ast.AsyncFunctionDef, stub: Stub) -> list[ast.stmt] | None:
-    """What follows the statement in the body of a function; None where it stands in a block."""
-    if stub.statement not in function.body:
-        return None
-    return function.body[function.body.index(stub.statement) + 1 :]
+    source = stub.unit.source
+    replacement = Replacement(
+        stub.unit,
+        stub.statement,
+        stub.function,
+        _modules_of(stub),
+        source(stub.key),
+        source(stub.value),
+        is_item=True,
+    )
+    return restoring.in_function(context, replacement)
 
 
 def _modules_of(stub: Stub) -> str:
@@ -234,9 +141,9 @@ def around_imports(context: Context, stub: Stub) -> Fix | None:
     first, last = units[0].span(units[0].node), units[-1].span(units[-1].node)
     replaced = Span(first.row, first.column, last.end_row, last.end_column)
     entries = list({id(one.unit): _top_entry(one, len(units) == 1) for one in stubs}.values())
-    header = blocks.with_header(f"{spelled.text}.dict({_modules_of(stub)}", entries)
+    header = blocks.with_header(f"{spelled.text}.dict", [_modules_of(stub)], entries)
     edit = blocks.put_under(header, replaced, [(unit, unit.node) for unit in wrapped])
-    return _dict_fix(edit, spelled.edits)
+    return restoring.with_patch(edit, spelled.edits, "dict")
 
 
 def _run(context: Context, stub: Stub) -> tuple[list[Stub], list[Unit]] | None:
