@@ -637,6 +637,10 @@ class Core(State):
             if bound is not None:
                 self._note_changed(changed, shown, bound, instance)
 
+    def is_of_module(self, instance: Instance) -> bool:
+        """Was it made when a module was imported, for all tests?"""
+        return id(instance) in self._variables
+
     def _is_looked_up(self) -> bool:
         """Does code under test run, and for certain?"""
         return self.certain and bool(self.calls) and not self.is_test(self.calls[-1].function.unit.path)

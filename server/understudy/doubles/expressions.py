@@ -9,6 +9,7 @@ from functools import partial
 from types import NoneType
 
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.arithmetic import in_order, worked_out
 from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
 from understudy.doubles.objects import Objects
 from understudy.doubles.state import (
@@ -181,6 +182,9 @@ class Expressions(Objects):
                 return self._operation(env, operand, side, error)
             if isinstance(operand, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
                 return self.fail(env, Misuse.OPERATION, operand, side, error)
+        number = worked_out(node.op, left, right)
+        if number is not None:
+            return number
         self.may_raise_for("TypeError")
         if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
             self.may_raise_for("ZeroDivisionError", "ArithmeticError")
@@ -326,6 +330,10 @@ class Expressions(Objects):
         for value, other, side, _ in sides:
             if isinstance(value, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
                 return self.fail(env, Misuse.OPERATION, value, side, error)
+        known = in_order(op, left, right)
+        if known is not None:
+            return Literal(known)
+        self.may_raise_for("TypeError")
         return UNKNOWN
 
     def _conditional(self, node: ast.IfExp, env: Environment) -> Value:

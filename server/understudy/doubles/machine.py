@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.arithmetic import worked_out
 from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played, web
@@ -54,6 +55,9 @@ from understudy.infer.entities import (
     ModuleEntity,
 )
 from understudy.infer.scopes import import_facts
+
+_MOST_ROUNDS = 12
+"""Of a loop whose condition holds for certain; how many more there are is not known."""
 
 
 class Machine(Expressions):
@@ -131,8 +135,18 @@ class Machine(Expressions):
             # In place: others may have it, too.
             self.scatter(changed, part_of(value))
             result = changed
+        elif changed is not None and not self._is_shared(node.target, env):
+            result = worked_out(node.op, changed, value) or UNKNOWN
         self.assign(node.target, result, env)
         return Status.NEXT
+
+    def _is_shared(self, target: ast.expr, env: Environment) -> bool:
+        """Does a variable belong to a module, a class, or an object that a module made: may other tests have changed it
+        before?"""
+        if isinstance(target, ast.Attribute):
+            owner = self.held_by(env, target.value)
+            return not isinstance(owner, Instance) or self.is_of_module(owner)
+        return not isinstance(target, ast.Name) or self._holder(env, target.id) is None
 
     def assign(
         self, target: ast.expr, value: Value, env: Environment, source: ast.expr | None = None
@@ -244,15 +258,21 @@ class Machine(Expressions):
         return self._maybe_loop(node.body, env, node.target)
 
     def _while(self, node: ast.While, env: Environment) -> Status:
-        truth = self.decide(node.test, env)
-        if truth is False:
-            return self.block(node.orelse, env)
-        if truth is True:
+        for _ in range(_MOST_ROUNDS):
+            truth = self.decide(node.test, env)
+            if truth is False:
+                return self.block(node.orelse, env)
+            if truth is None:
+                break
+            doubts = len(self.doubts)
             status = self.block(node.body, env)
             if status is Status.RETURN:
                 return status
             if status is Status.BREAK:
                 return Status.NEXT
+            if len(self.doubts) > doubts:
+                # This round may have been the last one.
+                break
         return self._maybe_loop(node.body, env, None)
 
     def _maybe_loop(

@@ -111,6 +111,7 @@ class Objects(Mocks):
         self.tick()
         if isinstance(callee, Unknown):
             trace.unknown_call(self, node)
+            self._library_runs("")
             self.escape(arguments.everything())
             self.may_raise()
             return UNKNOWN
@@ -126,7 +127,7 @@ class Objects(Mocks):
             trace.used(self, callee, node, env)
             self._may_stray(callee.entity.dotted, arguments)
             given = calls.call(self, callee.entity, arguments, node, env)
-            if callee.entity.dotted not in stdlib.RAISE_NOTHING:
+            if callee.entity.dotted not in stdlib.RAISE_NOTHING and not _is_worked_out(given):
                 # Only now: what is known to raise in there raises whatever else may.
                 self._library_may_fail(callee.entity.dotted)
             return given
@@ -207,9 +208,21 @@ class Objects(Mocks):
 
     def _library_may_fail(self, dotted: str) -> None:
         """A library is called, and may raise what a test expects, or what a handler is there for."""
+        if dotted.startswith(stdlib.ENDING):
+            return
+        self._library_runs(dotted)
         self.may_fail()
         if self.guards and self.guards[-1].goes_on and stdlib.may_be_handled(dotted):
             self.may_raise()
+
+    def _library_runs(self, dotted: str) -> None:
+        """A library may call what a test patched in a library itself, and use up the values that it gives: asyncio asks
+        ``time.monotonic``, whatever writes a log ``time.time``."""
+        for (path, name), value in self.overrides.items():
+            if not path and name != dotted and isinstance(value, Mock):
+                effect = value.slots.get("side_effect")
+                if isinstance(effect, Sequence_) and effect.items is not None:
+                    self.scatter(effect)
 
     def _may_stray(self, dotted: str, arguments: Arguments) -> None:
         """A library gets something of the test: what it does with it is not followed."""
@@ -551,6 +564,13 @@ class Objects(Mocks):
             return None
         self.may_raise()
         return None
+
+
+def _is_worked_out(value: Value) -> bool:
+    """Is what a function gives known, and so that it gave it?"""
+    if isinstance(value, Sequence_):
+        return value.items is not None
+    return isinstance(value, (Literal, Mock, played.Patch))
 
 
 def _literal_items(value: Literal) -> tuple[Value, ...] | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.arithmetic import converted, number
 from understudy.doubles.library.played import TypeOfMock
 from understudy.doubles.shapes import COROUTINE_ATTRIBUTES
 from understudy.doubles.state import Guard, Misuse, Raised
@@ -69,10 +70,6 @@ _ITERATING = frozenset(
 
 _ORDERING: dict[str, type[ast.cmpop]] = {"max": ast.Gt, "min": ast.Lt, "sorted": ast.Lt}
 """Functions that compare a value with one before it, and how."""
-
-
-def _is_int(value: Value) -> bool:
-    return isinstance(value, Literal) and type(value.value) is int
 
 
 def _range(bounds: list[Any]) -> Value:
@@ -146,8 +143,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         return machine.fail(env, Misuse.COROUTINE_OPERATION, values[0], arguments.nodes[0], error)
     if name == "type" and len(values) == 1 and isinstance(values[0], Mock):
         return TypeOfMock(values[0])
-    if name == "range" and values and all(_is_int(value) for value in values):
-        return _range([value.value for value in values if isinstance(value, Literal)])
+    if name == "range" and values and all(isinstance(number(value), int) for value in values):
+        return _range([number(value) for value in values])
     if name == "vars" and values:
         machine.escape(values)
         return UNKNOWN
@@ -244,12 +241,32 @@ def _view(mapping: Mapping_, name: str) -> Value:
     return Sequence_.of(f"dict_{name}", made)
 
 
+_COUNTED = frozenset({"dict_items", "dict_keys", "dict_values", "list", "range", "tuple"})
+"""What has as many elements as were put into it; a set may have fewer."""
 _ASKING = {"len": "__len__", "int": "__int__", "float": "__float__", "bool": "__bool__", "next": "__next__"}
+
+
+def _length(value: Value) -> int | None:
+    """Of what is wholly known; equal items of a set are one."""
+    if isinstance(value, Sequence_) and value.items is not None:
+        return len(value.items) if value.kind in _COUNTED else None
+    if isinstance(value, Mapping_) and not value.is_open:
+        return sum(1 for _ in value.items())
+    if isinstance(value, Literal) and isinstance(value.value, (str, bytes)):
+        return len(value.value)
+    return None
 
 
 def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     """``len(mock)``, ``int(mock)``…: what the special method gives."""
     value, where = arguments.values[0], arguments.nodes[0]
+    if name == "len":
+        length = _length(value)
+        if length is not None:
+            return Literal(length)
+    made = converted(name, value)
+    if made is not None:
+        return made
     if name == "bool":
         truth = machine.truth(value)
         return UNKNOWN if truth is None else Literal(truth)
@@ -259,8 +276,6 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
         )
         return machine.fail(env, Misuse.COROUTINE_OPERATION, value, where, error)
     if not isinstance(value, Mock) or where is None:
-        if name == "len" and isinstance(value, Sequence_) and value.items is not None:
-            return Literal(len(value.items))
         return part_of(value) if name == "next" else UNKNOWN
     if not value.certain:
         return UNKNOWN

@@ -34,6 +34,15 @@ RAISE_NOTHING = frozenset(
     }
 )  # fmt: skip
 """Functions that raise nothing of their own but the ``TypeError`` that is modelled here."""
+ENDING = (
+    "builtins.callable",
+    "builtins.id",
+    "builtins.isinstance",
+    "builtins.print",
+    "builtins.type",
+    "time.",
+)
+"""What ends without an exception, whatever it gets, and calls nothing that a test patches."""
 _HARMLESS = (
     "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
     "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
