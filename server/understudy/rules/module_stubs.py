@@ -61,6 +61,11 @@ def is_sys_modules(node: ast.expr) -> bool:
     )
 
 
+def stands_for_sys_modules(node: ast.expr) -> bool:
+    """The same, or its name in a string: what ``patch.dict`` takes."""
+    return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
+
+
 def stubs(parsed: Parsed) -> Iterator[Stub]:
     """Every entry that the file replaces, with a name that is written in the file: a constant, parts of one, or the
     names that a loop goes through. Putting a real module there is no stub, nor is anything in a ``finally``."""
@@ -139,10 +144,7 @@ def names(parsed: Parsed) -> set[str]:
     for _, node in parsed.walk():
         if isinstance(node, ast.Call):
             mentions = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(
-                is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
-                for arg in mentions
-            ):
+            if any(stands_for_sys_modules(arg) for arg in mentions):
                 for arg in mentions:
                     found.update(
                         child.value
@@ -172,7 +174,7 @@ def _computed(node: ast.AST) -> bool:
         if node.func.attr in ("update", "setdefault") and is_sys_modules(node.func.value):
             return not isinstance(node.args[0], (ast.Constant, ast.Dict))
         first = node.args[0]
-        if is_sys_modules(first) or (isinstance(first, ast.Constant) and first.value == "sys.modules"):
+        if stands_for_sys_modules(first):
             if node.func.attr in ("dict", "setitem"):
                 return any(not isinstance(arg, (ast.Constant, ast.Dict)) for arg in node.args[1:2])
     return False
@@ -258,10 +260,7 @@ def _runs_whole(node: ast.stmt) -> bool:
 
 
 def _lets_through(manager: ast.expr) -> bool:
-    if not isinstance(manager, ast.Call) or any(
-        is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
-        for arg in manager.args
-    ):
+    if not isinstance(manager, ast.Call) or any(stands_for_sys_modules(arg) for arg in manager.args):
         return False
     return last_name(manager) in _PLAIN_MANAGERS or "patch" in ast.unparse(manager.func).split(".")
 
@@ -414,10 +413,7 @@ def restored(parsed: Parsed, name: str, stub: Stub) -> bool:
             if id(node) in elsewhere:
                 # Puts back what it has replaced itself.
                 continue
-            if node.func.attr == "dict" and any(
-                is_sys_modules(arg) or (isinstance(arg, ast.Constant) and arg.value == "sys.modules")
-                for arg in node.args
-            ):
+            if node.func.attr == "dict" and any(stands_for_sys_modules(arg) for arg in node.args):
                 return True
             if node.func.attr in ("setitem", "delitem") and node.args and is_sys_modules(node.args[0]):
                 second = node.args[1] if len(node.args) > 1 else None

@@ -17,7 +17,7 @@ from understudy.index.workspace import Workspace
 from understudy.infer.entities import ModuleEntity
 from understudy.project.modules import ModuleFile
 from understudy.rules.base import Context
-from understudy.rules.module_stubs import is_sys_modules
+from understudy.rules.module_stubs import is_sys_modules, stands_for_sys_modules
 from understudy.rules.patch_calls import PatchCall, all_patches, found_by_path
 from understudy.source.parse import Unit
 from understudy.source.span import Span
@@ -96,13 +96,9 @@ def _given(call: ast.Call) -> list[ast.expr]:
     if isinstance(call.func, ast.Attribute) and is_sys_modules(call.func.value):
         return call.args[:1] if call.func.attr in _LOOKED_UP else _keys(call.args)
     # ``patch.dict(sys.modules, {"m": …})``, ``monkeypatch.setitem(sys.modules, "m", …)``
-    if call.args and _is_table(call.args[0]):
+    if call.args and stands_for_sys_modules(call.args[0]):
         return [*call.args[1:2], *_keys(call.args[1:])]
     return []
-
-
-def _is_table(node: ast.expr) -> bool:
-    return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
 
 
 def _keys(given: list[ast.expr]) -> list[ast.expr]:

@@ -15,7 +15,7 @@ from understudy.infer.imports import Edge, ImportGraph
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
-from understudy.rules.module_stubs import is_sys_modules, stubs, taken_twice
+from understudy.rules.module_stubs import is_sys_modules, stands_for_sys_modules, stubs, taken_twice
 from understudy.rules.patch_calls import spelling_of
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
@@ -100,7 +100,7 @@ def temporary_stubs(context: Context) -> Iterator[TemporaryStub]:
         assert isinstance(call, ast.Call)
         if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("dict", "setitem"):
             continue
-        if not call.args or not _is_modules(call.args[0]) or not _is_in_function(site):
+        if not call.args or not stands_for_sys_modules(call.args[0]) or not _is_in_function(site):
             continue
         spelling = spelling_of(context, site, call)
         if spelling is None:
@@ -118,10 +118,6 @@ def _assigned(context: Context) -> Iterator[TemporaryStub]:
         if stub.function is not None and not stub.only_if_absent and site is not None:
             if isinstance(stub.key, ast.Constant) and isinstance(stub.target, ast.Subscript):
                 yield TemporaryStub(site, stub.target, "sys.modules", stub.key, stub.value, is_alone=False)
-
-
-def _is_modules(node: ast.expr) -> bool:
-    return is_sys_modules(node) or (isinstance(node, ast.Constant) and node.value == "sys.modules")
 
 
 def _is_in_function(site: Site) -> bool:
