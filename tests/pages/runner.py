@@ -129,39 +129,38 @@ def on_postgresql(url: str) -> None:
 
 
 def run(job: dict[str, Any]) -> None:
-    """Run the tests of a folder in this process; ``outcome.json`` beside the folder holds the result. With
-    ``arguments``, as ``python -m pytest`` does there."""
+    """Run the tests of a folder in this process; ``outcome.json`` beside the folder, or beside what ``result`` names,
+    holds the result. With ``arguments``, as ``python -m pytest`` does there."""
     import pytest
 
-    folder, plugins = job["folder"], job.get("plugins", ())
-    if "arguments" in job:
-        os.chdir(folder)
-        sys.path.insert(0, folder)
-        os._exit(pytest.main(job["arguments"]))
     if job.get("postgresql") is not None:
         on_postgresql(job["postgresql"])
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    os.chdir(folder)
+    os.chdir(job["folder"])
     recorder = Recorder()
-    options = [part for plugin in plugins for part in ("-p", PLUGINS[plugin])]
-    code = pytest.main(
-        [*options, "-p", "no:cacheprovider", "-q", "--tb=native", "--continue-on-collection-errors", "."],
-        plugins=[recorder],
-    )
+    if "arguments" in job:
+        sys.path.insert(0, job["folder"])
+        arguments = job["arguments"]
+    else:
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        os.environ.pop("PYTEST_ADDOPTS", None)
+        options = [part for plugin in job["plugins"] for part in ("-p", PLUGINS[plugin])]
+        arguments = [
+            *options, "-p", "no:cacheprovider", "-q", "--tb=native", "--continue-on-collection-errors", "."
+        ]  # fmt: skip
+    code = pytest.main(arguments, plugins=[recorder])
     result = {"code": int(code), "outcomes": list(recorder.outcomes.values())}
-    Path(f"{folder}.outcome.json").write_text(json.dumps(result), "utf-8")
+    Path(f"{_result(job)}.outcome.json").write_text(json.dumps(result), "utf-8")
+
+
+def _result(job: dict[str, Any]) -> str:
+    return str(job.get("result", job["folder"]))
 
 
 def _in_child(job: dict[str, Any]) -> None:
-    with open(_log(job), "w", encoding="utf-8") as log:
+    with open(f"{_result(job)}.log", "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     run(job)
-
-
-def _log(job: dict[str, Any]) -> str:
-    return str(job.get("log", f"{job['folder']}.log"))
 
 
 def _forked(jobs: list[dict[str, Any]], parallel: int) -> None:
@@ -213,7 +212,7 @@ def _heavy(jobs: list[dict[str, Any]]) -> list[str]:
 
 def _one_by_one(jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
-        with open(_log(job), "w", encoding="utf-8") as log:
+        with open(f"{_result(job)}.log", "w", encoding="utf-8") as log:
             subprocess.run(
                 [sys.executable, "-I", __file__, "--one", json.dumps(job)],
                 stdout=log,

@@ -113,24 +113,27 @@ def copy_backend(folder: Path) -> Path:
 
 def run_files(project: Path, folder: Path) -> dict[str, Outcome]:
     """The outcomes of all test files."""
-    reports = {file: folder / f"report-{number}.xml" for number, file in enumerate(TEST_FILES)}
+    results = {file: folder / f"result-{number}" for number, file in enumerate(TEST_FILES)}
     common = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
     jobs = [
         {
             "folder": str(project),
-            "arguments": [*common, f"--junitxml={report}", file],
-            "log": str(report.with_suffix(".log")),
+            "arguments": [*common, f"--junitxml={result}.xml", file],
+            "result": str(result),
         }
-        for file, report in reports.items()
+        for file, result in results.items()
     ]
     request = folder / "jobs.json"
     request.write_text(json.dumps({"jobs": jobs, "parallel": 2}), "utf-8")
     command = [sys.executable, "-I", "-B", str(harness.RUNNER), str(request)]
     subprocess.run(command, env=clean_environment(), timeout=600, check=True)
     outcomes: dict[str, Outcome] = {}
-    for file, report in reports.items():
-        assert report.exists(), f"{file}: {report.with_suffix('.log').read_text('utf-8')}"
-        outcomes.update(read_report(report, file))
+    for file, result in results.items():
+        finished = Path(f"{result}.outcome.json")
+        log = Path(f"{result}.log").read_text("utf-8", "replace")
+        assert finished.exists(), f"{file}: {log}"
+        assert json.loads(finished.read_text("utf-8"))["code"] in (0, 1), f"{file}: {log}"
+        outcomes.update(read_report(Path(f"{result}.xml"), file))
     return outcomes
 
 
