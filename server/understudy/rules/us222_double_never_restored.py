@@ -18,8 +18,9 @@ from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, Lookup, ModuleEntity
 from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import FunctionNode, Site
-from understudy.rules import restoring
+from understudy.rules import async_doubles, restoring
 from understudy.rules.base import Context, Rule
+from understudy.rules.expected import excused, expected
 from understudy.rules.restoring import Replacement
 from understudy.rules.statements import bound_once
 from understudy.source.dotted import dotted_name
@@ -52,12 +53,12 @@ class _Left:
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
-    if not context.is_test or _AGAIN.search(context.source) is not None:
+    if not context.is_test:
         return
     grouped: dict[tuple[object, str], list[_Left]] = {}
     for left in _all(context):
         grouped.setdefault((left.owner, left.target.attr), []).append(left)
-    if not grouped:
+    if not grouped or excused(context):
         return
     around = list(_around(context))
     if any(_AGAIN.search(context.workspace.text(path).content) for path in around):
@@ -76,7 +77,8 @@ def _all(context: Context) -> Iterator[_Left]:
     running = {id(test.node) for test in tests(context.parsed, context.module, context.resolver)}
     for site in sites:
         left = _left(context, site)
-        if left is None:
+        if left is None or expected(site, "Exception"):
+            # A test that is skipped sets nothing.
             continue
         function = left.function
         if function is None:
@@ -126,16 +128,15 @@ def _double(context: Context, site: Site, node: ast.expr) -> str | None:
         return None
     if isinstance(node.func, ast.Attribute) and node.func.attr in _DOUBLES:
         if isinstance(node.func.value, ast.Name) and node.func.value.id == "mocker":
-            return _with_article(node.func.attr)
+            return _shown(node.func.attr)
     found = context.names.resolve(node.func, site.scope)
     name = mock_name(found) if isinstance(found, External) else None
-    return _with_article(name) if name in _DOUBLES else None
+    return _shown(name) if name in _DOUBLES else None
 
 
-def _with_article(name: str) -> str:
-    if name.islower():
-        return "a double"
-    return f"an {name}" if name.startswith("A") else f"a {name}"
+def _shown(name: str) -> str:
+    """What a constructor makes; ``create_autospec`` and ``mock_open`` are none."""
+    return "a double" if name.islower() else async_doubles.article(name)
 
 
 def _owner(context: Context, found: Lookup) -> ModuleEntity | ClassEntity | None:
@@ -173,7 +174,7 @@ def _original(
 def _is_preparation(context: Context, site: Site, function: FunctionNode) -> bool:
     """Is it a fixture or a set-up? In a conftest, only a fixture that tests ask for: what others do is meant for all
     of them."""
-    fixture = next((d for d in function.decorator_list if _decorator_name(d) == "fixture"), None)
+    fixture = next((d for d in function.decorator_list if last_name(d) == "fixture"), None)
     if fixture is None:
         return function.name in _SET_UPS and context.path.name != "conftest.py"
     if context.path.name != "conftest.py":
@@ -181,10 +182,6 @@ def _is_preparation(context: Context, site: Site, function: FunctionNode) -> boo
     return not isinstance(fixture, ast.Call) or not any(
         k.arg in ("autouse", "scope") for k in fixture.keywords
     )
-
-
-def _decorator_name(node: ast.expr) -> str:
-    return last_name(node) or ""
 
 
 # --- what puts it back
