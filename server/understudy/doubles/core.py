@@ -133,6 +133,7 @@ class Core(State):
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
+        """By ``id`` of a mock: under which doubts it was called, each time."""
         self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
         """Of functions, by their nodes."""
         self._behind: dict[ast.AST, list[ast.stmt]] = {}
@@ -142,7 +143,6 @@ class Core(State):
         self._changed: dict[ast.AST, Changes] = {}
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
-        """By ``id`` of a mock: under which doubts it was called, each time."""
         self.overrides: dict[tuple[str, str], Value] = {}
         """Module globals that patches replaced, by file and name."""
         self.class_overrides: dict[tuple[str, str, str], Value] = {}

@@ -8,8 +8,9 @@ it notes a :class:`Failure`. Nothing of the workspace is executed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from typing import Any
 
 from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
@@ -278,15 +279,25 @@ class Machine(Expressions):
     def _maybe_loop(
         self, body: list[ast.stmt], env: Environment, target: ast.expr | None, item: Value = UNKNOWN
     ) -> Status:
-        """A body that runs some unknown number of times."""
+        """A body that runs some unknown number of times: what its first round changes is not known in the others."""
+        changed: list[tuple[dict[Any, Any], Hashable]] = []
 
-        def once() -> Status:
+        def first() -> Status:
             if target is not None:
                 self.assign(target, item, env)
             status = self.block(body, env)
+            if status is not Status.BREAK:
+                changed.extend((slots, key) for slots, key, _ in self.journal or ())
             return Status.NEXT if status in (Status.BREAK, Status.CONTINUE) else status
 
-        return self.fork([once, lambda: Status.NEXT])
+        def other() -> Status:
+            for slots, key in changed:
+                if isinstance(slots.get(key), Literal):
+                    self.write(slots, key, UNKNOWN)
+            return first()
+
+        status = self.fork([first, lambda: Status.NEXT])
+        return self.fork([other, lambda: Status.NEXT]) if changed and status is Status.NEXT else status
 
     def _try(self, node: ast.Try, env: Environment) -> Status:
         names: tuple[str, ...] | None = ()

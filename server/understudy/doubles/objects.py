@@ -127,6 +127,7 @@ class Objects(Mocks):
             trace.used(self, callee, node, env)
             self._may_stray(callee.entity.dotted, arguments)
             given = calls.call(self, callee.entity, arguments, node, env)
+            self._library_runs(callee.entity.dotted)
             if callee.entity.dotted not in stdlib.RAISE_NOTHING and not _is_worked_out(given):
                 # Only now: what is known to raise in there raises whatever else may.
                 self._library_may_fail(callee.entity.dotted)
@@ -157,6 +158,7 @@ class Objects(Mocks):
         if isinstance(callee, Foreign):
             if arguments.values and _SESSION_TAKES.match(callee.dotted):
                 self.note_unmapped(None, callee.dotted.rpartition(".")[2], arguments.values[0], node, env)
+            self._library_runs(callee.dotted)
             self._library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
             self.call_back()
@@ -208,9 +210,6 @@ class Objects(Mocks):
 
     def _library_may_fail(self, dotted: str) -> None:
         """A library is called, and may raise what a test expects, or what a handler is there for."""
-        if dotted.startswith(stdlib.ENDING):
-            return
-        self._library_runs(dotted)
         self.may_fail()
         if self.guards and self.guards[-1].goes_on and stdlib.may_be_handled(dotted):
             self.may_raise()
@@ -218,8 +217,10 @@ class Objects(Mocks):
     def _library_runs(self, dotted: str) -> None:
         """A library may call what a test patched in a library itself, and use up the values that it gives: asyncio asks
         ``time.monotonic``, whatever writes a log ``time.time``."""
-        for (path, name), value in self.overrides.items():
-            if not path and name != dotted and isinstance(value, Mock):
+        if dotted.startswith(stdlib.NOT_CALLING):
+            return
+        for (path, _), value in self.overrides.items():
+            if not path and isinstance(value, Mock):
                 effect = value.slots.get("side_effect")
                 if isinstance(effect, Sequence_) and effect.items is not None:
                     self.scatter(effect)
@@ -567,10 +568,12 @@ class Objects(Mocks):
 
 
 def _is_worked_out(value: Value) -> bool:
-    """Is what a function gives known, and so that it gave it?"""
+    """Is what a function gives known, and so that it gave it? ``None`` says nothing: ``setattr`` may have raised."""
     if isinstance(value, Sequence_):
         return value.items is not None
-    return isinstance(value, (Literal, Mock, played.Patch))
+    if isinstance(value, Literal):
+        return value.value is not None
+    return isinstance(value, (Mock, played.Patch))
 
 
 def _literal_items(value: Literal) -> tuple[Value, ...] | None:

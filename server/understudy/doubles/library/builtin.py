@@ -246,27 +246,23 @@ _COUNTED = frozenset({"dict_items", "dict_keys", "dict_values", "list", "range",
 _ASKING = {"len": "__len__", "int": "__int__", "float": "__float__", "bool": "__bool__", "next": "__next__"}
 
 
-def _length(value: Value) -> int | None:
+def _length(value: Value) -> Literal | None:
     """Of what is wholly known; equal items of a set are one."""
     if isinstance(value, Sequence_) and value.items is not None:
-        return len(value.items) if value.kind in _COUNTED else None
+        return Literal(len(value.items)) if value.kind in _COUNTED else None
     if isinstance(value, Mapping_) and not value.is_open:
-        return sum(1 for _ in value.items())
+        return Literal(sum(1 for _ in value.items()))
     if isinstance(value, Literal) and isinstance(value.value, (str, bytes)):
-        return len(value.value)
+        return Literal(len(value.value))
     return None
 
 
 def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     """``len(mock)``, ``int(mock)``…: what the special method gives."""
     value, where = arguments.values[0], arguments.nodes[0]
-    if name == "len":
-        length = _length(value)
-        if length is not None:
-            return Literal(length)
-    made = converted(name, value)
-    if made is not None:
-        return made
+    known = _length(value) if name == "len" else converted(name, value)
+    if known is not None:
+        return known
     if name == "bool":
         truth = machine.truth(value)
         return UNKNOWN if truth is None else Literal(truth)

@@ -30,19 +30,13 @@ RAISE_NOTHING = frozenset(
     {
         "asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", "asyncio.wait_for", "asyncio.iscoroutine",
         "asyncio.iscoroutinefunction", "inspect.isawaitable", "inspect.iscoroutine",
-        "inspect.iscoroutinefunction", "pytest.raises", "contextlib.suppress",
+        "inspect.iscoroutinefunction", "pytest.raises", "contextlib.suppress", "builtins.callable", "builtins.id",
+        "builtins.isinstance", "builtins.print", "builtins.type", "time.monotonic", "time.perf_counter", "time.time",
     }
 )  # fmt: skip
 """Functions that raise nothing of their own but the ``TypeError`` that is modelled here."""
-ENDING = (
-    "builtins.callable",
-    "builtins.id",
-    "builtins.isinstance",
-    "builtins.print",
-    "builtins.type",
-    "time.",
-)
-"""What ends without an exception, whatever it gets, and calls nothing that a test patches."""
+NOT_CALLING = ("builtins.", "mock.", "pytest.", "time.", "unittest.mock.")
+"""What calls nothing that a test patches in a library."""
 _HARMLESS = (
     "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
     "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
