@@ -9,6 +9,7 @@ from dataclasses import replace
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import MOST_ITEMS, top
+from understudy.doubles.descriptors import set_on_object
 from understudy.doubles.functions import carries_double
 from understudy.doubles.library import calls, instances, patches, played, stdlib, web
 from understudy.doubles.library.mock import make_subclassed, mock_name
@@ -58,7 +59,8 @@ from understudy.infer.entities import (
     FunctionEntity,
     ValueEntity,
 )
-from understudy.infer.resolve import unmangled
+from understudy.infer.properties import own_property
+from understudy.infer.resolve import is_accessor, unmangled
 
 _SESSION_TAKES = re.compile(
     r"sqlalchemy\.[\w.]*(?:Session\(\)|sessionmaker\(\)\(\))(?:\.__enter__\(\))?\.(?:add|delete|refresh|merge|expunge)$"
@@ -345,7 +347,7 @@ class Objects(Mocks):
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
-                return self.method(found, entity, instance)
+                return self.method(self._reader(found, cls, name), entity, instance)
             if isinstance(found, ValueEntity):
                 if self._is_plain_enum(cls):
                     # A member is not its value.
@@ -361,6 +363,13 @@ class Objects(Mocks):
             if found is not Absent.MISSING:
                 return UNKNOWN
         return UNKNOWN
+
+    def _reader(self, found: FunctionEntity, cls: ClassEntity, name: str) -> FunctionEntity:
+        """The function that a look runs: ``@Base.x.setter`` leaves that of the base."""
+        if not is_accessor(found.declaration):
+            return found
+        whole = own_property(self.resolver, cls, name)
+        return whole.getter if whole is not None and whole.getter is not None else found
 
     def _is_plain_class(self, cls: ClassEntity) -> bool:
         """Are the values that a class's statements bind what the class gives?"""
@@ -414,7 +423,7 @@ class Objects(Mocks):
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
-                return self.method(found, instance.entity, instance)
+                return self.method(self._reader(found, cls, name), instance.entity, instance)
             if found is not Absent.MISSING:
                 return UNKNOWN
         self.strayed = self.strayed or name != "__init__"
@@ -444,7 +453,7 @@ class Objects(Mocks):
             patches.stands_in(self, target, name, value, place)
             if target.opaque:
                 self.note_unmapped(target.entity, name, value, place.node, env)
-            self.write(target.slots, name, value)
+            set_on_object(self, target, name, value, place, env)
             if self.is_test(place.unit.path) and not self.is_test(target.entity.path):
                 self.handed(value, place)
         elif isinstance(target, ModuleValue):

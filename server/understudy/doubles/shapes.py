@@ -12,7 +12,8 @@ from types import FunctionType
 
 from understudy.doubles.values import Mock, MockKind, Spec
 from understudy.facts import model
-from understudy.infer.entities import Absent, ClassEntity, External, FunctionEntity, Lookup, ValueEntity
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ValueEntity
+from understudy.infer.properties import inherited_property
 from understudy.infer.resolve import Resolver, unmangled
 
 ASYNC_METHOD_MAGICS = frozenset({"__aenter__", "__aexit__", "__anext__"})
@@ -191,21 +192,11 @@ class Shapes:
             return None
         if any(self.resolver.declared(cls, own) for cls in ancestry.classes for own in _OWN_ATTRIBUTES):
             return None
-        found = next(filter(None, (self.resolver.declared(cls, name) for cls in ancestry.classes)), ())
-        kinds = {self._property_part(declaration, entity, name) for declaration in found}
-        return frozenset(kinds - {"property"}) if "property" in kinds and "" not in kinds else None
-
-    def _property_part(self, declaration: model.Declaration, cls: ClassEntity, name: str) -> str:
-        """``property``, ``getter``, ``setter`` or ``deleter``; empty for anything else."""
-        decorators = declaration.decorators if isinstance(declaration, model.Function) else ()
-        decorator = decorators[0] if len(decorators) == 1 else None
-        if not isinstance(decorator, model.Ref):
-            return ""
-        if decorator.parts == ("property",):
-            found = self.resolver.ref(cls.module, decorator.parts)
-            return "property" if found == External("builtins.property") else ""
-        owner, part = decorator.parts[:-1], decorator.parts[-1]
-        return part if owner == (name,) and part in ("getter", "setter", "deleter") else ""
+        found = inherited_property(self.resolver, entity, name)
+        if found is None:
+            return None
+        parts = {"setter": found.setter, "deleter": found.deleter}
+        return frozenset(part for part, function in parts.items() if function is not None)
 
     def _decorator_effect(self, decorator: model.Term, entity: FunctionEntity) -> str | None:
         term = decorator.func if isinstance(decorator, model.CallTerm) else decorator

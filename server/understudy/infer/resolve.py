@@ -40,6 +40,8 @@ _MODULE_ATTRIBUTES = frozenset(
     }
 )
 _BUILTINS = frozenset(dir(builtins))
+ACCESSORS = ("getter", "setter", "deleter")
+"""Of a property: decorators that make one of it that has another such function."""
 _TRANSPARENT_DECORATORS = frozenset(
     {
         "dataclass",
@@ -361,6 +363,9 @@ class Resolver:
         found: Lookup = Absent.MISSING
         for declaration in self.declared(cls, name):
             if isinstance(declaration, model.Function):
+                if isinstance(found, FunctionEntity) and is_accessor(declaration):
+                    # ``@x.setter``: the property stays what it is to those who look at it.
+                    continue
                 found = FunctionEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}", cls)
             elif isinstance(declaration, model.Class):
                 found = ClassEntity(cls.module, declaration, cls.row, f"{cls.qualname}.{name}")
@@ -535,6 +540,14 @@ def _binds(declaration: model.Declaration, name: str) -> bool:
     if isinstance(declaration, model.Assign):
         return declaration.target == name
     return isinstance(declaration, model.Import) and any(each.bound == name for each in declaration.names)
+
+
+def is_accessor(function: model.Function) -> bool:
+    """Is it a part that is added to a property, as ``@x.setter`` adds it?"""
+    return any(
+        isinstance(decorator, model.Ref) and len(decorator.parts) > 1 and decorator.parts[-1] in ACCESSORS
+        for decorator in function.decorators
+    )
 
 
 def unmangled(cls: ClassEntity, name: str) -> str:
