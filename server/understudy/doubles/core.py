@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
@@ -18,9 +18,11 @@ from understudy.doubles.shapes import (
 )
 from understudy.doubles.state import (
     Configured,
+    Doubts,
     Exhausted,
     Failure,
     Guard,
+    Journal,
     Look,
     Misuse,
     Raised,
@@ -30,12 +32,15 @@ from understudy.doubles.state import (
     roll_back,
 )
 from understudy.doubles.values import (
+    MOST_KNOWN,
     UNKNOWN,
     ClassValue,
     Coroutine,
     Environment,
+    First,
     Foreign,
     FunctionValue,
+    Generator,
     Instance,
     LibraryName,
     Literal,
@@ -50,6 +55,7 @@ from understudy.doubles.values import (
     Sentinel,
     Sequence_,
     Value,
+    each_once,
 )
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
@@ -410,18 +416,39 @@ class Core(State):
     def may_fail(self) -> None:
         """Something happens that a test may expect to raise: inside ``pytest.raises``, what follows may not
         run."""
-        if self.guards and self.guards[-1].expects:
-            self.may_raise()
+        for guard in self._reached():
+            if guard.expects:
+                self._doubt_in(guard)
 
     def may_raise_for(self, *exceptions: str) -> None:
         """Something is done that raises one of these now and then: a handler that names it says that it does here."""
-        if self.guards and not {*exceptions}.isdisjoint(self.guards[-1].names or ()):
-            self.may_raise()
+        for guard in self._reached():
+            if not {*exceptions}.isdisjoint(guard.names or ()):
+                self._doubt_in(guard)
+                if guard.goes_on:
+                    return
+
+    def may_be_handled(self) -> None:
+        """Something fails now and then; a handler that goes on may be there for that."""
+        for guard in self._reached():
+            if guard.goes_on:
+                self._doubt_in(guard)
 
     def may_raise(self) -> None:
         """Something unknown happens inside a ``try``: what follows in it may not run."""
-        if self.guards and not self.guards[-1].doubts:
-            self.guards[-1].doubts.append(self.doubt())
+        for guard in self._reached():
+            self._doubt_in(guard)
+
+    def _reached(self) -> Iterator[Guard]:
+        """Those that an exception may come to, the innermost first."""
+        for guard in reversed(self.guards):
+            yield guard
+            if guard.catches_all:
+                return
+
+    def _doubt_in(self, guard: Guard) -> None:
+        if not guard.doubts:
+            self.begin_to_doubt(guard.doubts)
 
     def tick(self) -> None:
         self.steps += 1
@@ -440,7 +467,7 @@ class Core(State):
             self.guards.pop()
             self.settle(guard.doubts)
 
-    def begin(self, journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+    def begin(self, journal: Journal) -> None:
         """Start a test or fixture, whose changes are noted so that they can be taken back."""
         self.journal = journal
         self.failures, self.possible, self.settled = [], [], frozenset()
@@ -450,7 +477,7 @@ class Core(State):
         self.looks = []
         self.awaited = set()
         self.doubts, self.guards, self.handling, self.calls = [], [], [], []
-        self.early, self.returns = [[]], [[]]
+        self.early, self.returns = [Doubts()], [[]]
         self.steps, self.plain_limit, self.brief_steps = 0, None, 0
         self.unmet = set()
         self.handed_out = {}
@@ -492,11 +519,18 @@ class Core(State):
         path = path_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ()
         return _reached(self.lookup(env, path[0]), path[1:]) if path else None
 
+    def add(self, container: Sequence_, *values: Value) -> None:
+        """Values are put behind those of a list."""
+        if container.items is None or len(container.items) + len(values) > MOST_KNOWN:
+            self.scatter(container, *values)
+        else:
+            self.write(container.slots, "items", (*container.items, *values))
+
     def scatter(self, container: Sequence_ | Mapping_, *values: Value) -> None:
         """From now on it is not known what stands where in a list or table, which has some more values now."""
         known = isinstance(container, Mapping_) or container.items is not None
         if known or values:
-            self.write(container.slots, "among", (*container.held, *values))
+            self.write(container.slots, "among", each_once((*container.held, *values)))
         if isinstance(container, Sequence_):
             if known:
                 self.write(container.slots, "items", None)
@@ -518,6 +552,21 @@ class Core(State):
         """Code runs that is not followed: it may call whatever was given away, which may see more by now."""
         for function in list(self.handed_out.values()):
             self._may_run(function, {}, set())
+
+    def started(self, generator: Generator) -> First | None:
+        """Run a generator to its first ``yield``; None where there is none, and where it was started before."""
+        if "started" in generator.slots:
+            generator.rest()
+            return None
+        self.write(generator.slots, "started", True)
+        return generator.first()
+
+    def may_run(self, function: FunctionValue, given: Mapping[str, Value]) -> None:
+        """A function runs now, or does not: what it changes is not known any more.
+
+        :param given: arguments of the call, as far as they are known, by parameter.
+        """
+        self._may_run(function, given, set())
 
     def _may_run(self, function: FunctionValue, given: Mapping[str, Value], running: set[ast.AST]) -> None:
         """
@@ -769,9 +818,13 @@ class TooLong(Exception):
 class Yielded(Exception):
     """A simulated generator reached its first ``yield``."""
 
-    def __init__(self, value: Value) -> None:
+    def __init__(self, value: Value, doubts: int) -> None:
+        """
+        :param doubts: how many there are whether it gets there.
+        """
         super().__init__("yield")
         self.value = value
+        self.doubts = doubts
 
 
 def handed_place(subject: Value) -> Place | None:

@@ -466,11 +466,11 @@ class Expressions(Objects):
 
     def _yield(self, node: ast.Yield, env: Environment) -> Value:
         value = self.eval(node.value, env) if node.value is not None else Literal(None)
-        raise Yielded(value)
+        raise Yielded(value, len(self.doubts))
 
     def _yield_from(self, node: ast.YieldFrom, env: Environment) -> Value:
         self.eval(node.value, env)
-        raise Yielded(UNKNOWN)
+        raise Yielded(UNKNOWN, len(self.doubts))
 
     def _comprehension(
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Environment
@@ -498,16 +498,17 @@ class Expressions(Objects):
             and len(node.generators) == 1
             and not first.ifs
             and not isinstance(node, ast.DictComp)
+            and len(items) <= MOST_ITEMS
         ):
             made = []
-            for item in items[:MOST_ITEMS]:
+            for item in items:
                 self.assign(first.target, item, inner)
                 made.append(self.eval(node.elt, inner))
             return Sequence_.of(kind, made)
 
         held: list[Value] = []
 
-        def once() -> Status:
+        def round_() -> Status:
             self.assign(first.target, part_of(source), inner)
             for generator in node.generators[1:]:
                 self.assign(generator.target, part_of(self.eval(generator.iter, inner)), inner)
@@ -521,7 +522,7 @@ class Expressions(Objects):
                 held.append(self.eval(node.elt, inner))
             return Status.NEXT
 
-        self.fork([once, lambda: Status.NEXT])
+        self.rounds(round_)
         if isinstance(node, ast.DictComp):
             return Mapping_.of({}, is_open=True, among=held)
         return Sequence_.of(kind, None, held)

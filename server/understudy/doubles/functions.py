@@ -14,6 +14,7 @@ from understudy.doubles.signature import refusal
 from understudy.doubles.state import (
     NOT_RUN,
     Call,
+    Doubts,
     Misuse,
     Raised,
     Status,
@@ -27,6 +28,7 @@ from understudy.doubles.values import (
     Declared,
     Environment,
     ExceptionValue,
+    First,
     Foreign,
     FunctionValue,
     Generator,
@@ -205,7 +207,12 @@ class Functions(Core):
         if self._is_generator(function):
             # Only its way to the first ``yield`` is followed.
             trace.lost(self)
-            return Generator(lambda: self.first_yield(function, inner, place), function.is_async)
+            names = {name: value for name, value in inner.names.items() if isinstance(value, Value)}
+            return Generator(
+                lambda: self.first_yield(function, inner, place),
+                lambda: self.may_run(function, names),
+                function.is_async,
+            )
         if function.is_async:
             plain = self.plain_limit is not None
 
@@ -348,7 +355,7 @@ class Functions(Core):
         """Run a bound function to its return."""
         self.tick()
         self.calls.append(Call(place, function))
-        self.early.append([])
+        self.early.append(Doubts())
         self.returns.append([])
         try:
             if isinstance(function.node, ast.Lambda):
@@ -367,7 +374,7 @@ class Functions(Core):
             return self._given_out(function, made if isinstance(made, Value) else UNKNOWN)
         finally:
             self.returns.pop()
-            self.settle(self.early.pop())
+            self.conclude(self.early.pop())
             self.calls.pop()
 
     def _has_returned(self, raised: Raised) -> bool:
@@ -400,13 +407,14 @@ class Functions(Core):
     def _managed(self, function: FunctionValue, env: Environment, place: Place) -> Value:
         """A ``@contextmanager`` function: what it yields first."""
         assert not isinstance(function.node, ast.Lambda)
-        value = self.first_yield(function, env, place) or UNKNOWN
+        first = self.first_yield(function, env, place)
         swallows = any(
             isinstance(node, ast.Try)
             and node.handlers
             and any(isinstance(child, ast.Yield) for child in ast.walk(node))
             for node in ast.walk(function.node)
         )
+        value = first.value if first is not None else UNKNOWN
         return Managed(value, function.is_async, swallows, lambda: self.after_yield(function, env, place))
 
     def after_yield(self, function: FunctionValue, env: Environment, place: Place) -> None:
@@ -420,29 +428,30 @@ class Functions(Core):
         if not rest:
             return
         self.calls.append(Call(place, function))
-        self.early.append([])
+        self.early.append(Doubts())
         self.returns.append([])
         try:
             self.block(rest, env)
         finally:
             self.returns.pop()
-            self.settle(self.early.pop())
+            self.conclude(self.early.pop())
             self.calls.pop()
 
-    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> Value | None:
+    def first_yield(self, function: FunctionValue, env: Environment, place: Place) -> First | None:
         """Run a generator up to its first ``yield``: what a fixture or a context manager gives; None where it ends
         without one."""
         assert not isinstance(function.node, ast.Lambda)
+        doubts = len(self.doubts)
         self.calls.append(Call(place, function))
-        self.early.append([])
+        self.early.append(Doubts())
         self.returns.append([])
         try:
             self.block(function.node.body, env)
         except Yielded as yielded:
-            return yielded.value
+            return First(yielded.value, yielded.doubts == doubts)
         finally:
             self.returns.pop()
-            self.settle(self.early.pop())
+            self.conclude(self.early.pop())
             self.calls.pop()
         return None
 

@@ -8,9 +8,8 @@ it notes a :class:`Failure`. Nothing of the workspace is executed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from understudy.doubles import versions
 from understudy.doubles.arguments import Arguments
@@ -20,6 +19,7 @@ from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played, web
 from understudy.doubles.state import (
     Guard,
+    Journal,
     Misuse,
     Raised,
     Status,
@@ -243,20 +243,25 @@ class Machine(Expressions):
                 if status is Status.RETURN:
                     return status
             return self.block(node.orelse, env)
-        return self._maybe_loop(node.body, env, node.target, part_of(source))
+        return self._maybe_loop(node, env, node.target, part_of(source))
 
     def _for_each_yield(self, node: ast.For | ast.AsyncFor, generator: Generator, env: Environment) -> Status:
         """A loop over a generator: its first round is certain, how many follow is not."""
-        first = generator.first()
-        if first is None:
+        was_started = "started" in generator.slots
+        first = self.started(generator)
+        if first is None and not was_started:
             return self.block(node.orelse, env)
-        self.assign(node.target, first, env)
-        status = self.block(node.body, env)
-        if status in (Status.RETURN, Status.RAISE):
-            return status
-        if status is Status.BREAK:
-            return Status.NEXT
-        return self._maybe_loop(node.body, env, node.target)
+        if first is not None and first.is_certain:
+            self.assign(node.target, first.value, env)
+            status = self.block(node.body, env)
+            if status in (Status.RETURN, Status.RAISE):
+                return status
+            if status is Status.BREAK:
+                return Status.NEXT
+            generator.rest()
+        status = self._maybe_loop(node, env, node.target)
+        generator.rest()
+        return status
 
     def _while(self, node: ast.While, env: Environment) -> Status:
         for _ in range(_MOST_ROUNDS):
@@ -274,66 +279,70 @@ class Machine(Expressions):
             if len(self.doubts) > doubts:
                 # This round may have been the last one.
                 break
-        return self._maybe_loop(node.body, env, None)
+        return self._maybe_loop(node, env, None)
 
     def _maybe_loop(
-        self, body: list[ast.stmt], env: Environment, target: ast.expr | None, item: Value = UNKNOWN
+        self,
+        node: ast.For | ast.AsyncFor | ast.While,
+        env: Environment,
+        target: ast.expr | None,
+        item: Value = UNKNOWN,
     ) -> Status:
-        """A body that runs some unknown number of times: what its first round changes is not known in the others."""
-        changed: list[tuple[dict[Any, Any], Hashable]] = []
+        """A body that runs some unknown number of times."""
 
-        def first() -> Status:
+        def round_() -> Status:
             if target is not None:
                 self.assign(target, item, env)
-            status = self.block(body, env)
-            if status is not Status.BREAK:
-                changed.extend((slots, key) for slots, key, _ in self.journal or ())
-            return Status.NEXT if status in (Status.BREAK, Status.CONTINUE) else status
+            return self.block(node.body, env)
 
-        def other() -> Status:
-            for slots, key in changed:
-                if isinstance(slots.get(key), Literal):
-                    self.write(slots, key, UNKNOWN)
-            return first()
-
-        status = self.fork([first, lambda: Status.NEXT])
-        return self.fork([other, lambda: Status.NEXT]) if changed and status is Status.NEXT else status
+        status = self.rounds(round_)
+        if status is not Status.NEXT or not node.orelse:
+            return status
+        if any(isinstance(child, ast.Break) for each in node.body for child in ast.walk(each)):
+            return self.fork([lambda: self.block(node.orelse, env), lambda: Status.NEXT])
+        return self.block(node.orelse, env)
 
     def _try(self, node: ast.Try, env: Environment) -> Status:
+        if not node.finalbody:
+            return self._attempt(node, env)
+        # ``return`` in ``finally`` swallows whatever was raised; ``break`` does, too.
+        leaving = (ast.Return, ast.Break, ast.Continue)
+        swallows = any(isinstance(child, leaving) for final in node.finalbody for child in ast.walk(final))
+        try:
+            if swallows:
+                status = self.guarded(Guard(None), lambda: self._attempt(node, env))
+            else:
+                status = self._attempt(node, env)
+        except Raised as raised:
+            ways = len(self.early[-1])
+            final = self.block(node.finalbody, env)
+            if final is not Status.NEXT:
+                return final
+            if len(self.early[-1]) > ways:
+                # On some way the function or loop was left, and the exception with it.
+                raise Raised(raised.name, raised.bases, None) from None
+            raise
+        final = self.block(node.finalbody, env)
+        return final if final is not Status.NEXT else status
+
+    def _attempt(self, node: ast.Try, env: Environment) -> Status:
+        """A ``try`` without its ``finally``."""
+        if not node.handlers:
+            return self.block(node.body, env)
         names: tuple[str, ...] | None = ()
         for handler in node.handlers:
             kinds = self._handled(handler, env)
             names = None if kinds is None or names is None else (*names, *kinds)
-        # ``return`` in ``finally`` swallows whatever was raised.
-        swallows = any(isinstance(child, ast.Return) for final in node.finalbody for child in ast.walk(final))
-        if swallows:
-            names = None
         guard = Guard(names)
         guard.goes_on = any(not isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
         try:
-            if node.handlers or names is None:
-                status = self.guarded(guard, lambda: self.block(node.body, env))
-            else:
-                status = self.block(node.body, env)
+            status = self.guarded(guard, lambda: self.block(node.body, env))
         except Raised as raised:
-            if swallows:
-                self.block(node.finalbody, env)
-                return Status.RETURN
-            try:
-                status = self._handle(node, raised, env)
-            except Raised:
-                final = self.block(node.finalbody, env)
-                if final is not Status.NEXT:
-                    return final
-                raise
-            final = self.block(node.finalbody, env)
-            return final if final is not Status.NEXT else status
-        if guard.doubts and node.handlers:
-            status = self._maybe_handled(node, status, env)
-        elif status is Status.NEXT:
-            status = self.block(node.orelse, env)
-        final = self.block(node.finalbody, env)
-        return final if final is not Status.NEXT else status
+            self.half_done(self.doubtful(guard.doubts))
+            return self._handle(node, raised, env)
+        if guard.doubts:
+            return self._maybe_handled(node, status, self.doubtful(guard.doubts), env)
+        return self.block(node.orelse, env) if status is Status.NEXT else status
 
     def _handled(self, handler: ast.ExceptHandler, env: Environment) -> tuple[str, ...] | None:
         """The exception classes that a handler names; None when one of them is not known."""
@@ -361,10 +370,14 @@ class Machine(Expressions):
             return self._is_class_name(node.value, env) and not isinstance(self.eval(node.value, env), Mock)
         return isinstance(node, ast.Name)
 
-    def _maybe_handled(self, node: ast.Try, status: Status, env: Environment) -> Status:
-        """The body may have raised something: what its handlers do may have happened instead."""
+    def _maybe_handled(self, node: ast.Try, status: Status, changed: Journal, env: Environment) -> Status:
+        """The body may have raised something: what its handlers do may have happened instead.
+
+        :param changed: by the body, since it may have raised.
+        """
 
         def through(handler: ast.ExceptHandler) -> Status:
+            self.half_done(changed)
             if handler.name:
                 self.write(env.names, handler.name, UNKNOWN)
             return self.block(handler.body, env)
@@ -439,10 +452,12 @@ class Machine(Expressions):
             inner = guard
             try:
                 status = self.guarded(inner, lambda: self._with_items(node, index + 1, env))
+                self.half_done(self.doubtful(inner.doubts))
                 if inner.expects and not inner.doubts:
                     self.unmet.add(Place(env.unit, item.context_expr).key)
                 return status
             except Raised as raised:
+                self.half_done(self.doubtful(inner.doubts))
                 matches = inner.catches(raised.name, raised.bases)
                 if matches is False:
                     raise self.again(raised) from None

@@ -213,8 +213,8 @@ class Objects(Mocks):
     def _library_may_fail(self, dotted: str) -> None:
         """A library is called, and may raise what a test expects, or what a handler is there for."""
         self.may_fail()
-        if self.guards and self.guards[-1].goes_on and stdlib.may_be_handled(dotted):
-            self.may_raise()
+        if stdlib.may_be_handled(dotted):
+            self.may_be_handled()
 
     def _library_runs(self, dotted: str) -> None:
         """A library may call what a test patched in a library itself, and use up the values that it gives: asyncio asks

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
 from understudy.doubles.memory import Kept, Memory
-from understudy.doubles.state import Exhausted, Failure, Look, Raised, last_name
+from understudy.doubles.state import Exhausted, Failure, Journal, Look, Raised, last_name
 from understudy.doubles.trace import Watched
 from understudy.doubles.values import (
     UNKNOWN,
@@ -250,7 +249,7 @@ class _Layer:
     """It made a double or a patch."""
     broken: bool = False
     """It raised or took too long: what it left behind is not known, so no test runs on it."""
-    journal: list[tuple[dict[Any, Any], Hashable, Any]] = field(default_factory=list)
+    journal: Journal = field(default_factory=list)
 
 
 class _Session:
@@ -467,7 +466,8 @@ class _Session:
         env = machine.bind(function, arguments)
         place = Place(test.unit, test.node)
         if entity.declaration.is_generator:
-            value = machine.first_yield(function, env, place) or UNKNOWN
+            first = machine.first_yield(function, env, place)
+            value = first.value if first is not None else UNKNOWN
             if fixture_option(entity.declaration, "scope") in (None, "function"):
                 machine.write(self.endings, entity, lambda: machine.after_yield(function, env, place))
         else:

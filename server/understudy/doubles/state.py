@@ -7,10 +7,20 @@ import builtins
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from understudy.doubles.trace import Watched
-from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Mock, Place, Value, one_of
+from understudy.doubles.values import (
+    UNKNOWN,
+    FunctionValue,
+    Literal,
+    Mock,
+    Place,
+    Value,
+    each_once,
+    held_in,
+    one_of,
+)
 
 
 class Status(Enum):
@@ -161,18 +171,35 @@ class Exhausted(Exception):
     """The simulation took too many steps: what was found so far stands."""
 
 
+class Doubts(list[int]):
+    """Numbers of the reasons why what follows may not run, until they are settled; and where in the journal that
+    starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.journal: Journal | None = None
+        self.start = 0
+
+
 @dataclass
 class Guard:
     """Something around the running code that may catch an exception."""
 
     names: tuple[str, ...] | None
     """Exception classes by name; None: any, it is not known which."""
-    doubts: list[int] = field(default_factory=list)
+    doubts: Doubts = field(default_factory=Doubts)
     """Why the code inside may have left early."""
     expects: bool = False
     """A test expects an exception here: whatever comes first may be it."""
     goes_on: bool = False
     """A handler ends without raising: then the test may be about just that."""
+
+    @property
+    def catches_all(self) -> bool:
+        """Does no exception get past it?"""
+        return (self.goes_on or self.expects) and not {"Exception", "BaseException"}.isdisjoint(
+            self.names or ()
+        )
 
     def catches(self, name: str, bases: Iterable[str]) -> bool | None:
         if self.names is None:
@@ -198,6 +225,8 @@ def _is_subclass(name: str, bases: tuple[str, ...], caught: str) -> bool | None:
     return False if bases else None
 
 
+Journal: TypeAlias = "list[tuple[dict[Any, Any], Hashable, Any]]"
+"""Changes in order: the slots, the key, and what was there before."""
 MISSING: Any = object()
 """A slot that is not there, in a journal."""
 
@@ -206,13 +235,13 @@ MISSING: Any = object()
 class State:
     """Every mutable thing of one simulation is changed through :meth:`write`."""
 
-    journal: list[tuple[dict[Any, Any], Hashable, Any]] | None = None
+    journal: Journal | None = None
     doubts: list[int] = field(default_factory=list)
     """Numbers of the reasons why the running code may not run at all: branches that may not be taken, early
     returns that may have happened. Empty while everything is certain."""
     guards: list[Guard] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    early: list[list[int]] = field(default_factory=lambda: [[]])
+    early: list[Doubts] = field(default_factory=lambda: [Doubts()])
     """Per running function: the doubts that its own early returns gave."""
     returns: list[list[Value]] = field(default_factory=lambda: [[]])
     """Per running function: what it may have returned early."""
@@ -231,6 +260,31 @@ class State:
     def settle(self, doubts: Iterable[int]) -> None:
         for number in doubts:
             self.doubts.remove(number)
+
+    def begin_to_doubt(self, doubts: Doubts) -> None:
+        """From here on, until :meth:`conclude`, code may not run."""
+        if not doubts:
+            doubts.journal, doubts.start = self.journal, len(self.journal or ())
+        doubts.append(self.doubt())
+
+    def conclude(self, doubts: Doubts) -> None:
+        """The code that may not run ends here: what it has changed may be as it was before, too."""
+        self.settle(doubts)
+        self.half_done(self.doubtful(doubts))
+
+    def doubtful(self, doubts: Doubts) -> Journal:
+        """What has been changed under doubts."""
+        if not doubts or self.journal is None or doubts.journal is not self.journal:
+            return []
+        return self.journal[doubts.start :]
+
+    def half_done(self, changes: Journal) -> None:
+        """Changes were made up to one of them."""
+        found: dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, list[Any]]] = {}
+        for slots, key, before in changes:
+            found.setdefault((id(slots), key), (slots, key, []))[2].append(before)
+        for slots, key, before in found.values():
+            self._join_in(slots, key, [*before, slots.get(key, MISSING)])
 
     def write(self, slots: dict[Any, Any], key: Hashable, value: object) -> None:
         if self.journal is not None:
@@ -256,13 +310,13 @@ class State:
 
         return leave
 
-    def roll_back(self, journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+    def roll_back(self, journal: Journal) -> None:
         """Take changes back."""
         roll_back(journal)
 
     def not_certain(self) -> None:
         """From here to the end of the running function, code may not run: it may have returned."""
-        self.early[-1].append(self.doubt())
+        self.begin_to_doubt(self.early[-1])
 
     def fork(self, branches: list[Callable[[], Status]]) -> Status:
         """Run alternatives of which one is taken, and join what they leave behind.
@@ -270,13 +324,14 @@ class State:
         What differs afterwards is unknown. An exception that one of them raises and that nothing around
         catches ends the test; a test is meant to pass, so that branch is taken not to happen.
         """
-        outer = self.journal
+        outer, start = self.journal, len(self.journal or ())
         outcomes: list[tuple[Status, dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]] = []
         escaping: Raised | None = None
         skipped = False
+        escaped: list[Raised] = []
         numbers: list[int] = []
         for branch in branches:
-            log: list[tuple[dict[Any, Any], Hashable, Any]] = []
+            log: Journal = []
             self.journal = log
             number = self.doubt()
             numbers.append(number)
@@ -284,6 +339,7 @@ class State:
                 status = branch()
             except Raised as raised:
                 status = Status.RAISE
+                escaped.append(raised)
                 skipped = skipped or raised.name in NOT_RUN
                 if raised.failure is None or escaping is None:
                     escaping = raised
@@ -297,6 +353,9 @@ class State:
                 self.journal = outer
             final = {(id(slots), key): (slots, key, slots.get(key, MISSING)) for slots, key, _ in log}
             roll_back(log)
+            for held in (*self.early, *(guard.doubts for guard in self.guards)):
+                if held.journal is log:
+                    held.journal, held.start = outer, start
             outcomes.append((status, final))
         going = [final for status, final in outcomes if status is Status.NEXT]
         left = [final for status, final in outcomes if status is not Status.NEXT]
@@ -309,30 +368,70 @@ class State:
             self._join([final for _, final in outcomes])
             if len(statuses) == 1:
                 return statuses.pop()
+            for each in escaped:
+                self._doubt_by(each)
             self.not_certain()
             return Status.RETURN if Status.RETURN in statuses else Status.NEXT
         self._join(going)
         if skipped:
             # A test may be meant to be skipped; every other exception that nothing catches fails it.
-            self.early[0].append(self.doubt())
+            self.begin_to_doubt(self.early[0])
         if left:
             self._blur(left)
             if statuses & {Status.RETURN, Status.BREAK, Status.CONTINUE}:
                 self.not_certain()
-            elif self.guards:
-                self.guards[-1].doubts.append(self.doubt())
+            for each in escaped:
+                self._doubt_by(each)
         return Status.NEXT
+
+    def _doubt_by(self, raised: Raised) -> None:
+        """A branch raised something: what is around and may catch it may be left here."""
+        for guard in reversed(self.guards):
+            caught = guard.catches(raised.name, raised.bases)
+            if caught is not False and not guard.doubts:
+                self.begin_to_doubt(guard.doubts)
+            if caught:
+                return
+
+    def rounds(self, one: Callable[[], Status]) -> Status:
+        """Run what is done some unknown number of times: what its first round changes is not known in the others."""
+        changed: list[tuple[dict[Any, Any], Hashable]] = []
+
+        def first() -> Status:
+            status = one()
+            if status is not Status.BREAK:
+                changed.extend((slots, key) for slots, key, _ in self.journal or ())
+            return Status.NEXT if status in (Status.BREAK, Status.CONTINUE) else status
+
+        def other() -> Status:
+            for slots, key in changed:
+                if isinstance(slots.get(key), Literal):
+                    self.write(slots, key, UNKNOWN)
+            return first()
+
+        status = self.fork([first, lambda: Status.NEXT])
+        return self.fork([other, lambda: Status.NEXT]) if changed and status is Status.NEXT else status
 
     def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
         keys = {entry: pair for final in finals for entry, pair in final.items()}
         for entry, (slots, key, _) in keys.items():
             current = slots.get(key, MISSING)
-            values = [final[entry][2] if entry in final else current for final in finals]
-            joined = _join_slot(key, values)
-            if joined is MISSING:
-                self.delete(slots, key)
-            elif joined is not current:
-                self.write(slots, key, joined)
+            self._join_in(slots, key, [final[entry][2] if entry in final else current for final in finals])
+
+    def _join_in(self, slots: dict[Any, Any], key: Hashable, values: list[Any]) -> None:
+        """Write what is known of a slot that has one of these."""
+        if isinstance(key, str) and key[:1] == "[" and "open" in slots and any(v is MISSING for v in values):
+            # Perhaps a dict has the key.
+            among = [value for value in values if isinstance(value, Value)]
+            self.write(slots, "among", each_once((*held_in(slots["among"]), *among)))
+            self.write(slots, "open", True)
+            self.write(slots, key, None)
+            return
+        joined = _join_slot(key, values)
+        if joined is MISSING:
+            self.delete(slots, key)
+        elif joined is not slots.get(key, MISSING):
+            self.write(slots, key, joined)
 
     def _blur(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
         """Changes of a branch that left the function are seen by others, if it was taken."""
@@ -340,11 +439,10 @@ class State:
             for slots, key, value in final.values():
                 current = slots.get(key, MISSING)
                 if current is not value:
-                    joined = _join_slot(key, [current, value])
-                    self.write(slots, key, UNKNOWN if joined is MISSING else joined)
+                    self._join_in(slots, key, [current, value])
 
 
-def roll_back(journal: list[tuple[dict[Any, Any], Hashable, Any]]) -> None:
+def roll_back(journal: Journal) -> None:
     """Take noted changes back, the last one first."""
     for slots, key, before in reversed(journal):
         if before is MISSING:

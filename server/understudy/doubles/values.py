@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, External, FunctionEntity
@@ -105,6 +105,10 @@ class Sentinel(Value):
 NOT_IMPLEMENTED = Sentinel("NotImplemented")
 
 
+MOST_KNOWN = 256
+"""Items of a list. One that is put into itself in a loop grows without end: what it has then is somewhere in it."""
+
+
 @dataclass(eq=False, slots=True)
 class Sequence_(Value):
     """A list, tuple or set display; ``items`` in ``slots`` is a tuple, or None when they are not known. Then ``among``
@@ -115,7 +119,9 @@ class Sequence_(Value):
 
     @classmethod
     def of(cls, kind: str, items: Sequence[Value] | None, among: Sequence[Value] = ()) -> Sequence_:
-        return cls(kind, {"items": tuple(items) if items is not None else None, "among": tuple(among)})
+        if items is not None and len(items) > MOST_KNOWN:
+            return cls(kind, {"items": None, "among": each_once((*items, *among))})
+        return cls(kind, {"items": tuple(items) if items is not None else None, "among": each_once(among)})
 
     @property
     def items(self) -> tuple[Value, ...] | None:
@@ -126,7 +132,7 @@ class Sequence_(Value):
     def held(self) -> tuple[Value, ...]:
         """What is known to be in it, wherever."""
         items, among = self.slots["items"], self.slots["among"]
-        return (*_values(items), *_values(among))
+        return (*held_in(items), *held_in(among))
 
 
 @dataclass(eq=False, slots=True)
@@ -168,7 +174,12 @@ class Mapping_(Value):
     def held(self) -> tuple[Value, ...]:
         """What is known to be in it, under whatever key."""
         known = [value for key, value in self.slots.items() if key[0] == "[" and isinstance(value, Value)]
-        return (*known, *_values(self.slots["among"]))
+        return (*known, *held_in(self.slots["among"]))
+
+
+def each_once(values: Iterable[Value]) -> tuple[Value, ...]:
+    """The same values, none of them twice: what is somewhere in a list is there as often as you like."""
+    return tuple({id(value): value for value in values}.values())
 
 
 def one_of(values: Iterable[object]) -> Value:
@@ -188,7 +199,7 @@ def part_of(value: Value) -> Value:
     return value if isinstance(value, OneOf) else UNKNOWN
 
 
-def _values(held: object) -> tuple[Value, ...]:
+def held_in(held: object) -> tuple[Value, ...]:
     """What a slot of a list or table has; several tables may have met in it."""
     if isinstance(held, OneOf):
         return held.among
@@ -281,12 +292,22 @@ class Coroutine(Value):
     awaited: bool = False
 
 
+class First(NamedTuple):
+    """What a generator yields first, and whether it certainly gets there."""
+
+    value: Value
+    is_certain: bool
+
+
 @dataclass(eq=False, slots=True)
 class Generator(Value):
-    """What calling a generator function gives. ``first`` runs it to its first ``yield``; None where there is none."""
+    """What calling a generator function gives. ``first`` runs it to its first ``yield``; None where there is none.
+    ``rest`` notes that what it does later may have happened. In ``slots``: whether it was ``"started"``."""
 
-    first: Callable[[], Value | None]
+    first: Callable[[], First | None]
+    rest: Callable[[], None]
     is_async: bool
+    slots: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)

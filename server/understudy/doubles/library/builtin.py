@@ -130,10 +130,9 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "next" and len(values) == 1 and isinstance(values[0], Sequence_):
         return _next(machine, values[0])
     if name in ("next", "anext") and len(values) == 1 and isinstance(values[0], Generator):
-        first = values[0].first()
-        if name == "anext":
-            return UNKNOWN
-        return first if first is not None else UNKNOWN
+        first = machine.started(values[0])
+        machine.may_raise()
+        return first.value if first is not None and first.is_certain and name == "next" else UNKNOWN
     if name in ("list", "dict", "tuple", "set") and not values:
         if name == "dict":
             return Mapping_.of(arguments.keywords, is_open=arguments.is_open)
@@ -194,9 +193,18 @@ def _next(machine: Machine, iterator: Sequence_) -> Value:
     return items[0]
 
 
+_RAISED = {
+    "index": ("ValueError",),
+    "remove": ("ValueError", "KeyError", "LookupError"),
+    "pop": ("IndexError", "KeyError", "LookupError"),
+    "popitem": ("KeyError", "LookupError"),
+}
+"""By methods of lists, sets and dicts, for what is not there."""
+
+
 def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, arguments: Arguments) -> Value:
     if name == "append" and len(arguments.values) == 1 and receiver.items is not None:
-        machine.write(receiver.slots, "items", (*receiver.items, arguments.values[0]))
+        machine.add(receiver, arguments.values[0])
         return Literal(None)
     if name == "copy" and receiver.items is not None:
         return Sequence_.of(receiver.kind, receiver.items)
@@ -206,12 +214,13 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
         if known is None:
             machine.scatter(receiver, part_of(more))
         else:
-            machine.write(receiver.slots, "items", (*receiver.items, *known))
+            machine.add(receiver, *known)
         return Literal(None)
     if name == "pop" and not arguments.values and receiver.items:
         *rest, last = receiver.items
         machine.write(receiver.slots, "items", tuple(rest))
         return last
+    machine.may_raise_for(*_RAISED.get(name, ()))
     if name not in ("index", "count", "copy"):
         machine.scatter(receiver, *arguments.values)
     return part_of(receiver)
@@ -226,6 +235,8 @@ def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argumen
             return arguments.get(1, "default") or Literal(None)
     if name in ("items", "keys", "values") and not receiver.is_open:
         return _view(receiver, name)
+    if len(arguments.values) < 2:
+        machine.may_raise_for(*_RAISED.get(name, ()))
     if name not in ("items", "keys", "values", "copy", "get"):
         machine.escape([receiver])
     return part_of(receiver)

@@ -563,7 +563,8 @@ class _Request:
         if isinstance(made, Coroutine):
             return made.run()
         if isinstance(made, Generator):
-            return made.first() or UNKNOWN
+            first = made.first()
+            return first.value if first is not None else UNKNOWN
         return made
 
     def _is_sent(self, parameter: ast.arg) -> bool:
