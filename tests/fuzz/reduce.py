@@ -60,7 +60,7 @@ def _smaller(program: Program) -> Iterator[Program]:
         if name != "test_example.py":
             yield Program({k: v for k, v in program.files.items() if k != name}, program.features)
     for name, text in program.files.items():
-        for tree in _edits(ast.parse(text)):
+        for tree in edits(ast.parse(text)):
             try:
                 written = ast.unparse(ast.fix_missing_locations(tree))
                 compile(written, name, "exec")
@@ -73,7 +73,7 @@ def _smaller(program: Program) -> Iterator[Program]:
             yield Program({**program.files, name: marked}, program.features)
 
 
-def _edits(tree: ast.Module) -> Iterator[ast.Module]:
+def edits(tree: ast.Module) -> Iterator[ast.Module]:
     """Copies of the tree with one thing less, the large things first."""
     count = sum(1 for _ in ast.walk(tree))
     for index in range(count):
