@@ -173,10 +173,12 @@ class Machine(Expressions):
                 self.write(owner.slots, key, value)
             elif isinstance(owner, (Sequence_, Mapping_)):
                 self.scatter(owner, value)
+                self.may_raise_for(*ITEM_ERRORS)
             elif isinstance(owner, Mock):
                 self._set_mock_item(owner, index, value, target, env)
             else:
                 calls.set_item(self, owner, index, value, Place(env.unit, source or target), env)
+                self.may_raise_for(*ITEM_ERRORS)
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)
@@ -614,6 +616,9 @@ class Machine(Expressions):
                     self.delete_mock_attribute(owner, target, env)
                 elif isinstance(owner, played.TypeOfMock):
                     self.delete(owner.mock.slots, f"type.{target.attr}")
+                elif isinstance(owner, Instance):
+                    self.write(owner.slots, self.unmangled(owner, target.attr), UNKNOWN)
+                    self.may_raise_for("AttributeError")
             elif isinstance(target, ast.Name):
                 self.write(env.names, target.id, UNKNOWN)
             elif isinstance(target, ast.Subscript):
