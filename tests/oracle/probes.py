@@ -54,6 +54,9 @@ class _Data:
     with_default: int = 0
 
 
+_NO_CLASS: Any = MagicMock()
+
+
 async def _coroutine_function(number: int) -> None: ...
 
 
@@ -239,6 +242,16 @@ def start_twice_raises() -> bool:
     return _one_of(said, "RuntimeError: Patch is already started", "")
 
 
+def pattern_wants_a_class() -> bool:
+    def match() -> None:
+        match 1:
+            case _NO_CLASS():
+                pass
+
+    wanted = "TypeError: called match pattern must be a {}"
+    return _one_of(_raised(match), wanted.format("class"), wanted.format("type"))
+
+
 def threading_mock() -> bool:
     return hasattr(mock, "ThreadingMock")
 
@@ -261,6 +274,7 @@ PROBES = (
     wraps_has_no_return_value,
     reset_keeps_magic_returns,
     start_twice_raises,
+    pattern_wants_a_class,
     threading_mock,
 )
 

@@ -18,12 +18,6 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-_ORDERINGS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 _LARGEST = 10**12
 """Tests do not count further; what is multiplied again and again grows without end."""
 
@@ -54,9 +48,3 @@ def worked_out(operation: ast.operator, left: Value, right: Value) -> Literal | 
         return None
     # Neither too large nor NaN.
     return Literal(result) if abs(result) <= _LARGEST else None
-
-
-def in_order(operation: ast.cmpop, left: Value, right: Value) -> bool | None:
-    """``left < right`` and the like; None where one is no number."""
-    first, second = number(left), number(right)
-    return None if first is None or second is None else _ORDERINGS[type(operation)](first, second)

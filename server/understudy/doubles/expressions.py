@@ -6,10 +6,10 @@ import ast
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from types import NoneType
 
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.arithmetic import in_order, worked_out
+from understudy.doubles.arithmetic import worked_out
+from understudy.doubles.comparisons import contains, equal, identical, in_order
 from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
 from understudy.doubles.objects import Objects
 from understudy.doubles.state import (
@@ -21,7 +21,6 @@ from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
     BoundBuiltin,
-    ClassValue,
     Coroutine,
     Environment,
     Foreign,
@@ -32,7 +31,6 @@ from understudy.doubles.values import (
     Mock,
     Sequence_,
     SuperValue,
-    Unknown,
     Value,
     kind_of,
     one_of,
@@ -282,10 +280,11 @@ class Expressions(Objects):
             self.note_name(left, right, node, env)
             self.note_name(right, left, node, env)
         if isinstance(op, (ast.Is, ast.IsNot)):
-            same = _identical(left, right)
+            same = identical(left, right)
             return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Is))
-        if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(left, Literal) and isinstance(right, Literal):
-            return Literal((left.value == right.value) is isinstance(op, ast.Eq))
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            same = equal(left, right)
+            return UNKNOWN if same is None else Literal(same is isinstance(op, ast.Eq))
         if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
             return self.ordering(op, sides, left, right, env)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Coroutine):
@@ -303,7 +302,7 @@ class Expressions(Objects):
                     return Literal(bool(answer.value) is isinstance(op, ast.In))
                 return UNKNOWN
         if isinstance(op, (ast.In, ast.NotIn)):
-            inside = _contains(right, left)
+            inside = contains(right, left)
             return UNKNOWN if inside is None else Literal(inside is isinstance(op, ast.In))
         return UNKNOWN
 
@@ -526,39 +525,6 @@ class Expressions(Objects):
         if isinstance(node, ast.DictComp):
             return Mapping_.of({}, is_open=True, among=held)
         return Sequence_.of(kind, None, held)
-
-
-def _contains(container: Value, item: Value) -> bool | None:
-    """``item in container``; None when it is not known. What a table or list lacks, other code may have put there."""
-    if not isinstance(item, Literal):
-        return None
-    if isinstance(container, Literal):
-        if isinstance(container.value, str) and isinstance(item.value, str):
-            return item.value in container.value
-        return None
-    if isinstance(container, Mapping_):
-        return True if not container.is_open and container.get(item) is not None else None
-    items = container.items if isinstance(container, Sequence_) else None
-    if items is None:
-        return None
-    if any(isinstance(each, Literal) and each.value == item.value for each in items):
-        return True
-    assert isinstance(container, Sequence_)
-    return False if container.kind == "tuple" and all(isinstance(each, Literal) for each in items) else None
-
-
-def _identical(left: Value, right: Value) -> bool | None:
-    if left is right and not isinstance(left, (Unknown, Foreign)):
-        return True
-    if isinstance(left, Literal) and isinstance(right, Literal):
-        if left.value is None or right.value is None:
-            return left.value is right.value
-        return None
-    known = (Mock, Instance, Coroutine, Sequence_, Mapping_, FunctionValue, ClassValue)
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Literal) and isinstance(one.value, (bool, NoneType)) and isinstance(other, known):
-            return False
-    return None
 
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[..., Value]] = {

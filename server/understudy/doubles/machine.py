@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from understudy.doubles import versions
+from understudy.doubles import patterns, versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import worked_out
 from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
@@ -153,11 +154,7 @@ class Machine(Expressions):
         self, target: ast.expr, value: Value, env: Environment, source: ast.expr | None = None
     ) -> None:
         if isinstance(target, ast.Name):
-            holder = self._holder(env, target.id)
-            if holder is None:
-                self.write(self.overrides, (str(env.module.path), target.id), value)
-            else:
-                self.write(holder.names, target.id, value)
+            self._bind_name(target.id, value, env)
         elif isinstance(target, ast.Attribute):
             owner = self.eval(target.value, env)
             refusing = isinstance(owner, (Coroutine, Mock))
@@ -193,6 +190,13 @@ class Machine(Expressions):
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
                     self.assign(inner, part_of(value), env)
+
+    def _bind_name(self, name: str, value: Value, env: Environment) -> None:
+        holder = self._holder(env, name)
+        if holder is None:
+            self.write(self.overrides, (str(env.module.path), name), value)
+        else:
+            self.write(holder.names, name, value)
 
     def _set_mock_item(
         self, mock: Mock, index: Value, value: Value, node: ast.Subscript, env: Environment
@@ -676,14 +680,55 @@ class Machine(Expressions):
         return Status.CONTINUE
 
     def _match(self, node: ast.Match, env: Environment) -> Status:
-        self.eval(node.subject, env)
+        subject = self.eval(node.subject, env)
         branches: list[Callable[[], Status]] = []
         for case in node.cases:
-            for child in ast.walk(case.pattern):
-                if isinstance(child, (ast.MatchAs, ast.MatchStar)) and child.name:
-                    self.write(env.names, child.name, UNKNOWN)
-            branches.append(lambda c=case: self.block(c.body, env))  # type: ignore[misc]
-        return self.fork([*branches, lambda: Status.NEXT])
+            matching = patterns.Matching(self, env)
+            ask = partial(self._is_taken, case, matching, subject, env)
+            # One before it may have been taken.
+            truth = self._perhaps(ask) if branches else ask()
+            if truth is False:
+                continue
+            take = partial(self._take, case, matching, env)
+            if truth and not branches:
+                return take()
+            branches.append(take)
+            if truth:
+                return self.fork(branches)
+        return self.fork([*branches, lambda: Status.NEXT]) if branches else Status.NEXT
+
+    def _is_taken(
+        self, case: ast.match_case, matching: patterns.Matching, subject: Value, env: Environment
+    ) -> bool | None:
+        truth = matching.matches(case.pattern, subject)
+        if case.guard is None or truth is False:
+            return truth
+        ask = partial(self._guard_holds, case.guard, matching, env)
+        holds = ask() if truth else self._perhaps(ask)
+        return holds if truth or holds is False else None
+
+    def _guard_holds(self, guard: ast.expr, matching: patterns.Matching, env: Environment) -> bool | None:
+        self._bind_all(matching, env)
+        return self.decide(guard, env)
+
+    def _take(self, case: ast.match_case, matching: patterns.Matching, env: Environment) -> Status:
+        self._bind_all(matching, env)
+        return self.block(case.body, env)
+
+    def _bind_all(self, matching: patterns.Matching, env: Environment) -> None:
+        for name, value in matching.bound.items():
+            self._bind_name(name, value, env)
+
+    def _perhaps(self, ask: Callable[[], bool | None]) -> bool | None:
+        """The answer to something that may not be asked at all."""
+        answers: list[bool | None] = []
+
+        def one() -> Status:
+            answers.append(ask())
+            return Status.NEXT
+
+        self.fork([one, lambda: Status.NEXT])
+        return answers[0] if answers else None
 
 
 def _nothing() -> None:

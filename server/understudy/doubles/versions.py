@@ -92,6 +92,10 @@ class Behaviour:
     start_twice_raises: bool | None = False
     """``patcher.start()`` of one that is started: ``RuntimeError: Patch is already started`` (gh-104745)."""
 
+    pattern_wants_a_class: bool = False
+    """``case X():`` where ``X`` is no class: ``TypeError: called match pattern must be a class``; before 3.12 ``must be
+    a type``."""
+
     threading_mock: bool = False
     """``unittest.mock.ThreadingMock`` exists."""
 
@@ -117,6 +121,7 @@ _3_12: Final = replace(
     wraps_has_no_return_value=None,
     reset_keeps_magic_returns=None,
     start_twice_raises=None,
+    pattern_wants_a_class=True,
 )
 _3_13: Final = replace(
     _3_12,
@@ -161,3 +166,9 @@ def not_a_context_manager(type_name: str, *, is_async: bool, version: tuple[int,
         return "AttributeError", "__aenter__" if is_async else "__enter__"
     protocol = "asynchronous context manager" if is_async else "context manager"
     return "TypeError", f"'{type_name}' object does not support the {protocol} protocol"
+
+
+def not_a_class_pattern(version: tuple[int, int]) -> str:
+    """The message of the ``TypeError`` that ``case X():`` raises where ``X`` is no class."""
+    wanted = "class" if behaviour(version).pattern_wants_a_class else "type"
+    return f"called match pattern must be a {wanted}"

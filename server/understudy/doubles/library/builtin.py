@@ -5,22 +5,20 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import converted, number
+from understudy.doubles.library import kinds
 from understudy.doubles.library.played import TypeOfMock
 from understudy.doubles.shapes import COROUTINE_ATTRIBUTES
 from understudy.doubles.state import Guard, Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
-    ClassValue,
     Coroutine,
     Environment,
     ExceptionValue,
     Generator,
-    Instance,
-    LibraryName,
     Literal,
     Mapping_,
     Mock,
@@ -29,11 +27,9 @@ from understudy.doubles.values import (
     Sequence_,
     Unknown,
     Value,
-    is_known_double,
     one_of,
     part_of,
 )
-from understudy.infer.entities import ClassEntity
 
 if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
@@ -152,8 +148,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "hasattr" and len(values) == 2:
         return _has_attribute(machine, values[0], values[1], node, env)
     if name == "isinstance" and len(values) == 2:
-        return _is_instance(machine, values[0], values[1], arguments.nodes[1] or node, env)
-    if name == "issubclass" and len(values) == 2 and _is_no_class(values[1]):
+        return kinds.is_instance(machine, values[0], values[1], arguments.nodes[1] or node, env)
+    if name == "issubclass" and len(values) == 2 and kinds.is_no_class(values[1]):
         error = "issubclass() arg 2 must be a class, a tuple of classes, or a union"
         return machine.fail(env, Misuse.NO_CLASS, values[1], arguments.nodes[1] or node, error)
     if name == "callable" and len(values) == 1 and isinstance(values[0], Mock) and values[0].certain:
@@ -321,54 +317,3 @@ def _has_attribute(machine: Machine, value: Value, name: Value, node: Node, env:
     except Raised:
         return Literal(False)
     return UNKNOWN if isinstance(found, Unknown) else Literal(True)
-
-
-_LIKE_A_CLASS = frozenset({".__bases__", ".__instancecheck__", ".__subclasscheck__"})
-
-
-def _is_no_class(value: Value) -> TypeGuard[Mock]:
-    """Is it a double that nobody has made look like a class? With or without a spec, none does by itself."""
-    return is_known_double(value) and not _LIKE_A_CLASS & value.slots.keys()
-
-
-def _is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: Environment) -> Value:
-    """``isinstance(value, kind)`` where it is certain; a spec gives a mock its ``__class__``."""
-    if isinstance(kind, Sequence_):
-        known = True
-        for item in kind.items or ():
-            if not known and _is_no_class(item):
-                # Perhaps one before it ends the search.
-                continue
-            answer = _is_instance(machine, value, item, node, env)
-            if isinstance(answer, Literal) and answer.value:
-                return answer
-            known = known and isinstance(answer, Literal)
-        return Literal(False) if known and kind.items else UNKNOWN
-    if _is_no_class(kind):
-        error = "isinstance() arg 2 must be a type, a tuple of types, or a union"
-        return machine.fail(env, Misuse.NO_CLASS, kind, node, error)
-    if is_known_double(value):
-        if isinstance(kind, ClassValue):
-            if value.spec is None:
-                return Literal(False)
-            if isinstance(value.spec.entity, ClassEntity) and value.spec.instance:
-                ancestry = machine.resolver.ancestry(value.spec.entity)
-                if kind.entity in ancestry.classes:
-                    return Literal(True)
-                return Literal(False) if ancestry.complete else UNKNOWN
-            return UNKNOWN
-        if isinstance(kind, LibraryName) and kind.entity.root == "builtins" and value.spec is None:
-            return UNKNOWN if kind.entity.name == "object" else Literal(False)
-        return UNKNOWN
-    if isinstance(value, Coroutine) and isinstance(kind, ClassValue):
-        return Literal(False)
-    if isinstance(kind, LibraryName) and kind.entity.root == "builtins":
-        cls = getattr(builtins, kind.entity.name, None)
-        if isinstance(value, (Coroutine, Literal)) and isinstance(cls, type):
-            return Literal(isinstance(value.value, cls) if isinstance(value, Literal) else cls is object)
-    if isinstance(value, Instance) and isinstance(kind, ClassValue):
-        ancestry = machine.resolver.ancestry(value.entity)
-        if kind.entity in ancestry.classes:
-            return Literal(True)
-        return Literal(False) if ancestry.complete else UNKNOWN
-    return UNKNOWN
