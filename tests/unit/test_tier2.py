@@ -122,7 +122,7 @@ async def test_spec_set():
 
 
 async def test_autospec():
-    client = create_autospec(type(clients.made), instance=True)
+    client = create_autospec(First, instance=True)
     await client.close()
 
 

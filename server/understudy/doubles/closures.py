@@ -15,7 +15,7 @@ Path = tuple[str, ...]
 """A name and attributes, up to the first call or subscript: ``api.get().x`` is ``("api", "get")``."""
 
 _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
-_FILLING = frozenset(
+FILLING = frozenset(
     {
         "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove", "reverse",
         "setdefault", "sort", "update",
@@ -34,6 +34,10 @@ class Changes:
     """Which are filled or emptied."""
     rebound: tuple[str, ...]
     """Variables of functions around that are bound anew."""
+    module_wide: tuple[str, ...]
+    """Variables of the module that are."""
+    methods: tuple[tuple[Path, str], ...]
+    """Methods that are called, each with the object."""
     names: tuple[str, ...]
     """Every name that is read: functions among them may be called."""
     calls: tuple[ast.Call, ...]
@@ -47,6 +51,8 @@ def changes(function: ast.AST) -> Changes:
     objects: dict[tuple[Path, str], None] = {}
     containers: dict[Path, None] = {}
     rebound: dict[str, None] = {}
+    module_wide: dict[str, None] = {}
+    methods: dict[tuple[Path, str], None] = {}
     names: dict[str, None] = {}
     calls: list[ast.Call] = []
     stack = children(function)
@@ -64,13 +70,17 @@ def changes(function: ast.AST) -> Changes:
                 containers[path_of(node.value)] = None
         elif isinstance(node, ast.Nonlocal):
             rebound.update(dict.fromkeys(node.names))
+        elif isinstance(node, ast.Global):
+            module_wide.update(dict.fromkeys(node.names))
         elif isinstance(node, ast.Call):
             callee = node.func
+            if isinstance(callee, ast.Attribute):
+                methods[path_of(callee.value), callee.attr] = None
             if isinstance(callee, ast.Name):
                 calls.append(node)
             if isinstance(callee, ast.Attribute) and callee.attr in _CONFIGURING:
                 objects[path_of(callee.value), ""] = None
-            elif isinstance(callee, ast.Attribute) and callee.attr in _FILLING:
+            elif isinstance(callee, ast.Attribute) and callee.attr in FILLING:
                 containers[path_of(callee.value)] = None
             name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
             if node.args and (name in _TAKING or (name == "object" and isinstance(callee, ast.Attribute))):
@@ -81,6 +91,8 @@ def changes(function: ast.AST) -> Changes:
         tuple(item for item in objects if item[0]),
         tuple(filter(None, containers)),
         tuple(rebound),
+        tuple(module_wide),
+        tuple(item for item in methods if item[0]),
         tuple(names),
         tuple(calls),
         any(path and path[0] in taken for path in (*(path for path, _ in objects), *containers)),

@@ -6,7 +6,8 @@ import ast
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from understudy.doubles.closures import Changes, changes, path_of
 from understudy.doubles.shapes import (
     Shapes,
 )
+from understudy.doubles.shared import as_shared
 from understudy.doubles.state import (
     Configured,
     Doubts,
@@ -32,6 +34,7 @@ from understudy.doubles.state import (
     roll_back,
 )
 from understudy.doubles.values import (
+    LOOSE,
     MOST_KNOWN,
     UNKNOWN,
     ClassValue,
@@ -96,6 +99,20 @@ class Change:
     """The call at the place is awaited: a call of a coroutine function of the workspace."""
 
 
+class Taking(Enum):
+    """How much of a generator expression its first user takes. What nobody takes is never worked out."""
+
+    ALL = auto()
+    UNTIL_TRUE = auto()
+    """``any``."""
+    UNTIL_FALSE = auto()
+    """``all``."""
+    FIRST = auto()
+    """``next``."""
+    PERHAPS = auto()
+    """It is kept for later, or handed to somebody else."""
+
+
 class Core(State):
     """What a simulated program can do with values: call them, look at their attributes, change them."""
 
@@ -136,14 +153,21 @@ class Core(State):
         """Mocks with a spec, by ``id``, of which a child was awaited."""
         self.thrown_away: ast.expr | None = None
         """The value of the running expression statement."""
+        self.first_user: tuple[ast.expr, Taking] | None = None
+        """An expression that is iterated over on the spot, and how much is taken of it."""
         self.settled: frozenset[int] = frozenset()
         """Doubts that an assertion of the test has answered."""
         self.called: dict[tuple[str, int], tuple[frozenset[int], ...]] = {}
         """By ``id`` of a mock: under which doubts it was called, each time."""
         self.yields: dict[ast.AST, list[ast.Yield | ast.YieldFrom]] = {}
         """Of functions, by their nodes."""
-        self._behind: dict[ast.AST, list[ast.stmt]] = {}
-        """What stands behind the one yield of fixtures and context managers, which are left again and again."""
+        self._behind: dict[ast.AST, list[ast.stmt] | None] = {}
+        """What stands behind the one yield of fixtures and context managers, which are left again and again; None where
+        that is not known."""
+        self.raising: bool = False
+        """Is a ``with`` left by an exception, or may it be?"""
+        self.cached: dict[tuple[object, ...], object] = {}
+        """What functions that keep it gave in this test."""
         self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
         """Functions inside others, and methods of objects, that the test has given to something."""
         self._changed: dict[ast.AST, Changes] = {}
@@ -223,10 +247,20 @@ class Core(State):
         """What iterating over a value gives; None when not known."""
 
     @abstractmethod
+    def taken(self, value: Sequence_) -> tuple[Value, ...] | None:
+        """What is in a list or iterator, which is used up from then on."""
+
+    @abstractmethod
     def ordering(
         self, op: ast.cmpop, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
     ) -> Value:
         """``left < right`` and the like."""
+
+    @abstractmethod
+    def operation(
+        self, op: ast.operator, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
+    ) -> Value:
+        """``left + right`` and the like."""
 
     @abstractmethod
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
@@ -425,7 +459,7 @@ class Core(State):
         for guard in self._reached():
             if not {*exceptions}.isdisjoint(guard.names or ()):
                 self._doubt_in(guard)
-                if guard.goes_on:
+                if guard.keeps:
                     return
 
     def may_be_handled(self) -> None:
@@ -502,17 +536,38 @@ class Core(State):
                 self.escape(list(value.among), depth + 1)
             elif isinstance(value, (Instance, Foreign)):
                 self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
+                self.loosen(value)
             elif isinstance(value, Partial):
                 self.escape([*value.args, *value.keywords.values()], depth + 1)
+            elif isinstance(value, Generator):
+                value.rest()
+
+    def loosen(self, value: Value) -> None:
+        """Code that is not followed has an object: the plain values among its attributes are not known from now on. The
+        doubles among them stay as they are."""
+        if not isinstance(value, Instance):
+            return
+        if not value.is_loose:
+            self.write(value.slots, LOOSE, True)
+        for name, held in list(value.slots.items()):
+            if isinstance(held, Literal):
+                self.write(value.slots, name, UNKNOWN)
+            elif isinstance(held, (Sequence_, Mapping_)):
+                self.unsettle([held])
 
     def unsettle(self, values: list[Value]) -> None:
-        """Lists and tables may be filled or emptied by whoever has them: what they hold is not known from now on. The
+        """Objects, lists and tables may be changed by whoever has them: what they hold is not known from now on. The
         doubles among it stay as they are."""
         for value in values:
+            self.loosen(value)
             if isinstance(value, Sequence_) and value.kind != "tuple":
                 self.scatter(value)
-            elif isinstance(value, Mapping_) and value.slots["open"] is not True:
-                self.write(value.slots, "open", True)
+            elif isinstance(value, Mapping_):
+                if value.slots["open"] is not True:
+                    self.write(value.slots, "open", True)
+                for key, held in list(value.slots.items()):
+                    if key.startswith("[") and isinstance(held, Literal):
+                        self.write(value.slots, key, UNKNOWN)
 
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
         """What a name, and attributes after it, mean now; None for other expressions."""
@@ -544,7 +599,11 @@ class Core(State):
     def hand_out(self, function: FunctionValue) -> None:
         """A function inside another one, or a method of an object, is given to something: what it changes is not
         known from now on."""
-        if function.closure is not None or isinstance(function.bound, (Instance, Mock)):
+        if (
+            function.closure is not None
+            or isinstance(function.bound, (Instance, Mock))
+            or self._changes_of(function).module_wide
+        ):
             self.handed_out[function.node, id(function.closure), id(function.bound)] = function
             self._may_run(function, {}, set())
 
@@ -568,6 +627,12 @@ class Core(State):
         """
         self._may_run(function, given, set())
 
+    def _changes_of(self, function: FunctionValue) -> Changes:
+        changed = self._changed.get(function.node)
+        if changed is None:
+            changed = self._changed[function.node] = changes(function.node)
+        return changed
+
     def _may_run(self, function: FunctionValue, given: Mapping[str, Value], running: set[ast.AST]) -> None:
         """
         :param given: arguments of the call, as far as they are known, by parameter.
@@ -576,10 +641,11 @@ class Core(State):
         if node in running:
             return
         running.add(node)
-        changed = self._changed.get(node)
-        if changed is None:
-            changed = self._changed[node] = changes(node)
-        if function.closure is None and not given and not changed.of_arguments:
+        changed = self._changes_of(function)
+        for name in changed.module_wide:
+            self.write(self.overrides, (str(function.module.path), name), UNKNOWN)
+        reaches = changed.of_arguments or (changed.methods and function.bound is not None)
+        if function.closure is None and not given and not reaches:
             if not changed.calls or not self.is_test(function.unit.path):
                 # Nothing around it that it could change.
                 return
@@ -605,6 +671,13 @@ class Core(State):
             reached = _reached(value_of(path[0]), path[1:])
             if isinstance(reached, (Sequence_, Mapping_)):
                 self.escape([reached])
+        for path, name in changed.methods:
+            reached = _reached(value_of(path[0]), path[1:])
+            if isinstance(reached, Instance):
+                found = self.resolver.class_attribute(reached.entity, name)
+                method = self.raw_function(found) if isinstance(found, FunctionEntity) else None
+                if method is not None:
+                    self._may_run(replace(method, bound=reached), {}, running)
         for name in changed.rebound:
             around = _around(function.closure, name)
             if around is not None:
@@ -753,6 +826,7 @@ class Core(State):
                     made.label = entity.declaration.target
                 if isinstance(made, Mock) and entity.owner is None:
                     self._module_level_configuration(entity, made, env)
+                made = as_shared(self, entity, made)
         except Raised:
             made = UNKNOWN
         finally:

@@ -7,10 +7,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 
+from understudy.doubles import comprehensions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import worked_out
 from understudy.doubles.comparisons import contains, equal, identical, in_order
-from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
+from understudy.doubles.core import ITEM_ERRORS, Taking, Yielded
+from understudy.doubles.library import plain
 from understudy.doubles.objects import Objects
 from understudy.doubles.state import (
     Misuse,
@@ -21,6 +23,7 @@ from understudy.doubles.values import (
     NOT_IMPLEMENTED,
     UNKNOWN,
     BoundBuiltin,
+    ClassValue,
     Coroutine,
     Environment,
     Foreign,
@@ -31,7 +34,9 @@ from understudy.doubles.values import (
     Mock,
     Sequence_,
     SuperValue,
+    Unknown,
     Value,
+    as_set,
     kind_of,
     one_of,
     part_of,
@@ -107,16 +112,28 @@ class Expressions(Objects):
             return self.lookup(env, node.id)
         if isinstance(node, ast.Attribute):
             self.tick()
-            return self.attribute(self.eval(node.value, env), node.attr, node, env)
+            receiver = self.eval(node.value, env)
+            found = self.attribute(receiver, node.attr, node, env)
+            if isinstance(found, (Unknown, Foreign)):
+                self.loosen(receiver.instance if isinstance(receiver, SuperValue) else receiver)
+            return found
         return self.eval(node, env)
 
     def _call(self, node: ast.Call, env: Environment) -> Value:
-        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
-            return self._super(env)
+        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.keywords:
+            if not node.args:
+                return self._super(env)
+            if len(node.args) == 2:
+                cls, instance = (self.eval(arg, env) for arg in node.args)
+                if isinstance(cls, ClassValue) and isinstance(instance, Instance):
+                    return SuperValue(cls.entity, instance)
+                return UNKNOWN
         callee = self.callee(node.func, env)
         if isinstance(callee, FunctionValue) and callee.is_async:
             # Whoever gets the coroutine runs it.
             self.hand_out(callee)
+        if node.args:
+            self.first_user = (node.args[0], comprehensions.taking(node, callee))
         return self.call(callee, self.arguments(node, env), node, env)
 
     def _super(self, env: Environment) -> Value:
@@ -153,18 +170,21 @@ class Expressions(Objects):
 
     def _binary(self, node: ast.BinOp, env: Environment) -> Value:
         left, right = self.eval(node.left, env), self.eval(node.right, env)
-        if (
-            isinstance(node.op, ast.Mod)
-            and isinstance(left, Literal)
-            and isinstance(left.value, (str, bytes))
-        ):
+        return self.operation(node.op, (node.left, node.right), left, right, env)
+
+    def operation(
+        self, op: ast.operator, nodes: tuple[ast.expr, ast.expr], left: Value, right: Value, env: Environment
+    ) -> Value:
+        """``left + right`` and the like."""
+        if isinstance(op, ast.Mod) and isinstance(left, Literal) and isinstance(left.value, (str, bytes)):
+            self.may_raise_for("TypeError", "ValueError", "KeyError")
             return UNKNOWN
-        name, sign = _OPERATORS[type(node.op)]
-        self.note_name(left, right, node.left, env)
-        self.note_name(right, left, node.right, env)
+        name, sign = _OPERATORS[type(op)]
+        self.note_name(left, right, nodes[0], env)
+        self.note_name(right, left, nodes[1], env)
         for operand, other, side, magic in (
-            (left, right, node.left, f"__{name}__"),
-            (right, left, node.right, f"__r{name}__"),
+            (left, right, nodes[0], f"__{name}__"),
+            (right, left, nodes[1], f"__r{name}__"),
         ):
             if isinstance(operand, Mock):
                 if not operand.certain:
@@ -175,19 +195,24 @@ class Expressions(Objects):
                 if supported:
                     return self.call_magic(operand, magic, Arguments.of(other), side, env)
         error = f"unsupported operand type(s) for {sign}: {kind_of(left)!r} and {kind_of(right)!r}"
-        for operand, other, side in ((left, right, node.left), (right, left, node.right)):
+        for operand, other, side in ((left, right, nodes[0]), (right, left, nodes[1])):
             if isinstance(operand, Coroutine):
                 return self._operation(env, operand, side, error)
             if isinstance(operand, Mock) and isinstance(other, (Literal, Sequence_, Mapping_, Mock)):
                 return self.fail(env, Misuse.OPERATION, operand, side, error)
-        number = worked_out(node.op, left, right)
+        number = worked_out(op, left, right) or (
+            plain.added(left, right) if isinstance(op, ast.Add) else None
+        )
         if number is not None:
             return number
+        if isinstance(left, Literal) and isinstance(right, Literal) and _is_refused(op, left, right):
+            self.may_raise()
+            return UNKNOWN
         self.may_raise_for("TypeError")
-        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
+        if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)):
             self.may_raise_for("ZeroDivisionError", "ArithmeticError")
         if isinstance(left, Sequence_) and isinstance(right, Sequence_) and left.kind == right.kind:
-            if isinstance(node.op, ast.Add) and left.items is not None and right.items is not None:
+            if isinstance(op, ast.Add) and left.items is not None and right.items is not None:
                 return Sequence_.of(left.kind, (*left.items, *right.items))
         return one_of((part_of(left), part_of(right)))
 
@@ -250,14 +275,22 @@ class Expressions(Objects):
 
     def _compare(self, node: ast.Compare, env: Environment) -> Value:
         operands = (node.left, *node.comparators)
-        values = [self.eval(operand, env) for operand in operands]
+        left = self.eval(operands[0], env)
         answer: Value = UNKNOWN
         for index, op in enumerate(node.ops):
-            sides = operands[index], operands[index + 1]
-            answer = self._compare_two(node, op, sides, values[index], values[index + 1], env)
-            if len(node.ops) > 1 and self.truth(answer) is not True:
+            right = self.eval(operands[index + 1], env)
+            answer = self._compare_two(node, op, (operands[index], operands[index + 1]), left, right, env)
+            truth = self.truth(answer) if len(node.ops) > 1 else True
+            if truth is False:
+                return answer
+            if truth is None:
                 # ``a < b < c`` goes on only where ``a < b`` holds.
-                return answer if self.truth(answer) is False else UNKNOWN
+                values: list[Value] = []
+                self.fork(
+                    [partial(self._each, list(operands[index + 2 :]), env, values), lambda: Status.NEXT]
+                )
+                return UNKNOWN
+            left = right
         return answer
 
     def _compare_two(
@@ -371,13 +404,26 @@ class Expressions(Objects):
                     f"{value.type_name!r} object is not subscriptable",
                 )
             return self.call_magic(value, "__getitem__", Arguments.of(index), node, env)
+        if isinstance(value, Literal):
+            return plain.item(self, value, index)
         if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:
-            if isinstance(index.value, int) and -len(value.items) <= index.value < len(value.items):
-                return value.items[index.value]
+            if isinstance(index.value, int) and value.kind in ("list", "tuple"):
+                if -len(value.items) <= index.value < len(value.items):
+                    return value.items[index.value]
+                self.may_raise()
+                return UNKNOWN
         if isinstance(value, Mapping_):
             known = value.get(index)
             if known is not None:
                 return known
+            if not value.is_open and value.slot(index) is not None:
+                self.may_raise()
+                return UNKNOWN
+        if isinstance(value, Instance):
+            read = self.instance_attribute(value, "__getitem__")
+            if isinstance(read, FunctionValue):
+                return self.call_function(read, Arguments.of(index), node, env)
+            self.loosen(value)
         self.may_raise_for(*ITEM_ERRORS)
         if isinstance(value, Foreign):
             return Foreign(f"{value.dotted}[]")
@@ -395,6 +441,7 @@ class Expressions(Objects):
         known = True
         for element in node.elts:
             if isinstance(element, ast.Starred):
+                self.first_user = (element.value, Taking.ALL)
                 inner = self.eval(element.value, env)
                 error = "Value after * must be an iterable, not coroutine"
                 more = self.items(inner, element.value, env, error)
@@ -402,6 +449,8 @@ class Expressions(Objects):
                 items.extend(more if more is not None else [part_of(inner)])
             else:
                 items.append(self.eval(element, env))
+        if kind == "set":
+            return as_set(items if known else None, items)
         return Sequence_.of(kind, items) if known else Sequence_.of(kind, None, items)
 
     def _dict(self, node: ast.Dict, env: Environment) -> Value:
@@ -430,9 +479,19 @@ class Expressions(Objects):
         return made
 
     def _lambda(self, node: ast.Lambda, env: Environment) -> Value:
-        made = FunctionValue(node, env.unit, env.module, env, "<lambda>")
+        made = FunctionValue(node, env.unit, env.module, env, "<lambda>", defaults=self.defaults(node, env))
         self.hand_out(made)
         return made
+
+    def defaults(
+        self, node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef, env: Environment
+    ) -> dict[str, Value]:
+        """What the parameters of a function inside another one have when nothing is given."""
+        spec = node.args
+        positional = [*spec.posonlyargs, *spec.args]
+        pairs = [*zip(positional[len(positional) - len(spec.defaults) :], spec.defaults, strict=True)]
+        pairs += [(arg, each) for arg, each in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if each]
+        return {arg.arg: self.eval(default, env) for arg, default in pairs}
 
     def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
         for part in node.values:
@@ -456,7 +515,11 @@ class Expressions(Objects):
 
     def _named(self, node: ast.NamedExpr, env: Environment) -> Value:
         value = self.eval(node.value, env)
-        self.assign(node.target, value, env)
+        around = env
+        while around.function is None and around.parent is not None:
+            # Out of comprehensions.
+            around = around.parent
+        self.assign(node.target, value, around)
         return value
 
     def _starred(self, node: ast.Starred, env: Environment) -> Value:
@@ -471,60 +534,35 @@ class Expressions(Objects):
         self.eval(node.value, env)
         raise Yielded(UNKNOWN, len(self.doubts))
 
-    def _comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Environment
-    ) -> Value:
+    def _comprehension(self, node: comprehensions.Node, env: Environment) -> Value:
         inner = Environment(env.module, env.unit, {}, env, self.local_names(node), None)
-        kind = {ast.SetComp: "set", ast.GeneratorExp: "generator"}.get(type(node), "list")
+        taking = Taking.ALL
+        if isinstance(node, ast.GeneratorExp):
+            user, taking = self.first_user or (None, Taking.PERHAPS)
+            if user is not node:
+                taking = Taking.PERHAPS
         first = node.generators[0]
         source = self.eval(first.iter, env)
-        if first.is_async:
-            items = self.async_items(source, first.iter, env)
-        else:
-            items = self.items(source, first.iter, env)
+        items = (self.async_items if first.is_async else self.items)(source, first.iter, env)
         if isinstance(node, ast.GeneratorExp) and (
             any(generator.is_async for generator in node.generators)
             or any(isinstance(child, ast.Await) for child in ast.walk(node.elt))
         ):
             # An asynchronous generator: its elements are made when something iterates over it.
             return UNKNOWN
-        if items is not None and not items:
-            return (
-                Mapping_.of({}, is_open=False) if isinstance(node, ast.DictComp) else Sequence_.of(kind, [])
-            )
-        if (
-            items is not None
-            and len(node.generators) == 1
-            and not first.ifs
-            and not isinstance(node, ast.DictComp)
-            and len(items) <= MOST_ITEMS
-        ):
-            made = []
-            for item in items:
-                self.assign(first.target, item, inner)
-                made.append(self.eval(node.elt, inner))
-            return Sequence_.of(kind, made)
+        comprehension = comprehensions.Comprehension(self, node, inner, taking)
+        comprehension.run(source, items)
+        return comprehension.value()
 
-        held: list[Value] = []
 
-        def round_() -> Status:
-            self.assign(first.target, part_of(source), inner)
-            for generator in node.generators[1:]:
-                self.assign(generator.target, part_of(self.eval(generator.iter, inner)), inner)
-            for generator in node.generators:
-                for condition in generator.ifs:
-                    self.eval(condition, inner)
-            if isinstance(node, ast.DictComp):
-                self.eval(node.key, inner)
-                held.append(self.eval(node.value, inner))
-            else:
-                held.append(self.eval(node.elt, inner))
-            return Status.NEXT
-
-        self.rounds(round_)
-        if isinstance(node, ast.DictComp):
-            return Mapping_.of({}, is_open=True, among=held)
-        return Sequence_.of(kind, None, held)
+def _is_refused(op: ast.operator, left: Literal, right: Literal) -> bool:
+    """Does an operation with two plain values certainly raise?"""
+    first, second = left.value, right.value
+    if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)) and isinstance(first, (int, float)) and second == 0:
+        return True
+    if not isinstance(op, (ast.Add, ast.Sub)) or first is None or second is None:
+        return first is None or second is None
+    return isinstance(first, (int, float)) is not isinstance(second, (int, float))
 
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[..., Value]] = {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
-from understudy.doubles import trace
+from understudy.doubles import caches, constructors, managers, trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.core import Core, TooLong, Yielded
-from understudy.doubles.library import mock
+from understudy.doubles.library import exceptions, mock
 from understudy.doubles.library.played import Patch, Patched
 from understudy.doubles.signature import refusal
 from understudy.doubles.state import (
     NOT_RUN,
+    OTHERS,
     Call,
     Doubts,
     Misuse,
@@ -29,7 +31,6 @@ from understudy.doubles.values import (
     Environment,
     ExceptionValue,
     First,
-    Foreign,
     FunctionValue,
     Generator,
     Instance,
@@ -40,10 +41,10 @@ from understudy.doubles.values import (
     Mock,
     MockKind,
     Node,
-    Partial,
     Place,
     Sequence_,
     Value,
+    carries_double,
     is_known_double,
 )
 from understudy.facts import model
@@ -61,13 +62,10 @@ _BRIEF_STEPS, _ALL_BRIEF_STEPS = 50, 300
 """For a call of code under test that no double reaches."""
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
-_CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.wraps"})
 _SAME_PARAMETERS = frozenset({"staticmethod", "classmethod", "contextmanager", "asynccontextmanager"})
 """Decorators after which a function takes what its ``def`` says."""
-_UNMAPPED = ("UnmappedInstanceError", ("UnmappedError", "InvalidRequestError", "SQLAlchemyError"))
-"""What a session raises for what is no mapped object, and its bases."""
-_DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
-"""Of :mod:`dataclasses` and attrs."""
+_UNMAPPED = ("UnmappedInstanceError", (OTHERS,))
+"""What a session raises for what is no mapped object."""
 _TRANSPARENT = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated", "wraps"}
 )
@@ -135,7 +133,9 @@ class Functions(Core):
             if isinstance(decorator, ast.Call) and _is_patch(found):
                 patch = self.eval(decorator, env)
                 return Patched(value, patch) if isinstance(patch, Patch) else UNKNOWN
-            if isinstance(found, LibraryName) and found.entity.dotted in _CACHES:
+            if isinstance(found, LibraryName) and found.entity.dotted in caches.DECORATORS:
+                return replace(value, cached=True) if isinstance(value, FunctionValue) else UNKNOWN
+            if isinstance(found, LibraryName) and found.entity.dotted == "functools.wraps":
                 return value
             if isinstance(found, FunctionValue) and not found.is_async:
                 wrapper: Value = found
@@ -183,6 +183,13 @@ class Functions(Core):
         trace.used(self, function, node, env)
         if function.bound is not None:
             arguments = arguments.with_first(function.bound)
+        if function.cached:
+            return caches.call(
+                self, function, arguments, lambda: self._run_call(function, arguments, node, env)
+            )
+        return self._run_call(function, arguments, node, env)
+
+    def _run_call(self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment) -> Value:
         running = sum(1 for call in self.calls if call.function.node is function.node)
         if running > 1 or len(self.calls) > _DEPTH:
             trace.lost(self)
@@ -207,10 +214,9 @@ class Functions(Core):
         if self._is_generator(function):
             # Only its way to the first ``yield`` is followed.
             trace.lost(self)
-            names = {name: value for name, value in inner.names.items() if isinstance(value, Value)}
             return Generator(
                 lambda: self.first_yield(function, inner, place),
-                lambda: self.may_run(function, names),
+                lambda: self.may_run(function, _values(inner)),
                 function.is_async,
             )
         if function.is_async:
@@ -327,12 +333,16 @@ class Functions(Core):
                 missing = defaults.get(arg.arg)
                 if missing is None or arguments.is_open:
                     env.names[arg.arg] = UNKNOWN
+                elif arg.arg in function.defaults:
+                    env.names[arg.arg] = function.defaults[arg.arg]
                 elif isinstance(missing, ast.Constant):
                     env.names[arg.arg] = Literal(missing.value)
                 elif function.closure is None:
                     # Evaluated when the module was imported.
                     with self.unpatched():
-                        env.names[arg.arg] = self.eval(missing, outer)
+                        made = env.names[arg.arg] = self.eval(missing, outer)
+                    # One object for all calls, which may have filled it.
+                    self.unsettle([made])
                 else:
                     env.names[arg.arg] = self.eval(missing, outer)
             elif arg.annotation is not None:
@@ -408,23 +418,25 @@ class Functions(Core):
         """A ``@contextmanager`` function: what it yields first."""
         assert not isinstance(function.node, ast.Lambda)
         first = self.first_yield(function, env, place)
-        swallows = any(
-            isinstance(node, ast.Try)
-            and node.handlers
-            and any(isinstance(child, ast.Yield) for child in ast.walk(node))
-            for node in ast.walk(function.node)
-        )
         value = first.value if first is not None else UNKNOWN
-        return Managed(value, function.is_async, swallows, lambda: self.after_yield(function, env, place))
+        return Managed(
+            value,
+            function.is_async,
+            managers.swallows(self, function),
+            lambda: self.after_yield(function, env, place),
+            lambda: self.may_run(function, _values(env)),
+        )
 
     def after_yield(self, function: FunctionValue, env: Environment, place: Place) -> None:
         """Run what stands behind the one ``yield`` of a fixture or context manager, when nothing was raised."""
         node = function.node
-        rest = self._behind.get(node)
-        if rest is None:
+        if node not in self._behind:
             yields, body = self._yields(node), node.body
-            rest = _behind_yield(body, yields[0]) if isinstance(body, list) and len(yields) == 1 else []
-            self._behind[node] = rest
+            one = isinstance(body, list) and len(yields) == 1
+            self._behind[node] = _behind_yield(body, yields[0]) if one else None  # type: ignore[arg-type]
+        rest = self._behind[node]
+        if rest is None:
+            self.may_run(function, _values(env))
         if not rest:
             return
         self.calls.append(Call(place, function))
@@ -459,10 +471,9 @@ class Functions(Core):
         """``Class(…)`` for a class of the workspace."""
         trace.used(self, ClassValue(entity), node, env)
         ancestry = self.resolver.ancestry(entity)
-        names = {cls.name for cls in ancestry.classes}
-        outside = {external.name for external in ancestry.externals}
-        if any(name.endswith(("Error", "Exception", "Warning")) for name in outside):
-            return ExceptionValue(entity.name, False, tuple(names | outside))
+        raised = exceptions.bases_of(self, entity)
+        if raised is not None:
+            return ExceptionValue(raised[0], False, raised)
         opened = (External(f"{cls.module.name}.{cls.qualname}") for cls in ancestry.classes)
         mocked = mock.mock_class((*opened, *ancestry.externals))
         if mocked is not None:
@@ -475,27 +486,32 @@ class Functions(Core):
             return instance
         opaque = not ancestry.complete
         instance = Instance(entity, {}, opaque)
-        init = self.resolver.class_attribute(entity, "__init__")
+        init = constructors.initializer(self, entity)
         new = self.resolver.class_attribute(entity, "__new__")
-        if isinstance(new, FunctionEntity):
+        if (
+            isinstance(new, FunctionEntity)
+            or constructors.metaclass_defines(self, entity, "__call__")
+            or constructors.is_replaced(self, entity)
+        ):
             self.escape(arguments.everything())
             return UNKNOWN
         if isinstance(init, FunctionEntity) and init.module.workspace:
-            function = self.raw_function(init)
-            if function is None:
-                return UNKNOWN
+            function = self.function_value(init)
+            if not isinstance(function, FunctionValue):
+                self.escape(arguments.everything())
+                return Instance(entity, {}, True)
             if self.refuse_stand_in(function, 1, arguments, node, env) is None:
                 self.call_function(function, arguments.with_first(instance), node, env)
             return instance
-        if not opaque and self._is_dataclass(entity):
-            self._dataclass_fields(entity, instance, arguments, node, env)
+        if not opaque and isinstance(init, ClassEntity):
+            constructors.fill(self, entity, instance, arguments, node, env)
             return instance
         if opaque:
             # A library's constructor: attributes by keyword are usual (pydantic, attrs, declarative models).
             for name, value in arguments.keywords.items():
                 self.note_unmapped(entity, name, value, arguments.keyword_nodes.get(name) or node, env)
                 instance.slots[name] = value
-            self._hand_over_to_class(entity, arguments, env)
+            self.hand_over_to_class(entity, arguments, env)
         return instance
 
     def note_unmapped(
@@ -512,79 +528,37 @@ class Functions(Core):
         model_name = f"{owner.module.name}.{owner.qualname}" if owner is not None else ""
         self.note(env, Misuse.UNMAPPED, value, node, model_name, name)
 
-    def _hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:
+    def hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:
         if self.is_test(env.unit.path) and not self.is_test(entity.path):
             for name, value in arguments.keywords.items():
                 keyword_node = arguments.keyword_nodes.get(name)
                 if keyword_node is not None:
                     self.handed(value, Place(env.unit, keyword_node))
 
-    def _is_dataclass(self, entity: ClassEntity) -> bool:
-        for decorator in entity.declaration.decorators:
-            term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
-            if isinstance(term, model.Ref) and term.parts[-1] in _DATACLASSES:
-                return True
-        return False
 
-    def _dataclass_fields(
-        self, entity: ClassEntity, instance: Instance, arguments: Arguments, node: Node, env: Environment
-    ) -> None:
-        fields: list[str] = []
-        for cls in reversed(self.resolver.ancestry(entity).classes):
-            for declaration in cls.declaration.body:
-                if isinstance(declaration, model.Assign) and declaration.annotation is not None:
-                    if declaration.target not in fields:
-                        fields.append(declaration.target)
-        # attrs takes ``x`` for ``_x``.
-        private = {name.lstrip("_"): name for name in fields}
-        for name, value in zip(fields, arguments.values, strict=False):
-            instance.slots[name] = value
-        for name, value in arguments.keywords.items():
-            instance.slots[name if name in fields else private.get(name, name)] = value
-        for name in fields:
-            instance.slots.setdefault(name, UNKNOWN)
-        after = self.resolver.class_attribute(entity, "__post_init__")
-        if isinstance(after, FunctionEntity) and (function := self.raw_function(after)) is not None:
-            self.call_function(function, Arguments.of(instance), node, env)
-        if self.is_test(env.unit.path) and not self.is_test(entity.path):
-            for value, value_node in zip(arguments.values, arguments.nodes, strict=True):
-                if value_node is not None:
-                    self.handed(value, Place(env.unit, value_node))
-            self._hand_over_to_class(entity, arguments, env)
-
-
-_HOLDING = (Instance, Foreign, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)
-
-
-def carries_double(value: object, depth: int = 0) -> bool:
-    """Is the value a double, or does it hold one?"""
-    if isinstance(value, Mock):
-        return True
-    if depth > 3 or not isinstance(value, _HOLDING):
-        return False
-    if isinstance(value, (Sequence_, Mapping_)):
-        return any(carries_double(item, depth + 1) for item in value.held)
-    if isinstance(value, (Instance, Foreign)):
-        return any(carries_double(item, depth + 1) for item in value.slots.values())
-    # Functions of the test, and what waits to run, may hold anything.
-    return True
-
-
-def _behind_yield(body: list[ast.stmt], wanted: ast.Yield | ast.YieldFrom) -> list[ast.stmt]:
-    """The statements that follow a ``yield`` which stands by itself, or in ``with`` or ``try``; none when it stands
-    where it may not be reached, or more than once."""
+def _behind_yield(body: list[ast.stmt], wanted: ast.Yield | ast.YieldFrom) -> list[ast.stmt] | None:
+    """The statements that follow a ``yield`` which stands by itself, or in ``with`` or ``try``; None where it is not
+    known which of them run: the ``yield`` may not be reached, or more than once, or what follows it may be handled."""
     for index, statement in enumerate(body):
         if isinstance(statement, (ast.Expr, ast.Assign)) and statement.value is wanted:
             return body[index + 1 :]
-        if isinstance(statement, (ast.With, ast.AsyncWith)) and _holds(statement, wanted):
-            return [*_behind_yield(statement.body, wanted), *body[index + 1 :]]
-        if isinstance(statement, ast.Try) and _holds(statement, wanted):
-            # A handler may take what comes behind the ``yield`` inside.
-            inner = [] if statement.handlers else _behind_yield(statement.body, wanted)
-            return [*inner, *statement.finalbody, *body[index + 1 :]]
-        if _holds(statement, wanted):
-            return []
-    return []
+        if not _holds(statement, wanted):
+            continue
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            inner = _behind_yield(statement.body, wanted)
+            return None if inner is None else [*inner, *body[index + 1 :]]
+        if isinstance(statement, ast.Try):
+            inner = _behind_yield(statement.body, wanted)
+            if inner is None or (inner and statement.handlers):
+                return None
+            return [*inner, *statement.orelse, *statement.finalbody, *body[index + 1 :]]
+        return None
+    return None
+
+
+def _values(env: Environment) -> dict[str, Value]:
+    """The variables of a function that runs, as far as they are known."""
+    return {name: value for name, value in env.names.items() if isinstance(value, Value)}
 
 
 def _holds(statement: ast.stmt, wanted: ast.AST) -> bool:

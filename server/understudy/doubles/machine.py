@@ -8,14 +8,15 @@ it notes a :class:`Failure`. Nothing of the workspace is executed.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from understudy.doubles import patterns, versions
+from understudy.doubles import managers, patterns, versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import worked_out
-from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Yielded
+from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Taking, Yielded
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played, web
 from understudy.doubles.state import (
@@ -51,6 +52,7 @@ from understudy.doubles.values import (
     is_known_double,
     kind_of,
     part_of,
+    without_order,
 )
 from understudy.infer.entities import (
     FunctionEntity,
@@ -179,6 +181,7 @@ class Machine(Expressions):
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = self.items(value, source or target, env, "cannot unpack non-iterable coroutine object")
             plain = not any(isinstance(element, ast.Starred) for element in target.elts)
+            plain = plain and not without_order(value)
             if items is not None and plain and len(items) == len(target.elts):
                 for element, item in zip(target.elts, items, strict=True):
                     self.assign(element, item, env)
@@ -186,6 +189,8 @@ class Machine(Expressions):
                 if items == () and plain and is_known_double(value):
                     error = f"not enough values to unpack (expected {len(target.elts)}, got 0)"
                     self.fail(env, Misuse.NO_VALUE, value, source or target, error, exception="ValueError")
+                if items is not None and plain:
+                    self.may_raise()
                 self.may_raise_for("ValueError", "TypeError")
                 for element in target.elts:
                     inner = element.value if isinstance(element, ast.Starred) else element
@@ -233,6 +238,7 @@ class Machine(Expressions):
         return self.fork([lambda: self.block(node.body, env), lambda: self.block(node.orelse, env)])
 
     def _for(self, node: ast.For | ast.AsyncFor, env: Environment) -> Status:
+        self.first_user = (node.iter, Taking.ALL)
         source = self.eval(node.iter, env)
         if isinstance(source, Generator) and source.is_async is isinstance(node, ast.AsyncFor):
             return self._for_each_yield(node, source, env)
@@ -331,6 +337,19 @@ class Machine(Expressions):
         final = self.block(node.finalbody, env)
         return final if final is not Status.NEXT else status
 
+    def _try_star(self, node: ast.Try, env: Environment) -> Status:
+        """``except*``: which of its parts run is not known."""
+        changed: Journal = []
+        guard = Guard(None)
+        status = Status.NEXT
+        try:
+            status = self.guarded(guard, lambda: self.block(node.body, env))
+            changed = self.doubtful(guard.doubts)
+        except Raised:
+            changed = self.doubtful(guard.doubts)
+        self._maybe_handled(node, status, changed, env)
+        return self.block(node.finalbody, env)
+
     def _attempt(self, node: ast.Try, env: Environment) -> Status:
         """A ``try`` without its ``finally``."""
         if not node.handlers:
@@ -340,7 +359,10 @@ class Machine(Expressions):
             kinds = self._handled(handler, env)
             names = None if kinds is None or names is None else (*names, *kinds)
         guard = Guard(names)
-        guard.goes_on = any(not isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
+        guard.goes_on = any(_goes_on(handler) for handler in node.handlers)
+        guard.keeps = not any(
+            isinstance(child, ast.Raise) for each in node.handlers for child in ast.walk(each)
+        )
         try:
             status = self.guarded(guard, lambda: self.block(node.body, env))
         except Raised as raised:
@@ -438,7 +460,12 @@ class Machine(Expressions):
             return self.block(node.body, env)
         item = node.items[index]
         manager = self.eval(item.context_expr, env)
-        status = self._with_entered(manager, node, index, env)
+        try:
+            status = self._with_entered(manager, node, index, env)
+        except Raised:
+            if isinstance(manager, Managed):
+                manager.may_leave()
+            raise
         if isinstance(manager, Managed):
             manager.leave()
         return status
@@ -452,17 +479,20 @@ class Machine(Expressions):
             if isinstance(entered, Mock):
                 self._label(entered, item.optional_vars, env)
             self.assign(item.optional_vars, entered, env)
+        raising = False
         try:
             if guard is None:
                 return self._with_items(node, index + 1, env)
             inner = guard
             try:
                 status = self.guarded(inner, lambda: self._with_items(node, index + 1, env))
+                raising = bool(inner.doubts)
                 self.half_done(self.doubtful(inner.doubts))
                 if inner.expects and not inner.doubts:
                     self.unmet.add(Place(env.unit, item.context_expr).key)
                 return status
             except Raised as raised:
+                raising = True
                 self.half_done(self.doubtful(inner.doubts))
                 matches = inner.catches(raised.name, raised.bases)
                 if matches is False:
@@ -474,8 +504,15 @@ class Machine(Expressions):
             # A fixture or context manager yields inside the ``with``: it stays entered while the test runs.
             leave = _nothing
             raise
+        except Raised:
+            raising = True
+            raise
         finally:
-            leave()
+            around, self.raising = self.raising, raising
+            try:
+                leave()
+            finally:
+                self.raising = around
 
     def enter(
         self, manager: Value, node: ast.expr, is_async: bool, env: Environment
@@ -584,20 +621,29 @@ class Machine(Expressions):
         self, instance: Instance, node: ast.expr, is_async: bool, env: Environment
     ) -> tuple[Value, Guard | None, Callable[[], None]]:
         enter = self.instance_attribute(instance, "__aenter__" if is_async else "__enter__")
-        leave = self.resolver.class_attribute(instance.entity, "__aexit__" if is_async else "__exit__")
+        exit_name = "__aexit__" if is_async else "__exit__"
+        leave = self.resolver.class_attribute(instance.entity, exit_name)
         guard: Guard | None = Guard(None)
         if isinstance(leave, FunctionEntity):
-            found = self.node_of(leave)
-            if found is not None and not any(
-                isinstance(child, ast.Return) and child.value is not None for child in ast.walk(found[0])
-            ):
+            if not managers.exits_with_answer(self, leave):
                 guard = None
         if not isinstance(enter, FunctionValue):
+            self.loosen(instance)
             return UNKNOWN, guard, _nothing
         entered = self.call_function(enter, Arguments(), node, env)
         if is_async and isinstance(entered, Coroutine):
             entered = entered.run()
-        return entered, guard, _nothing
+        return entered, guard, lambda: self._leave_instance(instance, exit_name, node, env)
+
+    def _leave_instance(self, instance: Instance, name: str, node: ast.expr, env: Environment) -> None:
+        leave = self.instance_attribute(instance, name)
+        if not isinstance(leave, FunctionValue):
+            self.loosen(instance)
+            return
+        told = UNKNOWN if self.raising else Literal(None)
+        left = self.call_function(leave, Arguments.of(told, told, told), node, env)
+        if isinstance(left, Coroutine):
+            left.run()
 
     def _assert(self, node: ast.Assert, env: Environment) -> Status:
         before = len(self.notes)
@@ -610,6 +656,9 @@ class Machine(Expressions):
             ]
         if truth is not True:
             self.may_fail()
+            self.may_raise_for("AssertionError")
+        if truth is False and self.calls and not self.is_test(env.unit.path):
+            self.may_raise()
         return Status.NEXT
 
     def _delete(self, node: ast.Delete, env: Environment) -> Status:
@@ -626,12 +675,26 @@ class Machine(Expressions):
             elif isinstance(target, ast.Name):
                 self.write(env.names, target.id, UNKNOWN)
             elif isinstance(target, ast.Subscript):
-                self.escape([self.eval(target.value, env)])
-                self.may_raise_for(*ITEM_ERRORS)
+                self._delete_item(self.eval(target.value, env), self.eval(target.slice, env))
         return Status.NEXT
 
+    def _delete_item(self, owner: Value, index: Value) -> None:
+        key = owner.slot(index) if isinstance(owner, Mapping_) else None
+        if isinstance(owner, Mapping_) and key is not None and owner.slots.get(key) is not None:
+            self.delete(owner.slots, key)
+        elif isinstance(owner, Mapping_) and key is not None and not owner.is_open:
+            self.may_raise()
+        elif isinstance(owner, (Sequence_, Mapping_)):
+            self.scatter(owner)
+            self.may_raise_for(*ITEM_ERRORS)
+        else:
+            self.escape([owner])
+            self.may_raise_for(*ITEM_ERRORS)
+
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Environment) -> Status:
-        function = FunctionValue(node, env.unit, env.module, env, node.name)
+        function = FunctionValue(
+            node, env.unit, env.module, env, node.name, defaults=self.defaults(node, env)
+        )
         made: Value = function
         if node.decorator_list:
             names = {last_name(decorator) for decorator in node.decorator_list}
@@ -731,6 +794,14 @@ class Machine(Expressions):
         return answers[0] if answers else None
 
 
+def _goes_on(handler: ast.ExceptHandler) -> bool:
+    """May a handler end without raising?"""
+    leaving = (ast.Return, ast.Break, ast.Continue)
+    return not isinstance(handler.body[-1], ast.Raise) or any(
+        isinstance(child, leaving) for statement in handler.body for child in ast.walk(statement)
+    )
+
+
 def _nothing() -> None:
     return None
 
@@ -774,3 +845,6 @@ _STATEMENTS: dict[type[ast.stmt], Callable[..., Status]] = {
     ast.Continue: Machine._continue,
     ast.Match: Machine._match,
 }
+
+if sys.version_info >= (3, 11):
+    _STATEMENTS[ast.TryStar] = Machine._try_star

@@ -48,6 +48,11 @@ from understudy.doubles.values import (
 )
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup
 
+_NO_COROUTINE = frozenset(
+    {"asynccontextmanager", "cached_property", "contextmanager", "fixture", "hybrid_property", "property"}
+)
+"""Decorators after which an ``async def`` is no coroutine function."""
+
 
 class Mocks(Functions):
     """Adds doubles."""
@@ -236,7 +241,9 @@ class Mocks(Functions):
     def is_coroutine_function(self, value: Value) -> bool | None:
         """``iscoroutinefunction(value)``; None when not known."""
         if isinstance(value, FunctionValue):
-            return value.is_async and not (self._decorator_names(value) - {"staticmethod", "classmethod"})
+            if value.cached or (value.is_async and self._decorator_names(value) & _NO_COROUTINE):
+                return None
+            return value.is_async
         if isinstance(value, Mock):
             spec = value.spec
             if value.kind is not MockKind.ASYNC and spec is not None and not spec.as_function:

@@ -6,11 +6,10 @@ import ast
 import re
 from dataclasses import replace
 
-from understudy.doubles import trace
+from understudy.doubles import constructors, trace
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.core import MOST_ITEMS, top
+from understudy.doubles.core import MOST_ITEMS, Taking, top
 from understudy.doubles.descriptors import set_on_object
-from understudy.doubles.functions import carries_double
 from understudy.doubles.library import calls, instances, patches, played, stdlib, web
 from understudy.doubles.library.mock import make_subclassed, mock_name
 from understudy.doubles.mocks import Mocks
@@ -20,8 +19,10 @@ from understudy.doubles.shapes import (
 )
 from understudy.doubles.state import (
     Misuse,
+    last_name,
 )
 from understudy.doubles.values import (
+    ITERATORS,
     UNKNOWN,
     BoundBuiltin,
     ClassValue,
@@ -30,6 +31,7 @@ from understudy.doubles.values import (
     ExceptionValue,
     Foreign,
     FunctionValue,
+    Generator,
     Instance,
     LibraryName,
     Literal,
@@ -46,6 +48,9 @@ from understudy.doubles.values import (
     SuperValue,
     Unknown,
     Value,
+    carries_double,
+    each_once,
+    held_in,
     kind_of,
     lacks,
     part_of,
@@ -70,6 +75,9 @@ _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "res
 """Methods with which a double is changed."""
 
 
+_MAKING_ATTRIBUTES = {"cached_property", "classmethod", "property", "staticmethod"}
+
+
 class Objects(Mocks):
     """Adds calls, attributes and iteration of all values."""
 
@@ -77,19 +85,25 @@ class Objects(Mocks):
 
     def arguments(self, node: ast.Call, env: Environment) -> Arguments:
         made = Arguments()
+        after_unknown = False
         for arg in node.args:
             if isinstance(arg, ast.Starred):
+                self.first_user = (arg.value, Taking.ALL)
                 value = self.eval(arg.value, env)
-                items = value.items if isinstance(value, Sequence_) else None
+                items = self.taken(value) if isinstance(value, Sequence_) else None
                 if items is None and isinstance(value, Coroutine):
                     error = "argument after * must be an iterable, not coroutine"
                     self.fail(env, Misuse.COROUTINE_ITERATION, value, arg.value, error)
                 if items is None:
                     self.escape([value])
                     made.is_open = True
+                    after_unknown = True
                 else:
                     made.values.extend(items)
                     made.nodes.extend([None] * len(items))
+            elif after_unknown:
+                # Which parameter gets it is not known.
+                self.escape([self.eval(arg, env)])
             else:
                 made.values.append(self.eval(arg, env))
                 made.nodes.append(arg)
@@ -146,7 +160,7 @@ class Objects(Mocks):
             merged.nodes = [*([None] * len(callee.args)), *arguments.nodes]
             merged.keywords = {**callee.keywords, **arguments.keywords}
             merged.keyword_nodes = arguments.keyword_nodes
-            merged.is_open = arguments.is_open
+            merged.is_open = arguments.is_open or callee.is_open
             return self.call(callee.function, merged, node, env)
         if isinstance(callee, Coroutine):
             return self.fail(env, Misuse.COROUTINE_CALL, callee, node, "'coroutine' object is not callable")
@@ -185,6 +199,7 @@ class Objects(Mocks):
             refused = self._refuse_given(callee, node, env)
             if refused is not None:
                 return refused
+            self.may_raise()
         trace.lost(self)
         self.escape(arguments.everything())
         return UNKNOWN
@@ -243,6 +258,9 @@ class Objects(Mocks):
         if isinstance(value, Coroutine):
             if name in COROUTINE_ATTRIBUTES:
                 return UNKNOWN
+            if name == "cancel" and value.is_task:
+                value.run = lambda: UNKNOWN
+                return UNKNOWN
             error = f"'coroutine' object has no attribute {name!r}"
             return self.fail(env, Misuse.COROUTINE_ATTRIBUTE, value, node, error, name, "AttributeError")
         if isinstance(value, Instance):
@@ -256,13 +274,19 @@ class Objects(Mocks):
         if isinstance(value, SuperValue):
             return self._super_attribute(value, name)
         if isinstance(value, (Sequence_, Mapping_, Literal)):
-            refused = self._refuse_given(value, node, env, name) if lacks(value, name) else None
-            return refused if refused is not None else BoundBuiltin(value, name)
+            if not lacks(value, name):
+                return BoundBuiltin(value, name)
+            refused = self._refuse_given(value, node, env, name)
+            if refused is None:
+                self.may_raise()
+            return refused if refused is not None else UNKNOWN
         if isinstance(value, Foreign):
             known = instances.attribute(self, value, name) if value.slots or self.class_overrides else None
             return known if known is not None else Foreign(f"{value.dotted}.{name}")
         if isinstance(value, played.Mocker) and name == "patch":
             return played.Mocker(patch=True)
+        if isinstance(value, FunctionValue) and value.cached and name.startswith("cache_"):
+            return BoundBuiltin(value, name)
         if isinstance(value, web.App) and name == web.OVERRIDES:
             return web.Overrides(value)
         if isinstance(value, played.OwnObject):
@@ -282,6 +306,7 @@ class Objects(Mocks):
         patched = self.overrides.get(("", dotted))
         if patched is not None:
             return patched
+        self.may_raise_for("AttributeError")
         entity = External(dotted)
         named = mock_name(entity)
         if named is not None and named.startswith("sentinel."):
@@ -292,7 +317,10 @@ class Objects(Mocks):
         module = self.workspace.load(value.file)
         if module is not None and (name in module.bindings or (str(module.path), name) in self.overrides):
             return self.global_value(module, name)
-        return self.value_of(self.resolver.file_attribute(value.file, name, importer), importer)
+        found = self.resolver.file_attribute(value.file, name, importer)
+        if found is Absent.MISSING:
+            self.may_raise()
+        return self.value_of(found, importer)
 
     def instance_attribute(self, instance: Instance, name: str) -> Value:
         name = self.unmangled(instance, name)
@@ -300,6 +328,11 @@ class Objects(Mocks):
         if isinstance(own, Value):
             trace.looked_up(self, ("instance", str(id(instance)), name))
             return own
+        if name == "__class__":
+            return ClassValue(instance.entity)
+        if name == "__dict__":
+            self.loosen(instance)
+            return UNKNOWN
         if self.class_override(instance.entity, name) is not None:
             return self.class_attribute(instance.entity, name, instance)
         if instance.opaque and self.environ:
@@ -310,7 +343,13 @@ class Objects(Mocks):
             self.resolver.class_attribute(instance.entity, name), (Absent, ValueEntity)
         ):
             return UNKNOWN
-        return self.class_attribute(instance.entity, name, instance)
+        found = self.class_attribute(instance.entity, name, instance)
+        if isinstance(found, Unknown) and not instance.is_loose:
+            if self.resolver.class_attribute(instance.entity, name) is Absent.MISSING:
+                self.may_raise()
+        if instance.is_loose and isinstance(found, (Literal, Sequence_, Mapping_)):
+            return UNKNOWN
+        return found
 
     def unmangled(self, value: Value, name: str) -> str:
         """A private name as the code of the value's own classes writes it."""
@@ -349,7 +388,7 @@ class Objects(Mocks):
             if isinstance(found, FunctionEntity):
                 return self.method(self._reader(found, cls, name), entity, instance)
             if isinstance(found, ValueEntity):
-                if self._is_plain_enum(cls):
+                if self._is_plain_enum(cls) or self._makes_members(cls):
                     # A member is not its value.
                     return UNKNOWN
                 if self.environ:
@@ -382,6 +421,11 @@ class Objects(Mocks):
         above = {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
         return bool(above & {"Enum", "Flag"}) and above.isdisjoint({"str", "int", "float", "bytes"})
 
+    def _makes_members(self, cls: ClassEntity) -> bool:
+        """Has an enumeration a say in what its members are like?"""
+        classes = [each for each in self.resolver.ancestry(cls).classes if each.module.workspace]
+        return any(self.resolver.declared(each, name) for each in classes for name in ("__bool__", "__new__"))
+
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
             # A base class of a library may call what the workspace overrides.
@@ -390,7 +434,7 @@ class Objects(Mocks):
         value = self.function_value(found)
         if not isinstance(value, FunctionValue):
             return UNKNOWN
-        names = self._decorator_names(value) if value.entity == found else set()
+        names = self._decorator_names(value) if value.entity == found else self._outermost(found)
         if "staticmethod" in names:
             return value
         if "classmethod" in names:
@@ -399,17 +443,25 @@ class Objects(Mocks):
             bound = instance
         else:
             return value
-        method = FunctionValue(
-            value.node, value.unit, value.module, value.closure, value.name, value.entity, bound, value.owner
-        )
+        method = replace(value, bound=bound)
         if names & {"property", "cached_property", "hybrid_property"}:
-            return self.call_function(
-                method,
-                Arguments(),
-                method.node,
-                top(value),
-            )
+            made = self.call_function(method, Arguments(), method.node, top(value))
+            if "cached_property" in names and isinstance(bound, Instance):
+                if self.is_of_module(bound) and carries_double(made):
+                    # Another test may have looked before.
+                    self.escape([made])
+                    made = UNKNOWN
+                self.write(bound.slots, found.name, made)
+            return made
         return method
+
+    def _outermost(self, found: FunctionEntity) -> set[str]:
+        """The decorator that is applied last, after others that have replaced the function."""
+        function = self.raw_function(found)
+        if function is None or isinstance(function.node, ast.Lambda) or not function.node.decorator_list:
+            return set()
+        name = last_name(function.node.decorator_list[0])
+        return {name} & _MAKING_ATTRIBUTES if name is not None else set()
 
     def _super_attribute(self, value: SuperValue, name: str) -> Value:
         instance = value.instance
@@ -484,13 +536,23 @@ class Objects(Mocks):
         if isinstance(value, Mock):
             return self._mock_truth(value)
         if isinstance(value, Sequence_):
-            return None if value.items is None else bool(value.items)
+            if value.kind in ITERATORS:
+                return True
+            if value.items is None or (not value.items and value.kind.startswith("dict_")):
+                # A view of a dict, which may be filled by now.
+                return None
+            return bool(value.items)
         if isinstance(value, Instance):
             has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
             return True if all(found is Absent.MISSING for found in has) else None
         if isinstance(value, Foreign):
             return True if instances.is_true(self, value) else None
-        if isinstance(value, (Coroutine, FunctionValue, ClassValue, ModuleValue, BoundBuiltin)):
+        if isinstance(value, ClassValue):
+            own = (
+                constructors.metaclass_defines(self, value.entity, name) for name in ("__bool__", "__len__")
+            )
+            return None if any(own) else True
+        if isinstance(value, (Coroutine, FunctionValue, ModuleValue, BoundBuiltin)):
             return True
         return None
 
@@ -534,21 +596,35 @@ class Objects(Mocks):
             if not supported:
                 return None
             made = self.call_magic(value, "__iter__", Arguments(), node, env)
-            if isinstance(made, Sequence_) and made.kind in ("iterator", "generator"):
-                return made.items
+            if isinstance(made, Sequence_) and made.kind in ITERATORS:
+                return self.taken(made)
             if isinstance(made, (Sequence_, Literal, Mapping_, Coroutine)):
                 error = f"iter() returned non-iterator of type {kind_of(made)!r}"
                 self.fail(env, Misuse.NOT_ITERABLE, value, node, error)
             return None
         if isinstance(value, Literal):
+            if not isinstance(value.value, (str, bytes)):
+                self.may_raise()
             return _literal_items(value)
         if isinstance(value, Sequence_):
             mock = self.told_by(value)
             if mock is not None:
                 for item in value.items or ():
                     self.tell(mock, item)
-            return value.items
+            return self.taken(value)
+        if isinstance(value, Generator) and not value.is_async:
+            self.started(value)
+            value.rest()
+        self.loosen(value)
         return None
+
+    def taken(self, value: Sequence_) -> tuple[Value, ...] | None:
+        items = value.items
+        if items is not None and value.kind in ITERATORS:
+            # How much of it was taken is not known: a loop may be left.
+            self.write(value.slots, "among", each_once((*items, *held_in(value.slots["among"]))))
+            self.write(value.slots, "items", None)
+        return items
 
     def async_items(self, value: Value, node: ast.expr, env: Environment) -> tuple[Value, ...] | None:
         if isinstance(value, (Literal, Sequence_, Mapping_, Sentinel, Coroutine)):
@@ -564,7 +640,7 @@ class Objects(Mocks):
                 return None
             made = self.call_magic(value, "__aiter__", Arguments(), node, env)
             if isinstance(made, Sequence_) and made.kind == "iterator":
-                return made.items
+                return self.taken(made)
             if isinstance(made, (Sequence_, Literal, Mapping_, Coroutine)):
                 error = (
                     "'async for' received an object from __aiter__ that does not implement __anext__: "

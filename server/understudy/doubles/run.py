@@ -39,6 +39,8 @@ from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
 _SET_UP = ("setup_class", "setUpClass", "setup_method", "setup", "setUp", "asyncSetUp")
+_SET_UP_MODULE = ("setup_module", "setUpModule")
+_SET_UP_FUNCTION = ("setup_function",)
 _TEAR_DOWN = ("asyncTearDown", "tearDown", "teardown_method", "teardown")
 _NOT_RUN = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure"})
 """Marks of tests that may not run, or may fail."""
@@ -361,11 +363,15 @@ class _Session:
             found = self._find(name, test, [])
             if found is not None:
                 self._order(found, test, order, [])
+        top = Environment(self.module, test.unit, {}, None, frozenset())
+        names = _SET_UP_MODULE if instance is not None else (*_SET_UP_MODULE, *_SET_UP_FUNCTION)
         plan: list[tuple[object, Callable[[], object]]] = [
-            (entity, partial(self._set_up_fixture, entity, test)) for entity in order
+            (found, partial(self._set_up_module, found, test, top))
+            for found in (self.fixtures.resolver.name(self.module, name) for name in names)
+            if isinstance(found, FunctionEntity) and found.module is self.module
         ]
+        plan.extend((entity, partial(self._set_up_fixture, entity, test)) for entity in order)
         if instance is not None:
-            top = Environment(self.module, test.unit, {}, None, frozenset())
             plan.append((("setUp", test.owner), lambda: self._set_up_class(instance, test, top)))
         return plan
 
@@ -499,6 +505,12 @@ class _Session:
             if entity not in self.values:
                 self._set_up_fixture(entity, test)
         return self.values.get(found, UNKNOWN)
+
+    def _set_up_module(self, entity: FunctionEntity, test: Test, env: Environment) -> None:
+        function = self.machine.raw_function(entity)
+        if function is not None:
+            given = Arguments.of(*[UNKNOWN for _ in entity.declaration.parameters])
+            self.machine.call_function(function, given, test.node, env)
 
     def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
         self._call_methods(_SET_UP, instance, test, env)

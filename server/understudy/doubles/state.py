@@ -192,12 +192,14 @@ class Guard:
     expects: bool = False
     """A test expects an exception here: whatever comes first may be it."""
     goes_on: bool = False
-    """A handler ends without raising: then the test may be about just that."""
+    """A handler may end without raising: then the test may be about just that."""
+    keeps: bool = False
+    """No handler raises: whatever it catches goes no further."""
 
     @property
     def catches_all(self) -> bool:
         """Does no exception get past it?"""
-        return (self.goes_on or self.expects) and not {"Exception", "BaseException"}.isdisjoint(
+        return (self.keeps or self.expects) and not {"Exception", "BaseException"}.isdisjoint(
             self.names or ()
         )
 
@@ -210,19 +212,21 @@ class Guard:
         return None if None in answers else False
 
 
+OTHERS = "?"
+"""Among the bases of an exception: there are more, which are not known."""
+
+
 def _is_subclass(name: str, bases: tuple[str, ...], caught: str) -> bool | None:
     if name == caught or caught in bases or caught == "BaseException":
         return True
     raised_class = getattr(builtins, name, None)
     caught_class = getattr(builtins, caught, None)
-    if isinstance(raised_class, type) and isinstance(caught_class, type):
-        return issubclass(raised_class, caught_class)
-    if caught == "Exception":
-        return True
     if isinstance(raised_class, type):
         # A class of the workspace or a library cannot be a base of a built-in one.
+        return isinstance(caught_class, type) and issubclass(raised_class, caught_class)
+    if bases and OTHERS not in bases:
         return False
-    return False if bases else None
+    return True if caught == "Exception" else None
 
 
 Journal: TypeAlias = "list[tuple[dict[Any, Any], Hashable, Any]]"

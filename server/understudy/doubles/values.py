@@ -105,6 +105,10 @@ class Sentinel(Value):
 NOT_IMPLEMENTED = Sentinel("NotImplemented")
 
 
+ITERATORS = frozenset({"generator", "iterator"})
+"""Kinds of sequences that are used up."""
+WITHOUT_ORDER = frozenset({"frozenset", "set"})
+"""Kinds of sequences of which nobody knows what comes first."""
 MOST_KNOWN = 256
 """Items of a list. One that is put into itself in a loop grows without end: what it has then is somewhere in it."""
 
@@ -199,6 +203,21 @@ def part_of(value: Value) -> Value:
     return value if isinstance(value, OneOf) else UNKNOWN
 
 
+def as_set(items: Sequence[Value] | None, among: Sequence[Value] = ()) -> Sequence_:
+    """A set of some values: equal ones are one, and of what is not known nobody knows whether it equals another."""
+    if items is None or (len(items) > 1 and not all(isinstance(each, (Literal, Mock)) for each in items)):
+        return Sequence_.of("set", None, among or items or ())
+    distinct: dict[object, Value] = {}
+    for each in items:
+        distinct.setdefault(each.value if isinstance(each, Literal) else id(each), each)
+    return Sequence_.of("set", list(distinct.values()))
+
+
+def without_order(value: Value) -> bool:
+    """Has it several items, of which nobody knows which comes first?"""
+    return isinstance(value, Sequence_) and value.kind in WITHOUT_ORDER and len(value.held) > 1
+
+
 def held_in(held: object) -> tuple[Value, ...]:
     """What a slot of a list or table has; several tables may have met in it."""
     if isinstance(held, OneOf):
@@ -230,6 +249,10 @@ class FunctionValue(Value):
     entity: FunctionEntity | None = None
     bound: Value | None = None
     owner: ClassEntity | None = None
+    cached: bool = False
+    """Does it keep what it gave (``functools.cache``)?"""
+    defaults: dict[str, Value] = field(default_factory=dict)
+    """Of a function inside another one: what its parameters have when nothing is given, worked out when it was made."""
 
     @property
     def is_async(self) -> bool:
@@ -248,6 +271,10 @@ class LocalClass(Value):
     name: str
 
 
+LOOSE: Final = "*"
+"""The slot that says that code which is not followed may have changed an object."""
+
+
 @dataclass(eq=False, slots=True)
 class Instance(Value):
     """An object made by a class of the workspace. ``opaque`` when attributes may come from elsewhere."""
@@ -255,6 +282,11 @@ class Instance(Value):
     entity: ClassEntity
     slots: dict[str, object]
     opaque: bool = False
+
+    @property
+    def is_loose(self) -> bool:
+        """May plain values among its attributes be others than its class gives?"""
+        return LOOSE in self.slots
 
 
 @dataclass(eq=False, slots=True)
@@ -276,6 +308,8 @@ class Partial(Value):
     function: Value
     args: tuple[Value, ...]
     keywords: dict[str, Value]
+    is_open: bool = False
+    """Are there arguments that are not known?"""
 
 
 @dataclass(eq=False, slots=True)
@@ -290,6 +324,8 @@ class Coroutine(Value):
     mock: Mock | None = None
     function: FunctionValue | None = None
     awaited: bool = False
+    is_task: bool = False
+    """Somebody else runs it (``asyncio.create_task``), and may be told to stop."""
 
 
 class First(NamedTuple):
@@ -312,7 +348,7 @@ class Generator(Value):
 
 @dataclass(eq=False, slots=True)
 class ExceptionValue(Value):
-    """An exception instance or class, by the name of its class."""
+    """An exception instance or class, by the name of its class: a built-in one's own, or with the module before it."""
 
     name: str
     is_class: bool
@@ -336,6 +372,8 @@ class Managed(Value):
     swallows: bool
     leave: Callable[[], None]
     """Runs what stands behind the ``yield``."""
+    may_leave: Callable[[], None]
+    """The same where an exception comes in there: how much of it runs is not known."""
 
 
 class MockKind(str, Enum):
@@ -515,7 +553,24 @@ def kind_of(value: Value) -> str:
     if isinstance(value, FunctionValue):
         return "function"
     if isinstance(value, ExceptionValue):
-        return "type" if value.is_class else value.name
+        return "type" if value.is_class else value.name.rpartition(".")[2]
     if isinstance(value, Sequence_):
         return value.kind
     return "dict" if isinstance(value, Mapping_) else "coroutine"
+
+
+_HOLDING = (Instance, Foreign, Sequence_, Mapping_, FunctionValue, Partial, Coroutine)
+
+
+def carries_double(value: object, depth: int = 0) -> bool:
+    """Is the value a double, or does it hold one?"""
+    if isinstance(value, Mock):
+        return True
+    if depth > 3 or not isinstance(value, _HOLDING):
+        return False
+    if isinstance(value, (Sequence_, Mapping_)):
+        return any(carries_double(item, depth + 1) for item in value.held)
+    if isinstance(value, (Instance, Foreign)):
+        return any(carries_double(item, depth + 1) for item in value.slots.values())
+    # Functions of the test, and what waits to run, may hold anything.
+    return True

@@ -14,11 +14,15 @@ from understudy.doubles.library.played import TypeOfMock
 from understudy.doubles.shapes import COROUTINE_ATTRIBUTES
 from understudy.doubles.state import Guard, Misuse, Raised
 from understudy.doubles.values import (
+    ITERATORS,
     UNKNOWN,
+    ClassValue,
     Coroutine,
     Environment,
     ExceptionValue,
+    FunctionValue,
     Generator,
+    Instance,
     Literal,
     Mapping_,
     Mock,
@@ -27,8 +31,10 @@ from understudy.doubles.values import (
     Sequence_,
     Unknown,
     Value,
+    as_set,
     one_of,
     part_of,
+    without_order,
 )
 
 if TYPE_CHECKING:
@@ -80,11 +86,16 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     values = arguments.values
     if name in _CALLING:
         machine.call_back()
+        machine.unsettle([each for value in values if isinstance(value, Sequence_) for each in value.held])
     if name in ("getattr", "setattr", "delattr") and len(values) >= 2:
         key = values[1].value if isinstance(values[1], Literal) else None
         if name == "getattr":
             if isinstance(key, str) and len(values) == 2:
                 return machine.attribute(values[0], key, node, env)
+            if not isinstance(key, str):
+                machine.may_raise_for("AttributeError")
+                # Whatever it is, it may be a method, and called.
+                machine.unsettle(values[:1])
             if isinstance(key, str) and isinstance(values[0], Mock):
                 there = _has_attribute(machine, values[0], values[1], node, env)
                 if isinstance(there, Literal):
@@ -105,26 +116,44 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name in _ITERATING and values:
         target = arguments.nodes[0]
         items = machine.items(values[0], target, env) if target is not None else None
+        if name in ("max", "min") and items == () and "default" not in arguments.keywords:
+            machine.may_raise()
         if name in _ORDERING and items is not None and "key" not in arguments.keywords:
             _ordered(machine, name, list(items), [target or node] * len(items), env)
-        if name in ("list", "tuple", "set"):
+        if name in ("any", "all") and items is not None:
+            return _any_or_all(machine, name, items)
+        if name == "sum" and items is not None and isinstance(target, ast.expr) and not arguments.is_open:
+            start = arguments.get(1, "start") or Literal(0)
+            return _sum(machine, start, items, target, env)
+        if items is not None and without_order(values[0]) and name not in ("frozenset", "set"):
+            items = None
+        if name in ("frozenset", "set"):
+            return as_set(items, () if items is not None else (part_of(values[0]),))
+        if name in ("list", "tuple"):
             return Sequence_.of(name, items, (part_of(values[0]),) if items is None else ())
         if name == "sorted":
             return Sequence_.of("list", None, items or (part_of(values[0]),))
         if name == "iter":
             return Sequence_.of("iterator", items)
-        if name == "enumerate" and items is not None and len(values) == 1:
-            pairs = [Sequence_.of("tuple", (Literal(i), item)) for i, item in enumerate(items)]
+        if name == "enumerate" and items is not None and not arguments.is_open:
+            begin = number(arguments.get(1, "start") or Literal(0))
+            numbers = [Literal(begin + i) if isinstance(begin, int) else UNKNOWN for i in range(len(items))]
+            pairs = [Sequence_.of("tuple", pair) for pair in zip(numbers, items, strict=True)]
             return Sequence_.of("iterator", pairs)
         if name == "zip" and items is not None:
-            rows = [value.items if isinstance(value, Sequence_) else None for value in values[1:]]
-            if None not in rows:
+            rows = [machine.taken(value) if isinstance(value, Sequence_) else None for value in values[1:]]
+            strict = machine.truth(arguments.keywords.get("strict", Literal(False)))
+            if strict is not False:
+                if None not in rows and len({len(items), *(len(row or ()) for row in rows)}) > 1:
+                    machine.may_raise()
+                machine.may_raise_for("ValueError")
+            if None not in rows and not arguments.is_open:
                 known = [row for row in rows if row is not None]
                 pairs = [Sequence_.of("tuple", row) for row in zip(items, *known, strict=False)]
                 return Sequence_.of("iterator", pairs)
         return _any_of(values)
-    if name == "next" and len(values) == 1 and isinstance(values[0], Sequence_):
-        return _next(machine, values[0])
+    if name == "next" and len(values) in (1, 2) and isinstance(values[0], Sequence_):
+        return _next(machine, values[0], values[1:])
     if name in ("next", "anext") and len(values) == 1 and isinstance(values[0], Generator):
         first = machine.started(values[0])
         machine.may_raise()
@@ -138,6 +167,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         return machine.fail(env, Misuse.COROUTINE_OPERATION, values[0], arguments.nodes[0], error)
     if name == "type" and len(values) == 1 and isinstance(values[0], Mock):
         return TypeOfMock(values[0])
+    if name == "type" and len(values) == 1 and isinstance(values[0], Instance):
+        return ClassValue(values[0].entity)
     if name == "range" and values and all(isinstance(number(value), int) for value in values):
         return _range([number(value) for value in values])
     if name == "vars" and values:
@@ -168,6 +199,20 @@ def _any_of(values: Iterable[Value]) -> Value:
     return one_of(each for value in values for each in (value, part_of(value)))
 
 
+def _any_or_all(machine: Machine, name: str, items: Iterable[Value]) -> Value:
+    truths = {machine.truth(item) for item in items}
+    decisive = name == "any"
+    if decisive in truths:
+        return Literal(decisive)
+    return UNKNOWN if None in truths else Literal(not decisive)
+
+
+def _sum(machine: Machine, total: Value, items: Iterable[Value], node: ast.expr, env: Environment) -> Value:
+    for item in items:
+        total = machine.operation(ast.Add(), (node, node), total, item, env)
+    return total
+
+
 def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node], env: Environment) -> Value:
     """The first comparison of ``max``, ``min`` and ``sorted``: of the second value with the first. Which others are
     made is a matter of the values."""
@@ -179,10 +224,12 @@ def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node]
     return _any_of(values)
 
 
-def _next(machine: Machine, iterator: Sequence_) -> Value:
+def _next(machine: Machine, iterator: Sequence_, default: list[Value]) -> Value:
     items = iterator.items
-    if iterator.kind not in ("iterator", "generator") or items is None:
-        return part_of(iterator)
+    if iterator.kind not in ITERATORS or items is None:
+        return _any_of([iterator, *default])
+    if not items and default:
+        return default[0]
     if not items:
         raise Raised("StopIteration")
     machine.write(iterator.slots, "items", items[1:])
@@ -206,7 +253,7 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
         return Sequence_.of(receiver.kind, receiver.items)
     if name == "extend" and len(arguments.values) == 1 and receiver.items is not None:
         more = arguments.values[0]
-        known = more.items if isinstance(more, Sequence_) else None
+        known = machine.taken(more) if isinstance(more, Sequence_) else None
         if known is None:
             machine.scatter(receiver, part_of(more))
         else:
@@ -223,19 +270,53 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
 
 
 def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, arguments: Arguments) -> Value:
-    if name == "get" and arguments.values:
-        found = receiver.get(arguments.values[0])
-        if found is not None:
-            return found
-        if not receiver.is_open and receiver.slot(arguments.values[0]) is not None:
-            return arguments.get(1, "default") or Literal(None)
     if name in ("items", "keys", "values") and not receiver.is_open:
         return _view(receiver, name)
-    if len(arguments.values) < 2:
-        machine.may_raise_for(*_RAISED.get(name, ()))
-    if name not in ("items", "keys", "values", "copy", "get"):
-        machine.escape([receiver])
+    if name in ("items", "keys", "values", "copy"):
+        return part_of(receiver)
+    if name in ("get", "pop", "setdefault") and arguments.values and not arguments.is_open:
+        return _look_up(machine, receiver, name, arguments)
+    if name == "update" and not arguments.is_open and len(arguments.values) <= 1:
+        given = arguments.values[0] if arguments.values else Mapping_.of({}, is_open=False)
+        if isinstance(given, Mapping_) and not given.is_open:
+            for key, value in (*given.items(), *arguments.keywords.items()):
+                machine.write(receiver.slots, f"[{key!r}]", value)
+            return Literal(None)
+    if name == "clear":
+        machine.scatter(receiver)
+        for key in [key for key in receiver.slots if key.startswith("[")]:
+            machine.delete(receiver.slots, key)
+        machine.write(receiver.slots, "among", ())
+        machine.write(receiver.slots, "open", False)
+        return Literal(None)
+    machine.may_raise_for(*_RAISED.get(name, ()))
+    if name != "get":
+        machine.scatter(receiver, *[part_of(value) for value in arguments.everything()])
     return part_of(receiver)
+
+
+def _look_up(machine: Machine, receiver: Mapping_, name: str, arguments: Arguments) -> Value:
+    """``dict.get``, ``pop`` and ``setdefault``."""
+    key = receiver.slot(arguments.values[0])
+    found = receiver.get(arguments.values[0])
+    default = arguments.get(1, "default")
+    if found is not None:
+        if name == "pop" and key is not None:
+            machine.delete(receiver.slots, key)
+        return found
+    if key is not None and not receiver.is_open:
+        if name == "pop" and default is None:
+            machine.may_raise()
+            return UNKNOWN
+        given = default or Literal(None)
+        if name == "setdefault":
+            machine.write(receiver.slots, key, given)
+        return given
+    if name == "pop" and default is None:
+        machine.may_raise_for(*_RAISED["pop"])
+    if name != "get":
+        machine.scatter(receiver, *arguments.values[1:])
+    return _any_of([receiver, *arguments.values[1:]]) if name != "get" else part_of(receiver)
 
 
 def _view(mapping: Mapping_, name: str) -> Value:
@@ -278,6 +359,11 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
             _not_a_number(name, "coroutine") if name != "next" else "'coroutine' object is not an iterator"
         )
         return machine.fail(env, Misuse.COROUTINE_OPERATION, value, where, error)
+    if isinstance(value, Instance) and name != "bool":
+        asked = machine.instance_attribute(value, _ASKING[name])
+        if isinstance(asked, FunctionValue):
+            return machine.call_function(asked, Arguments(), node, env)
+        machine.loosen(value)
     if not isinstance(value, Mock) or where is None:
         return part_of(value) if name == "next" else UNKNOWN
     if not value.certain:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from understudy.doubles.library import builtin, exceptions, mock, patches, refusing, stdlib, web
+from understudy.doubles import caches
+from understudy.doubles.library import builtin, exceptions, mock, patches, plain, refusing, stdlib, web
 from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
@@ -16,6 +17,7 @@ from understudy.doubles.values import (
     Environment,
     ExceptionValue,
     Foreign,
+    FunctionValue,
     Instance,
     LibraryName,
     Literal,
@@ -73,7 +75,8 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if served is not None:
         return served
     if entity.dotted == "functools.partial" and arguments.values:
-        return Partial(arguments.values[0], tuple(arguments.values[1:]), dict(arguments.keywords))
+        first, *rest = arguments.values
+        return Partial(first, tuple(rest), dict(arguments.keywords), arguments.is_open)
     if entity.dotted in ("functools.wraps", "functools.lru_cache"):
         return LibraryName(External("functools.wraps"))
     if entity.dotted.startswith("functools.wraps") and arguments.values:
@@ -81,7 +84,9 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if entity.dotted in ("copy.copy", "copy.deepcopy"):
         return UNKNOWN
     if entity.name.endswith(("Error", "Exception")):
-        return ExceptionValue(entity.name, False, ("Exception",))
+        raised = exceptions.as_exception(machine, LibraryName(entity))
+        if raised is not None:
+            return ExceptionValue(raised.name, False, raised.bases)
     refused = refusing.call(machine, entity, arguments, node, env)
     if refused is not None:
         return refused
@@ -98,10 +103,16 @@ def call_method(
         if name in ASSERTED_ARGUMENTS:
             machine.check_arguments(receiver, arguments, node, env, asserted=True)
         return mock.call_mock_method(machine, receiver, name, arguments, node, env)
+    if isinstance(receiver, FunctionValue):
+        if name == "cache_clear":
+            caches.clear(machine, receiver)
+        return UNKNOWN
     if isinstance(receiver, Sequence_):
         return builtin.call_sequence_method(machine, receiver, name, arguments)
     if isinstance(receiver, Literal) and name == "join":
         return refusing.join(machine, receiver, arguments, node, env) or UNKNOWN
+    if isinstance(receiver, Literal):
+        return plain.call_method(machine, receiver, name, arguments)
     if isinstance(receiver, ContextVar):
         return _call_context_var(machine, receiver, name, arguments)
     if isinstance(receiver, Request):

@@ -38,18 +38,31 @@ RAISE_NOTHING = frozenset(
 NOT_CALLING = ("builtins.", "mock.", "pytest.", "time.", "unittest.mock.")
 """What calls nothing that a test patches in a library."""
 _HARMLESS = (
-    "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "datetime.timedelta", "fastapi.", "functools.", "logging.", "loguru.", "mock.", "os.environ.get", "os.getenv",
-    "pytest.", "random.", "secrets.", "sqlalchemy.", "starlette.", "structlog.", "time.", "typing.",
-    "unittest.mock.", "uuid.uuid1", "uuid.uuid4",
+    "fastapi.", "logging.", "loguru.", "mock.", "pytest.", "sqlalchemy.", "starlette.", "structlog.", "typing.",
+    "unittest.mock.",
 )  # fmt: skip
-"""Libraries and functions that nobody writes a handler for which goes on: logs, clocks, statements of SQLAlchemy."""
-_RAISING = frozenset({"builtins.int", "builtins.float", "builtins.open", "builtins.next", "builtins.bytes"})
+"""Libraries that nobody writes a handler for which goes on: logs, statements of SQLAlchemy."""
+_HARMLESS_FUNCTIONS = (
+    "asyncio.", "builtins.", "collections.", "contextlib.", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "datetime.timedelta", "functools.", "os.environ.get", "os.getenv", "random.", "secrets.", "time.", "uuid.uuid1",
+    "uuid.uuid4",
+)  # fmt: skip
+"""The same of functions and classes, such as clocks, and not of the methods of what they make."""
+_RAISING = frozenset(
+    {
+        "asyncio.current_task", "asyncio.get_event_loop", "asyncio.get_running_loop", "builtins.bytes",
+        "builtins.float", "builtins.int", "builtins.next", "builtins.open", "random.choice",
+        "random.choices", "random.randint", "random.randrange", "random.sample", "time.strptime",
+    }
+)  # fmt: skip
 
 
 def may_be_handled(dotted: str) -> bool:
     """Does code that calls this have handlers that go on, because it does raise now and then?"""
-    harmless = dotted.startswith(_HARMLESS) and "Session" not in dotted and "engine" not in dotted
+    if "Session" in dotted or "engine" in dotted:
+        return True
+    plain = "(" not in dotted and not (dotted.startswith("builtins.") and dotted.count(".") > 1)
+    harmless = dotted.startswith(_HARMLESS) or (plain and dotted.startswith(_HARMLESS_FUNCTIONS))
     return dotted in _RAISING or not harmless
 
 
@@ -84,9 +97,12 @@ def call_asyncio(
             if name == "wait_for" and isinstance(values[0], Coroutine):
                 # It may take too long, and not come to its end. What cannot be awaited raises at once.
                 machine.may_fail()
+                machine.may_raise_for("TimeoutError")
             return awaited(0)
 
-        return Coroutine(finished, place) if isinstance(values[0], (Coroutine, Mock)) else UNKNOWN
+        if not isinstance(values[0], (Coroutine, Mock)):
+            return UNKNOWN
+        return Coroutine(finished, place, is_task=name != "wait_for")
     if name == "run" and values:
         return awaited(0)
     if name == "gather":

@@ -1,0 +1,64 @@
+"""Functions that keep what they gave: :func:`functools.lru_cache` and :func:`functools.cache`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+from understudy.doubles.arguments import Arguments
+from understudy.doubles.state import Status
+from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Value, carries_double
+
+if TYPE_CHECKING:
+    from understudy.doubles.core import Core
+
+DECORATORS = frozenset({"functools.cache", "functools.lru_cache"})
+_CLEARED = "cleared"
+
+
+def call(machine: Core, function: FunctionValue, arguments: Arguments, run: Callable[[], Value]) -> Value:
+    """A call of a function that keeps what it gave. Unless this test has cleared the cache, an earlier one may have
+    called it with the same plain arguments: then what it makes of doubles now is not what it gives."""
+    key = (function.node, tuple(map(_key, arguments.values)), _named(arguments))
+    known = machine.cached.get(key)
+    if isinstance(known, Value):
+        return known
+    own = any(not isinstance(value, Literal) for value in arguments.everything())
+    if own or (function.node, _CLEARED) in machine.cached:
+        made = run()
+    else:
+        made = _perhaps_made(machine, run)
+    machine.write(machine.cached, key, made)
+    return made
+
+
+def _perhaps_made(machine: Core, run: Callable[[], Value]) -> Value:
+    found: list[Value] = []
+
+    def now() -> Status:
+        found.append(run())
+        return Status.NEXT
+
+    machine.fork([now, lambda: Status.NEXT])
+    made = found[0] if found else UNKNOWN
+    if carries_double(made):
+        machine.escape([made])
+        return UNKNOWN
+    return made
+
+
+def clear(machine: Core, function: FunctionValue) -> None:
+    """``function.cache_clear()``."""
+    for key in [key for key in machine.cached if key[0] is function.node]:
+        machine.delete(machine.cached, key)
+    machine.write(machine.cached, (function.node, _CLEARED), True)
+
+
+def _key(value: Value) -> Hashable:
+    if isinstance(value, Literal):
+        return (type(value.value), value.value)
+    return id(value)
+
+
+def _named(arguments: Arguments) -> Hashable:
+    return tuple(sorted((name, _key(value)) for name, value in arguments.keywords.items()))
