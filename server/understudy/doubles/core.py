@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
@@ -99,6 +99,16 @@ class Change:
     """The call at the place is awaited: a call of a coroutine function of the workspace."""
 
 
+class Cleanup(NamedTuple):
+    """Something that is taken back at the end of the test, or before."""
+
+    leave: Callable[[], None]
+    kind: str
+    """Who does it: ``"start"`` (of a patcher), ``"mocker"``, ``"monkeypatch"``, or ``""`` for the test's end alone."""
+    value: Value | None = None
+    """What was entered."""
+
+
 class Taking(Enum):
     """How much of a generator expression its first user takes. What nobody takes is never worked out."""
 
@@ -166,6 +176,8 @@ class Core(State):
         that is not known."""
         self.raising: bool = False
         """Is a ``with`` left by an exception, or may it be?"""
+        self.defaults_made: dict[int, tuple[ast.expr, Value]] = {}
+        """What defaults of module-level functions are, by ``id`` of their nodes."""
         self.cached: dict[tuple[object, ...], object] = {}
         """What functions that keep it gave in this test."""
         self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
@@ -212,7 +224,7 @@ class Core(State):
         """Plain values that doubles were told to give, by ``id``, and the double that gave it."""
         self.unmet: set[tuple[str, Span]] = set()
         """Places where an exception is expected and nothing raised one."""
-        self.cleanups: list[Callable[[], None]] = []
+        self.cleanups: list[Cleanup] = []
         self.handling: list[Raised] = []
         """The exceptions that the running ``except`` blocks handle."""
         self._functions: dict[FunctionEntity, tuple[ast.FunctionDef | ast.AsyncFunctionDef, Unit] | None] = {}
@@ -542,13 +554,16 @@ class Core(State):
             elif isinstance(value, Generator):
                 value.rest()
 
-    def loosen(self, value: Value) -> None:
+    def loosen(self, value: Value, *, grows: bool = True) -> None:
         """Code that is not followed has an object: the plain values among its attributes are not known from now on. The
-        doubles among them stay as they are."""
+        doubles among them stay as they are.
+
+        :param grows: it may get new attributes there.
+        """
         if not isinstance(value, Instance):
             return
-        if not value.is_loose:
-            self.write(value.slots, LOOSE, True)
+        if not value.is_loose or (grows and not value.may_have_more):
+            self.write(value.slots, LOOSE, grows)
         for name, held in list(value.slots.items()):
             if isinstance(held, Literal):
                 self.write(value.slots, name, UNKNOWN)
@@ -871,17 +886,28 @@ class Core(State):
         name = entity.declaration.target
         env.names[name] = made
         for unit in self.workspace.parsed(entity.path).units:
-            if isinstance(unit.node, (ast.Assign, ast.Expr)):
-                target = unit.node.targets[0] if isinstance(unit.node, ast.Assign) else unit.node.value
-                if isinstance(target, ast.Call) and any(_touches(node, name) for node in ast.walk(target)):
-                    made.unsure = made.unsure or _root_name(target) != name
-                if isinstance(target, (ast.Attribute, ast.Call)) and _root_name(target) == name:
-                    inner = Environment(entity.module, unit, env.names, None, frozenset())
-                    try:
-                        self.statement(unit.node, inner)
-                    except Raised:
-                        made.unsure = True
-            elif any(_touches(node, name) for node in ast.walk(unit.node)):
+            node = unit.node
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                made.unsure = made.unsure or any(_touches(child, name) for child in ast.walk(node))
+                continue
+            uses = [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id == name]
+            target: ast.AST | None = None
+            if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                target = node.targets[0]
+            elif isinstance(node, ast.Expr):
+                target = node.value
+            if (
+                isinstance(target, (ast.Attribute, ast.Call))
+                and _root_name(target) == name
+                and len(uses) == 1
+            ):
+                inner = Environment(entity.module, unit, env.names, None, frozenset())
+                try:
+                    self.statement(node, inner)
+                except Raised:
+                    made.unsure = True
+            elif any(isinstance(each.ctx, ast.Load) for each in uses) and not _puts_away(node, name):
+                # Another name for it, or somebody who gets it.
                 made.unsure = True
 
 
@@ -937,6 +963,16 @@ def _root_name(node: ast.AST) -> str | None:
     while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _puts_away(node: ast.AST, name: str) -> bool:
+    """Is a double put somewhere as it is: ``sys.modules["x"] = name``?"""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == name
+        and all(isinstance(target, (ast.Attribute, ast.Subscript)) for target in node.targets)
+    )
 
 
 def _touches(node: ast.AST, name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from understudy.doubles import caches, constructors, managers, trace
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.closures import path_of
 from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import exceptions, mock
 from understudy.doubles.library.played import Patch, Patched
@@ -48,6 +49,7 @@ from understudy.doubles.values import (
     is_known_double,
 )
 from understudy.facts import model
+from understudy.index.module import Module
 from understudy.infer.entities import (
     ClassEntity,
     External,
@@ -69,6 +71,16 @@ _UNMAPPED = ("UnmappedInstanceError", (OTHERS,))
 _TRANSPARENT = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "override", "overload", "final", "deprecated", "wraps"}
 )
+
+_TAKEN_AS_IT_IS = _TRANSPARENT | {
+    "asynccontextmanager",
+    "cached_property",
+    "contextmanager",
+    "fixture",
+    "hybrid_property",
+    "property",
+}
+"""Decorators of libraries that the function itself is kept for."""
 
 
 class Functions(Core):
@@ -119,9 +131,8 @@ class Functions(Core):
         env = Environment(function.module, function.unit, {}, None, frozenset())
         if isinstance(target, (ast.Name, ast.Attribute)):
             name = target.attr if isinstance(target, ast.Attribute) else target.id
-            if name in _TRANSPARENT or name in ("property", "cached_property", "hybrid_property"):
-                return value
-            if name in ("contextmanager", "asynccontextmanager", "fixture"):
+            ours = self._is_of_workspace(function.module, target)
+            if not ours and name in _TAKEN_AS_IT_IS:
                 return value
             if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
                 owner = self.resolver.name(function.module, target.value.id)
@@ -146,6 +157,11 @@ class Functions(Core):
             if isinstance(found, LibraryName) and found.entity.root in ("pytest", "pytest_asyncio"):
                 return value
         return UNKNOWN
+
+    def _is_of_workspace(self, module: Module, node: ast.expr) -> bool:
+        parts = path_of(node)
+        found = self.resolver.ref(module, parts) if parts else None
+        return isinstance(found, (ClassEntity, FunctionEntity)) and found.module.workspace
 
     def refuse_stand_in(
         self, function: FunctionValue, skipped: int, arguments: Arguments, node: Node, env: Environment
@@ -338,16 +354,30 @@ class Functions(Core):
                 elif isinstance(missing, ast.Constant):
                     env.names[arg.arg] = Literal(missing.value)
                 elif function.closure is None:
-                    # Evaluated when the module was imported.
-                    with self.unpatched():
-                        made = env.names[arg.arg] = self.eval(missing, outer)
-                    # One object for all calls, which may have filled it.
-                    self.unsettle([made])
+                    env.names[arg.arg] = self._default(missing, outer)
                 else:
                     env.names[arg.arg] = self.eval(missing, outer)
             elif arg.annotation is not None:
                 self._declare(env.names[arg.arg], arg, arg.annotation, function)
         return env
+
+    def _default(self, node: ast.expr, env: Environment) -> Value:
+        """What a parameter has when nothing is given: one object, made when the module was imported, which whoever had
+        it may have filled."""
+        known = self.defaults_made.get(id(node))
+        if known is None:
+            journal, self.journal = self.journal, None
+            made: Value = UNKNOWN
+            try:
+                with self.unpatched():
+                    made = self.eval(node, env)
+                self.unsettle([made])
+            except Raised:
+                pass
+            finally:
+                self.journal = journal
+            known = self.defaults_made[id(node)] = (node, made)
+        return known[1]
 
     def _declare(self, value: object, arg: ast.arg, annotation: ast.expr, function: FunctionValue) -> None:
         """Note on an AsyncMock without a spec which class the parameter that gets it is declared to have."""

@@ -566,7 +566,7 @@ class Machine(Expressions):
 
         def leave() -> None:
             while len(self.cleanups) > before:
-                self.cleanups.pop()()
+                self.cleanups.pop().leave()
 
         return leave
 

@@ -26,6 +26,7 @@ from understudy.doubles.shapes import (
 from understudy.doubles.signature import refusal, written
 from understudy.doubles.state import Configured, Failure, Misuse, Raised, Sight, last_name
 from understudy.doubles.values import (
+    ITERATORS,
     NOT_IMPLEMENTED,
     UNKNOWN,
     BoundBuiltin,
@@ -199,6 +200,10 @@ class Mocks(Functions):
             if items is None:
                 return UNKNOWN
             if not items:
+                source = effect.slots.get("of")
+                if isinstance(source, Sequence_) and source.items is not effect.slots["was"]:
+                    # A list that has grown since.
+                    return UNKNOWN
                 return self._used_up(mock, node, env)
             self.write(effect.slots, "items", items[1:])
             exceptions.raise_effect(self, items[0])
@@ -295,6 +300,8 @@ class Mocks(Functions):
             return Absent.MISSING
         for cls in self.resolver.ancestry(mock.cls).classes:
             if cls.module.workspace:
+                if self.resolver.is_set_on_class(cls, name):
+                    return Absent.UNKNOWN
                 found = self.resolver.own_attribute(cls, name)
                 if found is not Absent.MISSING:
                     return found
@@ -415,6 +422,8 @@ class Mocks(Functions):
     def _look_at_assertion(self, mock: Mock, name: str, node: Node, env: Environment) -> None:
         """Remember that an assertion or record is looked at, or a name that is nearly one."""
         is_async = mock.kind is MockKind.ASYNC and not mock.vague
+        if self.in_subclass(mock, name) is not Absent.MISSING:
+            return
         if name in ASSERTIONS or name in RECORDS or name in AWAIT_ASSERTIONS or name in AWAIT_RECORDS:
             if (is_async or "await" not in name) and not self._as_usual(name, node):
                 self.look(env, Sight.ASSERTION, mock, node, name)
@@ -643,7 +652,8 @@ class Mocks(Functions):
         if name == "side_effect":
             # A list is iterated over from its beginning, whatever else holds it; a dict gives its keys.
             if isinstance(value, Sequence_):
-                value = Sequence_.of(value.kind, value.items)
+                if value.kind not in ITERATORS:
+                    value = Sequence_("iterator", {**value.slots, "of": value, "was": value.items})
             elif isinstance(value, Mapping_):
                 keys = None if value.is_open else [Literal(key) for key, _ in value.items()]
                 value = Sequence_.of("iterator", keys)

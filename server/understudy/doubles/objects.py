@@ -344,7 +344,7 @@ class Objects(Mocks):
         ):
             return UNKNOWN
         found = self.class_attribute(instance.entity, name, instance)
-        if isinstance(found, Unknown) and not instance.is_loose:
+        if isinstance(found, Unknown) and not instance.may_have_more:
             if self.resolver.class_attribute(instance.entity, name) is Absent.MISSING:
                 self.may_raise()
         if instance.is_loose and isinstance(found, (Literal, Sequence_, Mapping_)):

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.closures import path_of
 from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
@@ -325,6 +326,10 @@ class _Session:
                 found = self.fixtures.resolver.name(self.module, target.id)
                 if isinstance(found, (Absent, FunctionEntity, ClassEntity)):
                     return True
+            elif isinstance(target, ast.Attribute) and (path := path_of(target)):
+                found = self.fixtures.resolver.ref(self.module, path)
+                if isinstance(found, (FunctionEntity, ClassEntity)) and found.module.workspace:
+                    return True
         return False
 
     def _do(self, key: object, action: Callable[[], object]) -> _Layer:
@@ -456,6 +461,9 @@ class _Session:
     # --- setting up
 
     def _set_up_fixture(self, entity: FunctionEntity, test: Test) -> None:
+        if entity in self.values:
+            # Another one has asked for it by name.
+            return
         self.machine.write(self.values, entity, self._make(entity, test))
 
     def _make(self, entity: FunctionEntity, test: Test) -> Value:

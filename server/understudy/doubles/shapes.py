@@ -143,6 +143,24 @@ class Shapes:
             return False if plain and not self._has_attributes(spec.entity) else None
         return None
 
+    def is_reworked(self, entity: ClassEntity, name: str) -> bool:
+        """May the class have something else under a name than its body says: from below, from a decorator, a metaclass
+        or an ``__init_subclass__`` of the workspace?"""
+        classes = [cls for cls in self.resolver.ancestry(entity).classes if cls.module.workspace]
+        for cls in classes:
+            if self.resolver.is_set_on_class(cls, name):
+                return True
+            changing = [*cls.declaration.decorators]
+            changing += [keyword.value for keyword in cls.declaration.keywords if keyword.name == "metaclass"]
+            for term in changing:
+                term = term.func if isinstance(term, model.CallTerm) else term
+                found = self.resolver.ref(cls.module, term.parts) if isinstance(term, model.Ref) else None
+                if isinstance(found, (ClassEntity, FunctionEntity)) and found.module.workspace:
+                    return True
+            if cls != entity and self.resolver.declared(cls, "__init_subclass__"):
+                return True
+        return False
+
     def _set_by_methods(self, entity: ClassEntity, name: str) -> bool:
         """May a method of the class set the attribute on its instances?"""
         return any(
@@ -203,6 +221,10 @@ class Shapes:
         if not isinstance(term, model.Ref):
             return None
         name = term.parts[-1]
+        found = self.resolver.ref(entity.module, term.parts)
+        if isinstance(found, (ClassEntity, FunctionEntity)) and found.module.workspace:
+            # One of the project's own, whatever it is called.
+            return None
         if name in _KEEPING_DECORATORS:
             return "keeps"
         if name == "cached_property":
@@ -230,6 +252,8 @@ class Shapes:
         if spec.own is not None and name in spec.own:
             return NOT_KNOWN
         if isinstance(spec.entity, ClassEntity):
+            if self.is_reworked(spec.entity, name):
+                return NOT_KNOWN
             attribute = self.resolver.class_attribute(spec.entity, name)
             if spec.auto and not is_magic(name):
                 return self._autospecced(attribute, spec)

@@ -26,7 +26,7 @@ def as_shared(machine: Machine, entity: ValueEntity, made: Value) -> Value:
         return UNKNOWN
     if isinstance(made, Instance):
         if entity.owner is None:
-            machine.loosen(made)
+            machine.loosen(made, grows=False)
     elif isinstance(made, Sequence_) and made.kind != "tuple":
         if not made.items or _is_changed(machine, entity):
             machine.unsettle([made])

@@ -272,7 +272,8 @@ class LocalClass(Value):
 
 
 LOOSE: Final = "*"
-"""The slot that says that code which is not followed may have changed an object."""
+"""The slot that says that code which is not followed may have changed an object: True, or False where it has no more
+attributes than before."""
 
 
 @dataclass(eq=False, slots=True)
@@ -287,6 +288,11 @@ class Instance(Value):
     def is_loose(self) -> bool:
         """May plain values among its attributes be others than its class gives?"""
         return LOOSE in self.slots
+
+    @property
+    def may_have_more(self) -> bool:
+        """May it have attributes that are not known?"""
+        return self.opaque or self.slots.get(LOOSE) is True
 
 
 @dataclass(eq=False, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from understudy.doubles.core import Change
 from understudy.doubles.run import Outcome, Simulation
@@ -67,7 +68,8 @@ def _with_plain_children(
 
 
 def prefer_async(simulation: Simulation, root: Mock, outcomes: Iterable[Outcome]) -> Fix | None:
-    """Make a mock with a spec, that works as it is, an AsyncMock; None where a test would fail then."""
+    """Make a mock with a spec, that works as it is, an AsyncMock; None where a test would fail then. What calls the
+    double itself, or asks whether it is a coroutine function, is answered otherwise; a test may look at that."""
     fix = _class_change(simulation, root)
     change = {root.place.key: Change(MockKind.ASYNC)}
     for outcome in outcomes if fix is not None else ():
@@ -80,7 +82,7 @@ def prefer_async(simulation: Simulation, root: Mock, outcomes: Iterable[Outcome]
             or any(note.place.key not in noted for note in again.notes)
         ):
             return None
-    return fix
+    return replace(fix, applicability=Applicability.UNSAFE) if fix is not None else None
 
 
 def to_magic(simulation: Simulation, root: Mock, group: Group) -> tuple[Fix, ...]:

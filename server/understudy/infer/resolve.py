@@ -345,10 +345,11 @@ class Resolver:
             for decorator in cls.declaration.decorators:
                 if isinstance(decorator, model.CallTerm) and decorator.keyword("slots") is not None:
                     return False
+            if self.is_set_on_class(cls, name):
+                return False
             if self.own_attribute(cls, name) is Absent.MISSING:
-                if self.is_set_on_class(cls, name):
-                    return False
-            elif all(
+                continue
+            if all(
                 isinstance(declaration, model.Assign) and declaration.value is None
                 for declaration in cls.declaration.body
                 if _binds(declaration, name)
@@ -373,6 +374,11 @@ class Resolver:
                 found = ValueEntity(cls.module, declaration, cls.row, cls)
             elif isinstance(declaration, model.Import) or found is Absent.MISSING:
                 found = Absent.UNKNOWN
+        declarations = self.declared(cls, name)
+        last = declarations[-1] if len(declarations) > 1 else None
+        if isinstance(last, (model.Function, model.Class, model.Assign)) and last.guards:
+            # Which of several branches is taken is not known.
+            return Absent.UNKNOWN
         return found
 
     def declared(self, cls: ClassEntity, name: str) -> Sequence[model.Declaration]:

@@ -372,6 +372,12 @@ def _ask(machine: Machine, name: str, arguments: Arguments, node: Node, env: Env
     supported = machine.shapes.supports(value, magic)
     if supported is None or (name == "next" and len(arguments.values) > 1):
         return UNKNOWN
+    if (
+        not supported
+        and name in ("float", "int")
+        and machine.shapes.supports(value, "__index__") is not False
+    ):
+        return UNKNOWN
     if supported:
         return machine.call_magic(value, magic, Arguments(), node, env)
     error = {

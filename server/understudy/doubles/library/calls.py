@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from understudy.doubles import caches
+from understudy.doubles.core import Cleanup
 from understudy.doubles.library import builtin, exceptions, mock, patches, plain, refusing, stdlib, web
 from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
 _TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
+_MONKEYPATCHES = frozenset({"_pytest.monkeypatch.MonkeyPatch", "pytest.MonkeyPatch"})
 _TRUE = "a coroutine is always true"
 _NEVER_EQUAL = "a coroutine is never the value that it gives"
 _LEAVING = {"skip": "Skipped", "xfail": "XFailed", "fail": "Failed", "exit": "Exit"}
@@ -61,6 +63,10 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         if not isinstance(known, str) or machine.workspace.find(known, env.unit.path) is None:
             raise Raised("Skipped", ("BaseException",))
         return LibraryName(External(known))
+    if entity.dotted in _MONKEYPATCHES:
+        return MonkeyPatch()
+    if entity.dotted in {f"{name}.context" for name in _MONKEYPATCHES}:
+        return patches.call_monkeypatch(machine, "context", arguments, node, env)
     if entity.root == "contextlib" and entity.name == "nullcontext":
         return Foreign("contextlib.nullcontext()")
     if entity.root == "asyncio":
@@ -174,7 +180,7 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
                 machine.note(env, misuse, value, node, _NEVER_EQUAL, exception="AssertionError")
     if name == "enterContext" and arguments.values:
         entered, _, leave = machine.enter(arguments.values[0], ast.Constant(None), False, env)
-        machine.cleanups.append(leave)
+        machine.cleanups.append(Cleanup(leave, ""))
         return entered
     return Literal(None)
 

@@ -13,6 +13,7 @@ from understudy.doubles.library.played import Patch
 from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
 from understudy.doubles.state import Misuse, Sight
 from understudy.doubles.values import (
+    LOOSE,
     NAMED,
     UNKNOWN,
     ClassValue,
@@ -49,7 +50,7 @@ _CONSTRUCTION = ("__init__", "__new__", "_get_child_mock", "__getattr__", "__get
 _FILE_NAMES = frozenset(dir(io.TextIOWrapper)) | frozenset(dir(io.BytesIO))
 _OPEN_NAMES = frozenset(dir(open))
 _CONFIGURATION = frozenset(
-    {"spec", "side_effect", "return_value", "wraps", "name", "spec_set", "unsafe", "parent", "instance"}
+    {"spec", "side_effect", "return_value", "wraps", "name", "spec_set", "unsafe", "parent"}
 )
 
 
@@ -209,8 +210,8 @@ def spec_of(
         return Spec(value.entity)
     if isinstance(value, FunctionValue) and value.entity is not None:
         return Spec(value.entity)
-    if isinstance(value, Instance) and not value.opaque:
-        return Spec(value.entity, own=frozenset(value.slots))
+    if isinstance(value, Instance) and not value.may_have_more:
+        return Spec(value.entity, own=frozenset(value.slots) - {LOOSE})
     if isinstance(value, LibraryName):
         found = machine.resolver.open(value.entity)
         if isinstance(found, (ClassEntity, FunctionEntity)):
@@ -289,7 +290,8 @@ def call_mock_library(
         strict = machine.truth(arguments.get(1, "spec_set") or Literal(False)) is not False
         made = autospec(machine, target, instance=is_instance, place=place, node=node, strict=strict)
         if isinstance(made, Mock):
-            configure_double(machine, made, arguments.keywords)
+            options = {name: each for name, each in arguments.keywords.items() if name != "instance"}
+            configure_double(machine, made, options)
         return made
     if name == "patch":
         target = arguments.get(0, "target")
@@ -306,7 +308,7 @@ def call_mock_library(
         kind = name.partition(".")[2]
         return Patch(target if path is None else None, path, None, arguments, place, kind, env)
     if name == "patch.stopall":
-        patches.undo(machine)
+        patches.undo(machine, "start", "mocker")
         return Literal(None)
     if name == "seal":
         for value in arguments.values:
@@ -413,7 +415,12 @@ def _reset(machine: Machine, mock: Mock, options: list[str], depth: int) -> None
     """``reset_mock(return_value=True, side_effect=True)`` reaches the children, too."""
     if depth > 8:
         return
-    inner = [v for k, v in mock.slots.items() if isinstance(v, Mock) and k not in ("wraps", "side_effect")]
+    given = mock.slots.get("return_value")
+    inner = [
+        value
+        for key, value in mock.slots.items()
+        if isinstance(value, Mock) and key.startswith(".") and value.slots.get("owner") in (None, id(mock))
+    ]
     for option in options:
         machine.delete(mock.slots, option)
     if "return_value" in options and mock.spec is not None and mock.spec.auto:
@@ -421,3 +428,6 @@ def _reset(machine: Machine, mock: Mock, options: list[str], depth: int) -> None
         machine.write(mock.slots, "return_value_reset", True)
     for child in inner:
         _reset(machine, child, options, depth + 1)
+    if isinstance(given, Mock) and given is not mock and "return_value" in mock.slots:
+        # Only what it recorded: the options are not handed on (``NonCallableMock.reset_mock``).
+        _reset(machine, given, [], depth + 1)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
+from understudy.doubles.core import Cleanup
 from understudy.doubles.library import exceptions, instances, mock, web
-from understudy.doubles.library.played import Mocker, Patch, Patched
+from understudy.doubles.library.played import Mocker, MonkeyPatch, Patch, Patched
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.doubles.state import MISSING, Misuse, Sight
 from understudy.doubles.values import (
@@ -23,6 +24,7 @@ from understudy.doubles.values import (
     Instance,
     LibraryName,
     Literal,
+    Managed,
     Mapping_,
     Mock,
     MockKind,
@@ -54,19 +56,27 @@ def call_patch_method(machine: Machine, patch: Patch, name: str, env: Environmen
     if name in ("start", "__enter__"):
         entered, leave = enter_patch(machine, patch, env)
         machine.write(patch.slots, "leave", leave)
-        machine.cleanups.append(leave)
+        machine.cleanups.append(Cleanup(leave, "start", entered))
         return entered
     if name in ("stop", "__exit__") and "leave" in patch.slots:
-        patch.slots["leave"]()
+        stopped = patch.slots["leave"]
+        machine.cleanups[:] = [cleanup for cleanup in machine.cleanups if cleanup.leave is not stopped]
+        stopped()
         machine.delete(patch.slots, "leave")
     return Literal(None)
 
 
-def undo(machine: Machine) -> None:
-    """``patch.stopall()``, ``mocker.stopall()``, ``monkeypatch.undo()``: every patch that is not the body of a
-    ``with`` is taken back."""
-    while machine.cleanups:
-        machine.cleanups.pop()()
+def undo(machine: Machine, *kinds: str, since: int = 0, value: Value | None = None) -> None:
+    """``patch.stopall()``, ``mocker.stopall()``, ``monkeypatch.undo()``: what was done in these ways is taken back.
+
+    :param since: only what came after so many.
+    :param value: only what gave this.
+    """
+    for index in range(len(machine.cleanups) - 1, since - 1, -1):
+        cleanup = machine.cleanups[index]
+        if cleanup.kind in kinds and (value is None or cleanup.value is value):
+            del machine.cleanups[index]
+            cleanup.leave()
 
 
 def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value, Callable[[], None]]:
@@ -155,10 +165,19 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     elif values is not None:
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
-    leaves = [machine.put(target.slots, f"[{key!r}]", value) for key, value in items.items()]
-    for value in items.values():
+    before = dict(target.slots)
+
+    def leave() -> None:
+        # All of it, whatever was done to it meanwhile.
+        for key in [key for key in target.slots if key not in before]:
+            machine.delete(target.slots, key)
+        for key, value in before.items():
+            machine.write(target.slots, key, value)
+
+    for key, value in items.items():
+        machine.write(target.slots, f"[{key!r}]", value)
         machine.handed(value, patch.place)
-    return target, _in_reverse(leaves)
+    return target, leave
 
 
 def _enter_environ(machine: Machine, patch: Patch, values: Value | None) -> tuple[Value, Callable[[], None]]:
@@ -250,6 +269,9 @@ def _called(machine: Machine, patch: Patch, owner: Value, attribute: str, option
         node = patch.arguments.keyword_nodes.get("new_callable") or patch.place.node
         original = _original(machine, patch, owner, attribute)
         becomes = _becomes(machine, factory, original)
+        if isinstance(owner, ClassValue) and machine.shapes.property_of(owner.entity, attribute) is not None:
+            # Nobody calls what a property gives way to.
+            becomes = becomes if becomes == "raises" else ""
         if becomes:
             machine.look(patch.env, Sight.FACTORY, factory, node, becomes, exception="TypeError")
             return UNKNOWN
@@ -429,6 +451,11 @@ def _class_member(machine: Machine, entity: ClassEntity, attribute: str) -> Valu
             return replaced
     found = machine.resolver.class_attribute(entity, attribute)
     if isinstance(found, FunctionEntity):
+        if machine.shapes.is_reworked(entity, attribute):
+            return UNKNOWN
+        if machine.shapes.is_coroutine_function(found) is None:
+            # A decorator may have made something else of it.
+            return machine.function_value(found)
         function = machine.raw_function(found)
         return function if function is not None else UNKNOWN
     return UNKNOWN if isinstance(found, Absent) else machine.value_of(found, entity.module)
@@ -532,15 +559,21 @@ def call_mocker(
             return stub
         if name == "spy":
             return _spy(machine, arguments, place, env)
-        if name in ("stopall", "stop"):
-            undo(machine)
+        if name == "stopall":
+            undo(machine, "mocker")
+        elif name == "stop":
+            undo(machine, "mocker", value=arguments.get(0, "mock") or UNKNOWN)
+        elif name == "resetall":
+            for cleanup in machine.cleanups:
+                if cleanup.kind == "mocker" and isinstance(cleanup.value, Mock):
+                    mock.call_mock_method(machine, cleanup.value, "reset_mock", arguments, node, env)
         return UNKNOWN
     library_name = "patch" if name == "__call__" else f"patch.{name}"
     patch = mock.call_mock_library(machine, library_name, arguments, place, env)
     if not isinstance(patch, Patch):
         return UNKNOWN
     entered, leave = enter_patch(machine, patch, env)
-    machine.cleanups.append(leave)
+    machine.cleanups.append(Cleanup(leave, "mocker", entered))
     if isinstance(entered, Mock) and machine.shapes.supports(entered, "__enter__"):
         # pytest-mock makes it warn that this is no context manager.
         warns = Mock(MockKind.MAGIC, place, "__enter__", None, entered)
@@ -565,7 +598,7 @@ def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment)
     spy.slots["side_effect"] = UNKNOWN if bound else original
     for recorded in ("spy_return", "spy_return_list", "spy_exception"):
         spy.slots[f".{recorded}"] = UNKNOWN
-    machine.cleanups.append(_replace(machine, owner, name.value, spy, place, env))
+    machine.cleanups.append(Cleanup(_replace(machine, owner, name.value, spy, place, env), "mocker", spy))
     return spy
 
 
@@ -573,6 +606,17 @@ def call_monkeypatch(
     machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment
 ) -> Value:
     values = arguments.values
+
+    def later(leave: Callable[[], None]) -> None:
+        machine.cleanups.append(Cleanup(leave, "monkeypatch"))
+
+    if name == "context":
+        since = len(machine.cleanups)
+
+        def undo_these() -> None:
+            undo(machine, "monkeypatch", since=since)
+
+        return Managed(MonkeyPatch(), False, False, undo_these, undo_these)
     if name == "setattr" and values:
         first = values[0]
         if isinstance(first, Literal) and isinstance(first.value, str) and len(values) >= 2:
@@ -586,32 +630,32 @@ def call_monkeypatch(
             return Literal(None)
         machine.handed(value, Place(env.unit, node))
         _refuse_property(machine, owner, attribute, Place(env.unit, node), env, "setter")
-        machine.cleanups.append(_replace(machine, owner, attribute, value, Place(env.unit, node), env))
+        later(_replace(machine, owner, attribute, value, Place(env.unit, node), env))
         return Literal(None)
     if name == "undo":
-        undo(machine)
+        undo(machine, "monkeypatch")
     elif name in ("setenv", "delenv") and values:
-        machine.cleanups.append(set_variable(machine, values[0], Place(env.unit, node)))
+        later(set_variable(machine, values[0], Place(env.unit, node)))
     elif name in ("setitem", "delitem") and len(values) > 1 and is_environ(values[0]):
-        machine.cleanups.append(set_variable(machine, values[1], Place(env.unit, node)))
+        later(set_variable(machine, values[1], Place(env.unit, node)))
     elif name == "setitem" and len(values) == 3 and isinstance(values[0], Mapping_):
         key = values[0].slot(values[1])
         if key is not None:
             machine.handed(values[2], Place(env.unit, node))
-            machine.cleanups.append(machine.put(values[0].slots, key, values[2]))
+            later(machine.put(values[0].slots, key, values[2]))
         else:
             machine.escape([values[2]])
             machine.scatter(values[0])
     elif name == "setitem" and len(values) == 3 and isinstance(values[0], web.Overrides):
         place = Place(env.unit, arguments.node(2, "value") or node)
-        machine.cleanups.append(web.override(machine, values[0], values[1], values[2], place, env))
+        later(web.override(machine, values[0], values[1], values[2], place, env))
     elif name == "delitem" and len(values) >= 2 and isinstance(values[0], web.Overrides):
-        machine.cleanups.append(web.forget(machine, values[0]))
+        later(web.forget(machine, values[0]))
     elif name in ("setitem", "delitem"):
         machine.escape(values[:1])
     elif name == "delattr" and len(values) >= 2 and isinstance(values[1], Literal):
         place = Place(env.unit, node)
-        machine.cleanups.append(_replace(machine, values[0], str(values[1].value), UNKNOWN, place, env))
+        later(_replace(machine, values[0], str(values[1].value), UNKNOWN, place, env))
     return Literal(None)
 
 

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from understudy.doubles import awaitables
+from understudy.doubles.core import Cleanup
 from understudy.doubles.values import (
     UNKNOWN,
     Coroutine,
@@ -70,7 +71,7 @@ def enter_context(machine: Machine, manager: Value, node: Node, env: Environment
     """``stack.enter_context(manager)``: entered until the stack is closed, which is not followed."""
     where = node if isinstance(node, ast.expr) else ast.Constant(None)
     entered, guard, leave = machine.enter(manager, where, is_async, env)
-    machine.cleanups.append(leave)
+    machine.cleanups.append(Cleanup(leave, ""))
     if guard is not None:
         # What it swallows ends somewhere that is not known.
         machine.not_certain()
