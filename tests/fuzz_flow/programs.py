@@ -16,7 +16,7 @@ CODE, TESTS = "app.py", "test_app.py"
 _UNKNOWN_INT = 'int(os.environ.get("NO_SUCH_N", "{0}"))'
 _UNKNOWN_STR = 'os.environ.get("NO_SUCH_S", "{0}")'
 _KEYS = ('"a"', '"b"', '"c"')
-_EXCEPTIONS = ("First", "Second", "ValueError", "KeyError", "IndexError", "ZeroDivisionError")
+_EXCEPTIONS = ("First", "Second", "Third", "ValueError", "KeyError", "IndexError", "ZeroDivisionError")
 _FIELDS = ('"x"', '"y"', '"q"')
 _TURNED = (".upper()", ' + "a"', "[1:]", " * 2")
 _MOST_PROBES = 6
@@ -102,15 +102,19 @@ class Writer:
 
     def program(self) -> Program:
         things = self.things()
-        for kind in ("plain", "gen", "sub", "manager"):
+        helpers = {"box", "gen", "kept", "manager", "plain", "state", "sub"}
+        for kind in sorted(helpers):
             if self.chance(35):
                 self.has.add(kind)
-        made = {kind: self.helper(kind) for kind in sorted(self.has & {"plain", "gen", "manager", "sub"})}
+        made = {kind: self.helper(kind) for kind in sorted(self.has & helpers)}
         run = self.function("run", ["n", "xs", "s"])
         parts = [
-            "import contextlib\nimport os\nfrom dataclasses import dataclass",
+            "import contextlib\nimport functools\nimport os\nfrom dataclasses import dataclass, field\n"
+            "from typing import ClassVar, Protocol, runtime_checkable",
             "class First(Exception):\n    pass",
             "class Second(First):\n    pass",
+            "class Third(KeyError):\n    pass",
+            "@runtime_checkable\nclass HasItems(Protocol):\n    items: list",
             "COUNT = 0",
             things,
             *made.values(),
@@ -177,7 +181,32 @@ class Writer:
             body = [*self.block(inside, 1, 1), f"yield {self.number(inside, 1)}"]
             lines = ["def gen(k):", "    for i in range(k % 4):", *self.indented(body, 2)]
             return "\n".join([*lines, *(["    yield k"] if self.chance(40) else [])])
+        if kind == "state":
+            # What all tests of the file share.
+            return (
+                'STATE = Thing(1)\nTABLE = {"a": 1}\n\n\ndef remember(k):\n    global COUNT\n    COUNT += k\n'
+                '    STATE.x = k\n    TABLE["b"] = k\n    return COUNT'
+            )
+        if kind == "kept":
+            if self.chance(50):
+                return "def kept(k, seen=[]):\n    seen.append(k)\n    return len(seen)"
+            scope = Scope({"int": ["k"]}, gives="int")
+            body = [*self.block(scope, 2, 1), f"return {self.number(scope, 1)}"]
+            return "@functools.lru_cache\ndef kept(k):\n" + "\n".join(self.indented(body, 1))
+        if kind == "box":
+            fields = [
+                "made: ClassVar[int] = 2",
+                "y: int = field(init=False, default=1)",
+                "z: int = field(default=3)",
+            ]
+            self.r.shuffle(fields)
+            return "@dataclass\nclass Box:\n    x: int\n" + "\n".join(self.indented(fields, 1))
         swallowed = self.r.choice(_EXCEPTIONS)
+        if self.chance(30):
+            return (
+                "@contextlib.contextmanager\ndef manager(xs):\n    xs.append(1)\n"
+                f"    with contextlib.suppress({swallowed}):\n        yield len(xs)\n        xs.append(2)"
+            )
         if self.chance(50):
             return (
                 "class manager:\n    def __init__(self, xs):\n        self.xs = xs\n"
@@ -294,6 +323,13 @@ class Writer:
             ]
             if self.risky(scope):
                 options.append(lambda: f"del {r.choice(things)}.x")
+        if "state" in self.has and scope.awaits:
+            options += [
+                lambda: f"STATE.x = {self.number(scope, 1)}",
+                lambda: f"TABLE[{self.key(scope)}] = {self.number(scope, 1)}",
+                lambda: f"TABLE.pop({self.key(scope)}, None)",
+                lambda: f"remember({self.number(scope, 1)})",
+            ]
         strings = scope.of("str")
         if strings:
             options.append(lambda: f"{r.choice(strings)} += {self.value('str', scope, 1)}")
@@ -353,7 +389,8 @@ class Writer:
         inside = scope.inside(loop=True, fixed=source)
         form = self.r.random()
         if form < 0.1:
-            head = f"for {inside.add('int', self.name('at'))}, {variable} in enumerate({source}):"
+            start = self.r.choice(["", ", 1", ", start=2"])
+            head = f"for {inside.add('int', self.name('at'))}, {variable} in enumerate({source}{start}):"
         elif form < 0.2 and dicts:
             key = self.name("key")
             source = r.choice(dicts)
@@ -439,13 +476,30 @@ class Writer:
         return [head, *body]
 
     def match_(self, scope: Scope, depth: int) -> list[str]:
-        subject = self.number(scope, 1)
-        lines = [f"match {subject}:", "    case 0:", *self.indented(self.inner(scope.inside(), depth), 1)]
-        guard = f" if {self.truth(scope, 1)}" if self.chance(30) else ""
-        lines += [f"    case 1 | 2{guard}:", *self.indented(self.inner(scope.inside(), depth), 1)]
-        if self.chance(60):
-            lines += ["    case _:", *self.indented(self.inner(scope.inside(), depth), 1)]
+        subject, patterns = self.patterns(scope)
+        lines = [f"match {subject}:"]
+        for pattern, bound in patterns:
+            inside = scope.inside()
+            for name in bound:
+                inside.add("int", name)
+            guard = f" if {self.truth(inside, 1)}" if self.chance(20) and pattern != "_" else ""
+            lines += [f"    case {pattern}{guard}:", *self.indented(self.inner(inside, depth), 1)]
         return lines
+
+    def patterns(self, scope: Scope) -> tuple[str, list[tuple[str, list[str]]]]:
+        """What is matched, and with what: each with the numbers that it binds."""
+        name = self.name("e")
+        last: list[tuple[str, list[str]]] = [("_", [])] if self.chance(60) else []
+        lists, dicts, things = scope.of("list"), scope.of("dict"), scope.of("thing")
+        form = self.r.random()
+        if form < 0.2 and lists:
+            found = [("[]", []), (f"[{name}]", [name]), (f"[{name}, *_]", [name])]
+            return self.r.choice(lists), [*self.r.sample(found, 2), *last]
+        if form < 0.4 and dicts:
+            return self.r.choice(dicts), [(f'{{"a": {name}}}', [name]), ('{"b": 1 | 2}', []), *last]
+        if form < 0.6 and things:
+            return self.r.choice(things), [("Thing(x=0)", []), (f"Thing(x={name})", [name]), *last]
+        return self.number(scope, 1), [("0", []), ("1 | 2", []), (f"int() as {name}", [name]), *last]
 
     def nested(self, scope: Scope, depth: int) -> list[str]:
         """A function in the function, which changes a variable of it, and its calls."""
@@ -554,6 +608,24 @@ class Writer:
                 options += [lambda: f"plain({r.choice(lists)}, {self.number(scope, 0)})"] * 2
             if "gen" in self.has:
                 options += [lambda: f"next(gen({self.number(scope, 0)}), {r.randint(0, 2)})"]
+            if "kept" in self.has and scope.awaits:
+                options += [lambda: f"kept({self.number(scope, 0)})"] * 2
+            if "box" in self.has and scope.awaits:
+                options += [lambda: f"Box({self.number(scope, 0)}, {r.randint(0, 2)}).{r.choice('xyz')}"]
+            if "state" in self.has and scope.awaits:
+                options += [
+                    lambda: "STATE.x",
+                    lambda: f"remember({self.number(scope, 0)})",
+                    lambda: f"TABLE.get({self.key(scope)}, {r.randint(0, 2)})",
+                ]
+            if lists:
+                options += [
+                    lambda: (
+                        f"next((e for e in {r.choice(lists)} if e > {r.randint(0, 2)}), {r.randint(0, 2)})"
+                    )
+                ]
+            if dicts and not scope.fixed & set(dicts):
+                options += [lambda: f"{r.choice(dicts)}.pop({self.key(scope)}, {r.randint(0, 2)})"]
             if scope.of("opt"):
                 options += [lambda: f"({r.choice(scope.of('opt'))} or {r.randint(0, 2)})"]
         return self.one(options)
@@ -595,6 +667,7 @@ class Writer:
                     f"isinstance({r.choice(things)}, {r.choice(['Thing', 'Below' if 'below' in self.has else 'int'])})"
                 ),
                 lambda: f"{r.choice(things)} == {r.choice(things)}",
+                lambda: f"isinstance({r.choice(things)}, HasItems)",
             ]
         if strings:
             options += [

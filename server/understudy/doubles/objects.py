@@ -73,9 +73,8 @@ _SESSION_TAKES = re.compile(
 """Methods of a real session that take a mapped object."""
 _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
 """Methods with which a double is changed."""
-
-
-_MAKING_ATTRIBUTES = {"cached_property", "classmethod", "property", "staticmethod"}
+_MAKING_ATTRIBUTES = frozenset({"cached_property", "classmethod", "property", "staticmethod"})
+"""Decorators that say what a function of a class becomes, also above others that have replaced it."""
 
 
 class Objects(Mocks):
