@@ -117,6 +117,7 @@ class _Reader:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.row = unit.row
+        self.has_walrus = unit.mentions(":=")
 
     def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> Span:
         return self.unit.span_inside(node)
@@ -128,6 +129,9 @@ class _Reader:
             yield from self.statement(node, guards)
 
     def statement(self, node: ast.stmt, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
+        if self.has_walrus:
+            for target in _walruses(node):
+                yield from self.opaque_targets(target, guards, node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield self.imported(node, guards, None)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -176,9 +180,6 @@ class _Reader:
 
     def conditional(self, node: ast.If, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
         kind = Guard.TYPE_CHECKING if _is_type_checking(node.test) else Guard.CONDITION
-        for child in ast.walk(node.test):
-            if isinstance(child, ast.NamedExpr):
-                yield from self.opaque_targets(child.target, guards, node)
         yield from self.block(node.body, (*guards, kind))
         other = guards if kind is Guard.TYPE_CHECKING else (*guards, kind)
         yield from self.block(node.orelse, other)
@@ -211,6 +212,9 @@ class _Reader:
             owner = self.term(target.value)
             if isinstance(owner, model.Ref):
                 yield model.AttributeAssign(owner, target.attr, value, self.span(target))
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Call):
+            # ``locals()[name] = …``: any name of the class may be bound.
+            yield model.Expression(self.term(target.value), guards, self.span(target.value))
         elif isinstance(target, (ast.Tuple, ast.List, ast.Starred)):
             yield from self.opaque_targets(target, guards, statement)
 
@@ -286,6 +290,7 @@ class _Reader:
         imports: list[model.Import] = []
         global_names: list[str] = []
         attributes: dict[str, None] = {}
+        sets_on: dict[tuple[str, str], None] = {}
         parameters = tuple(self.parameters(node.args))
         first = parameters[0].name if parameters else None
         source = self.unit.source(node)
@@ -298,12 +303,19 @@ class _Reader:
                 targets = child.targets if isinstance(child, ast.Assign) else [child.target]
                 for target in targets:
                     for part in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                        if (
-                            isinstance(part, ast.Attribute)
-                            and isinstance(part.value, ast.Name)
-                            and part.value.id == first
-                        ):
+                        if not isinstance(part, ast.Attribute):
+                            continue
+                        owner = parameter_set_on(part.value)
+                        if owner == first:
                             attributes[part.attr] = None
+                        elif owner is not None:
+                            sets_on[owner, part.attr] = None
+            elif isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
+                found = set_by_call(child.value)
+                owner = parameter_set_on(found[0]) if found is not None else None
+                if found is not None and owner is not None:
+                    sets_on[owner, found[1]] = None
+        named = {parameter.name for parameter in parameters}
         return model.Function(
             node.name,
             isinstance(node, ast.AsyncFunctionDef),
@@ -317,6 +329,7 @@ class _Reader:
             tuple(global_names),
             tuple(attributes),
             self.declared(node),
+            tuple(pair for pair in sets_on if pair[0].removeprefix(model.CLASS_OF) in named),
         )
 
     def declared(self, node: _FunctionNode) -> model.Term | None:
@@ -406,7 +419,7 @@ class _Reader:
 def _may_be_seen_outside(source: str, first: str | None) -> bool:
     """May a function with this text import something, or set a global or an attribute of its first parameter? Looking
     for words takes a fraction of the time that looking through its statements takes."""
-    if "import" in source or "global" in source:
+    if "import" in source or "global" in source or "setattr" in source or "__set_name__" in source:
         return True
     # Python reads other spellings of a name that is not ASCII as the same name.
     return first is not None and (not first.isascii() or _set_on(first).search(source) is not None)
@@ -415,7 +428,50 @@ def _may_be_seen_outside(source: str, first: str | None) -> bool:
 @cache
 def _set_on(name: str) -> re.Pattern[str]:
     """What is in every text that sets an attribute of a variable: it is neither called nor looked into."""
-    return re.compile(rf"\b{re.escape(name)}[\s)]*\.\s*\w+\s*[^\w\s.(]")
+    return re.compile(rf"\b{re.escape(name)}[\s)]*\.\s*(?:__class__[\s)]*\.\s*)?\w+\s*[^\w\s.(]")
+
+
+def parameter_set_on(owner: ast.expr) -> str | None:
+    """The variable that an attribute is set on; with :data:`model.CLASS_OF` before it for ``type(self).x = …`` and
+    ``self.__class__.x = …``."""
+    if isinstance(owner, ast.Name):
+        return owner.id
+    of_class: ast.expr | None = None
+    if isinstance(owner, ast.Attribute) and owner.attr == "__class__":
+        of_class = owner.value
+    elif isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "type":
+        of_class = owner.args[0] if len(owner.args) == 1 else None
+    return f"{model.CLASS_OF}{of_class.id}" if isinstance(of_class, ast.Name) else None
+
+
+def set_by_call(call: ast.Call) -> tuple[ast.expr, str] | None:
+    """What ``setattr(owner, "name", …)`` or ``type.__setattr__(owner, "name", …)`` sets an attribute on, and which;
+    :data:`model.COMPUTED` for one that is not written there."""
+    func, arguments = call.func, call.args
+    if isinstance(func, ast.Attribute) and func.attr == "__setattr__" and len(arguments) == 2:
+        # ``super().__setattr__(name, …)``, ``owner.__setattr__(name, …)``
+        owner, key = func.value, arguments[0]
+    elif len(arguments) > 1 and (
+        (isinstance(func, ast.Attribute) and func.attr == "__setattr__")
+        or (isinstance(func, ast.Name) and func.id == "setattr")
+    ):
+        owner, key = arguments[0], arguments[1]
+    else:
+        return None
+    plain = key.value if isinstance(key, ast.Constant) else None
+    return owner, plain if isinstance(plain, str) else model.COMPUTED
+
+
+def _walruses(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The names that expressions of a statement bind, those of statements inside it left out."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        for child in ast.iter_child_nodes(stack.pop()):
+            if isinstance(child, ast.NamedExpr):
+                yield child.target
+            # A block is looked through by itself, and a lambda keeps its names.
+            if not isinstance(child, (ast.stmt, ast.Lambda)):
+                stack.append(child)
 
 
 def _body_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

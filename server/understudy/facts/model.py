@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from understudy.source.span import Span
 
@@ -130,6 +130,10 @@ Term = (
     | Opaque
 )
 
+COMPUTED: Final = ""
+"""Stands for an attribute whose name is computed."""
+CLASS_OF: Final = "type "
+
 # --- declarations ----------------------------------------------------------------------------------------------
 
 
@@ -199,6 +203,9 @@ class Function:
     """Attributes that the body sets on its first parameter."""
     returned: Term | None = None
     """What a ``declared_attr`` returns, where the body is that one statement (and a docstring)."""
+    sets_on: tuple[tuple[str, str], ...] = ()
+    """``(parameter, attribute)`` of what the body sets in other ways: by ``setattr``, and on the class of a parameter
+    (:data:`CLASS_OF` before its name). The attribute is :data:`COMPUTED` where it is not written there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from understudy.facts import model
 from understudy.facts.extract import OnDemand
 from understudy.facts.model import Guard
 from understudy.source.span import Span
+
+ANY_CLASS: Final = "*"
+"""In the place of a name: which class it is, is not written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +122,52 @@ class Module:
         return _declarations(statement for statement in self._statements if statement.name is None)
 
     @cached_property
-    def set_on_classes(self) -> dict[str, set[str | None]]:
-        """What statements at the top level set on a class, by the name of the class; None for a name that is not
-        written there."""
-        found: dict[str, set[str | None]] = {}
+    def set_on_classes(self) -> dict[str, set[str]]:
+        """What statements at the top level set on a class, by the name of the class; :data:`ANY_CLASS` where they do it
+        for one class after another, :data:`model.COMPUTED` for a name that is not written there."""
+        found: dict[str, set[str]] = {}
         for _, declaration in self._other_declarations():
+            owner: model.Term | None = None
+            name = model.COMPUTED
             if isinstance(declaration, model.AttributeAssign):
-                found.setdefault(declaration.owner.parts[-1], set()).add(declaration.name)
+                owner, name = declaration.owner, declaration.name
             elif isinstance(declaration, model.Expression) and isinstance(declaration.value, model.CallTerm):
                 call = declaration.value
-                if (
-                    isinstance(call.func, model.Ref)
-                    and call.func.parts == ("setattr",)
-                    and len(call.args) > 1
-                ):
+                if is_setattr(call.func) and len(call.args) > 1:
                     owner, key = call.args[0], call.args[1]
-                    name = key.value if isinstance(key, model.Const) and isinstance(key.value, str) else None
-                    if isinstance(owner, model.Ref):
-                        found.setdefault(".".join(owner.parts), set()).add(name)
+                    if isinstance(key, model.Const) and isinstance(key.value, str):
+                        name = key.value
+            if isinstance(owner, model.Ref):
+                found.setdefault(self._meant(owner), set()).add(name)
+        return found
+
+    def _meant(self, owner: model.Ref) -> str:
+        """The last part of the name of a class, also where the module calls it otherwise."""
+        bindings = self.bindings.get(owner.parts[0], ()) if len(owner.parts) == 1 else ()
+        for binding in bindings:
+            if isinstance(binding.declaration, model.Assign):
+                value = binding.declaration.value
+                if isinstance(value, model.Opaque):
+                    return ANY_CLASS
+                if isinstance(value, model.Ref):
+                    return value.parts[-1]
+        return owner.parts[-1]
+
+    @cached_property
+    def handed_over(self) -> dict[str, list[tuple[model.Ref, int | str]]]:
+        """The calls at the top level that are given a name of the module, each with the place of the argument or its
+        keyword: by the name."""
+        found: dict[str, list[tuple[model.Ref, int | str]]] = {}
+        for _, declaration in self._other_declarations():
+            if isinstance(declaration, model.Expression) and isinstance(declaration.value, model.CallTerm):
+                call = declaration.value
+                if not isinstance(call.func, model.Ref):
+                    continue
+                arguments: list[tuple[int | str, model.Term]] = [*enumerate(call.args)]
+                arguments.extend((each.name, each.value) for each in call.keywords if each.name is not None)
+                for place, term in arguments:
+                    if isinstance(term, model.Ref) and len(term.parts) == 1:
+                        found.setdefault(term.parts[0], []).append((call.func, place))
         return found
 
     @cached_property
@@ -184,6 +215,13 @@ class Module:
         """Every import of the file: at import time, in classes, and inside functions; with the rows of the statements
         that they are in."""
         return _all_imports(self.declarations_with("import"))
+
+
+def is_setattr(func: model.Term) -> bool:
+    """``setattr``, ``type.__setattr__``"""
+    return isinstance(func, model.Ref) and (
+        func.parts == ("setattr",) or (len(func.parts) > 1 and func.parts[-1] == "__setattr__")
+    )
 
 
 class Bindings(Mapping[str, Sequence[Binding]]):

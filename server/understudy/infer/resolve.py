@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.index.module import Binding, Importer, Module
+from understudy.index.module import ANY_CLASS, Binding, Importer, Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import (
     Absent,
@@ -42,6 +42,8 @@ _MODULE_ATTRIBUTES = frozenset(
 _BUILTINS = frozenset(dir(builtins))
 ACCESSORS = ("getter", "setter", "deleter")
 """Of a property: decorators that make one of it that has another such function."""
+_GIVEN_CLASS = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
+"""Methods whose first argument is the class, without a decorator."""
 _TRANSPARENT_DECORATORS = frozenset(
     {
         "dataclass",
@@ -78,6 +80,7 @@ class Resolver:
         self._attributes: dict[tuple[object, str], Lookup] = {}
         self._ancestries: dict[ClassEntity, Ancestry] = {}
         self._bodies: dict[int, tuple[model.Class, dict[str, list[model.Declaration]]]] = {}
+        self._others: dict[ClassEntity, set[str]] = {}
         self._busy: set[tuple[object, str]] = set()
 
     def _refresh(self) -> None:
@@ -85,6 +88,7 @@ class Resolver:
             self._generation = self.workspace.generation
             self._attributes.clear()
             self._ancestries.clear()
+            self._others.clear()
             self._bodies.clear()
 
     # --- dotted names
@@ -236,7 +240,12 @@ class Resolver:
         elif name.startswith("_"):
             return Absent.MISSING
         found = self.module_attribute(loaded, name)
-        if found is Absent.MISSING or isinstance(found, Absent) or source.file.workspace:
+        if found is Absent.MISSING and source.file.is_package:
+            submodule = self.workspace.find(f"{source.file.name}.{name}", module.path)
+            if submodule is not None:
+                # What ``__all__`` names is imported; else it is there once anything has imported it.
+                return ModuleEntity(submodule) if loaded.exported is not None else Absent.UNKNOWN
+        if isinstance(found, Absent) or source.file.workspace:
             return found
         return External(f"{source.file.name}.{name}")
 
@@ -405,20 +414,51 @@ class Resolver:
     def is_set_on_class(self, cls: ClassEntity, name: str) -> bool:
         """Is the attribute put on the class in another way: ``__slots__``, ``cls.name = …`` in a class method, an
         assignment below the class?"""
+        written = {unmangled(cls, name), model.COMPUTED}
         for declaration in cls.declaration.body:
-            if isinstance(declaration, model.Assign) and declaration.target == "__slots__":
+            if isinstance(declaration, model.Function):
+                if not written.isdisjoint(_set_on_own_class(declaration)):
+                    return True
+            elif isinstance(declaration, model.Expression):
+                if _is_namespace_of_body(declaration.value):
+                    return True
+            elif isinstance(declaration, model.Assign):
                 value = declaration.value
-                items = value.items if isinstance(value, model.SequenceTerm) else (value,)
-                if any(not isinstance(item, model.Const) or item.value == name for item in items):
-                    return True
-            elif (
-                isinstance(declaration, model.Function)
-                and unmangled(cls, name) in declaration.self_attributes
-            ):
-                decorators = [_term_name(decorator) for decorator in declaration.decorators]
-                if "classmethod" in decorators or declaration.name == "__init_subclass__":
-                    return True
-        return not {name, None}.isdisjoint(cls.module.set_on_classes.get(cls.name, ()))
+                if declaration.target == "__slots__":
+                    items = value.items if isinstance(value, model.SequenceTerm) else (value,)
+                    if any(not isinstance(item, model.Const) or item.value == name for item in items):
+                        return True
+        below = cls.module.set_on_classes
+        return any(
+            not {name, model.COMPUTED}.isdisjoint(found)
+            for found in (below.get(cls.name, ()), below.get(ANY_CLASS, ()), self._set_by_others(cls))
+        )
+
+    def _set_by_others(self, cls: ClassEntity) -> Set[str]:
+        """The attributes that are set on the class by what its body makes (``__set_name__``), and by functions that it
+        is given to below; :data:`model.COMPUTED` for any."""
+        self._refresh()
+        known = self._others.get(cls)
+        if known is None:
+            # Whoever asks again while this is found out, asks about such a call itself.
+            self._others[cls] = known = set()
+            known.update(self._found_set_by_others(cls) if cls.module.workspace else ())
+        return known
+
+    def _found_set_by_others(self, cls: ClassEntity) -> Iterator[str]:
+        for func, place in cls.module.handed_over.get(cls.name, ()):
+            function = self.ref(cls.module, func.parts)
+            if isinstance(function, FunctionEntity):
+                yield from set_on(function, place)
+        for declaration in cls.declaration.body:
+            made = declaration.value if isinstance(declaration, model.Assign) else None
+            if not isinstance(made, model.CallTerm) or not isinstance(made.func, model.Ref):
+                continue
+            descriptor = self.ref(cls.module, made.func.parts)
+            if isinstance(descriptor, ClassEntity) and descriptor.module.workspace:
+                function = self.class_attribute(descriptor, "__set_name__")
+                if isinstance(function, FunctionEntity):
+                    yield from set_on(function, 0)
 
     def is_test_case(self, entity: ClassEntity) -> bool:
         """Does the class derive from :class:`unittest.TestCase`, or a library's class named like it?"""
@@ -537,6 +577,47 @@ def _term_name(term: model.Term) -> str:
     if isinstance(term, model.CallTerm):
         term = term.func
     return ".".join(term.parts) if isinstance(term, model.Ref) else ""
+
+
+def set_on(function: FunctionEntity, place: int | str) -> set[str]:
+    """The attributes that a function sets on an argument that it is given at a place, or by a keyword;
+    :data:`model.COMPUTED` for any."""
+    declaration = function.declaration
+    parameters = [parameter.name for parameter in declaration.parameters]
+    if isinstance(place, int):
+        place += function.owner is not None
+        if place >= len(parameters):
+            return set()
+        place = parameters[place]
+    found = {attribute for parameter, attribute in declaration.sets_on if parameter == place}
+    return found.union(declaration.self_attributes) if parameters[:1] == [place] else found
+
+
+def _set_on_own_class(method: model.Function) -> set[str]:
+    """The attributes that a method sets on its class; :data:`model.COMPUTED` for any."""
+    first = method.parameters[0].name if method.parameters else ""
+    found = {attribute for parameter, attribute in method.sets_on if parameter == f"{model.CLASS_OF}{first}"}
+    given_class = method.name in _GIVEN_CLASS or any(
+        _term_name(decorator) == "classmethod" for decorator in method.decorators
+    )
+    if given_class:
+        found.update(method.self_attributes)
+        found.update(attribute for parameter, attribute in method.sets_on if parameter == first)
+    return found
+
+
+def _is_namespace_of_body(term: model.Term) -> bool:
+    """``locals()`` or ``vars()`` of a class body, or a method of it; ``exec(…)``."""
+    while isinstance(term, (model.CallTerm, model.AttrTerm)):
+        if isinstance(term, model.AttrTerm):
+            term = term.value
+        elif isinstance(term.func, model.Ref):
+            return (term.func.parts[-1] in ("locals", "vars") and not term.args) or term.func.parts == (
+                "exec",
+            )
+        else:
+            term = term.func
+    return False
 
 
 def _binds(declaration: model.Declaration, name: str) -> bool:

@@ -106,6 +106,11 @@ def added_later(models: Models, found: Model, name: str) -> bool | None:
     class? None when that cannot be told."""
     workspace = models.workspace
     lineage = {cls.name for cls in found.lineage.classes}
+    if found.lineage.registry is not None:
+        # ``Base = declarative_base()`` is no class of the workspace, but may be set something on as one.
+        lineage.add(found.lineage.registry[1].rpartition(".")[2])
+    if any(models.resolver.is_set_on_class(cls, name) for cls in found.lineage.classes):
+        return True
     if set_on_class(workspace, lineage, name):
         return True
     names, computed = backrefs(models)

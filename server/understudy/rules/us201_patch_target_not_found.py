@@ -14,7 +14,7 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
 from understudy.infer import objects
-from understudy.infer.assigned import set_on_class
+from understudy.infer.assigned import set_on_class, sets
 from understudy.infer.definitions import definitions
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity, ValueEntity
 from understudy.infer.scopes import Site
@@ -24,7 +24,6 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.idle_patches import aim
 from understudy.rules.instances import made_by_call
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
-from understudy.source.parse import Parsed
 
 # Code that gets hold of its own module can set any name on it.
 _MAKES_ITSELF = re.compile(r"(?:__import__|import_module)\(__name__\b|sys\.modules\.get\(__name__")
@@ -187,7 +186,7 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
     """Does other code set such an attribute? Test code may do it on any object: it may be this one."""
     for module in context.fixtures.chain(context.module):
         parsed = context.workspace.parsed(module.path)
-        if _sets(parsed, found.name) or creates(parsed, found.name):
+        if sets(parsed, found.name) or creates(parsed, found.name):
             return True
     if isinstance(found.owner, ClassEntity):
         lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}
@@ -197,31 +196,6 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
         return True
     path = found.owner.file.path
     return path is not None and _MAKES_ITSELF.search(context.workspace.text(path).content) is not None
-
-
-def _sets(parsed: Parsed, name: str) -> bool:
-    """Does the file set an attribute of this name, or any in a namespace?"""
-    for _, node in parsed.walk():
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if node.attr == name:
-                return True
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-            if _is_namespace(node.value):
-                return True
-        elif isinstance(node, ast.Call):
-            func = node.func
-            if isinstance(func, ast.Name) and func.id == "setattr" and len(node.args) > 1:
-                if not isinstance(node.args[1], ast.Constant) or node.args[1].value == name:
-                    return True
-            elif isinstance(func, ast.Attribute) and func.attr == "update" and _is_namespace(func.value):
-                return True
-    return False
-
-
-def _is_namespace(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id == "vars"
-    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 
 def _below_a_mock(context: Context, call: PatchCall, found: _Missing) -> bool:
