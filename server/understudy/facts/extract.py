@@ -13,11 +13,16 @@ from understudy.source.parse import Parsed, Unit
 from understudy.source.span import Span
 
 _DYNAMIC = re.compile(
-    r"\bglobals\(\)|\bexec\(|\bvars\(\)|sys\.modules\[__name__\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
+    r"\bglobals\(\)|\bexec\(|\bvars\(\)|\bmodules\s*\[\s*__name__\s*\]|\bsetattr\(\s*sys\.modules|\blocals\(\)"
+    # Of ``enum``: what puts the members of a class into its module.
+    r"|\bglobal_enum\b|\._convert_\("
     # ``pkgutil.extend_path``: there is more to the package, maybe not installed here.
     r"|(?m:^__path__)\s*(?:=[^=]|\+=|\.)"
 )
-_DYNAMIC_WORDS = ("globals()", "exec(", "vars()", "sys.modules", "locals()", "__path__")
+_DYNAMIC_WORDS = (
+    *("globals()", "exec(", "vars()", "modules", "locals()", "__path__"),
+    *("global_enum", "._convert_("),
+)
 """One of them is in all that the pattern finds."""
 _ENTRY = re.compile(r"""\bsys\.modules\[\s*["']([\w.]+)["']\s*\]\s*=[^=]""")
 _OWN_NAME = re.compile(r"\((?:\s|#[^\n]*\n)*__name__\b")

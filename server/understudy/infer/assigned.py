@@ -10,8 +10,11 @@ from pathlib import Path
 
 from understudy.facts.extract import parameter_set_on, set_by_call
 from understudy.facts.model import CLASS_OF, COMPUTED
-from understudy.index.module import ANY_CLASS
+from understudy.index.module import ANY_CLASS, Module
 from understudy.index.workspace import Workspace
+from understudy.infer.entities import Absent, External, Lookup, ModuleEntity
+from understudy.infer.resolve import Resolver
+from understudy.project.modules import ModuleFile
 from understudy.source.parse import Parsed
 
 _SETTERS = re.compile(
@@ -23,6 +26,8 @@ _SETTERS = re.compile(
 )
 _ANY_NAME = re.compile(r"\bsetattr\(|\b__setattr__\(|\b__dict__\b|\bvars\(")
 _ANY_OWNER = re.compile(r"\btype\(|\b__class__\b|\bfor\b")
+_EXPORTING = re.compile(rb"\bmodules\s*\[[^\]\n]*\b__module__\b|\bf_globals\b|\b__globals__\b")
+"""Functions with this may put names into the module that calls them, or whose class they are given."""
 _UPDATING = frozenset({"update", "setdefault", "__setitem__"})
 _READING = frozenset(
     {"dict", "list", "sorted", "set", "tuple", "len", "iter", "print", "repr", "str", "isinstance"}
@@ -45,6 +50,33 @@ def set_on_class(workspace: Workspace, classes: Collection[str], name: str) -> b
         if any((owner, name) in pairs or (owner, COMPUTED) in pairs for owner in owners):
             return True
     return False
+
+
+def set_on_module(resolver: Resolver, file: ModuleFile, name: str) -> bool:
+    """Does other code put such an attribute on a module, or may it do so for one that uses it?"""
+    workspace = resolver.workspace
+    if set_on_class(workspace, {file.name.rpartition(".")[2]}, name):
+        return True
+    module = workspace.load(file)
+    exporting = workspace.files_with(_EXPORTING)
+    if module is None or not exporting:
+        return False
+    return module.path in exporting or any(path in exporting for path in _imported_from(resolver, module))
+
+
+def _imported_from(resolver: Resolver, module: Module) -> Iterator[Path | None]:
+    """The files that define what a module imports."""
+    for _, statement in module.imports:
+        if statement.star:
+            yield _file_of(resolver.imported_module(module, statement))
+        for name in statement.names:
+            yield _file_of(resolver.imported(module, statement, name))
+
+
+def _file_of(found: Lookup) -> Path | None:
+    if isinstance(found, ModuleEntity):
+        return found.file.path
+    return None if isinstance(found, (Absent, External)) else found.path
 
 
 def sets(parsed: Parsed, name: str) -> bool:

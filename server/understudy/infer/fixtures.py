@@ -11,6 +11,7 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ModuleEntity
 from understudy.infer.resolve import Resolver
+from understudy.project.config import pytest_of
 
 FIXTURES: Final = "fixtures of "
 """Before the file, the key of what :func:`outlined` gives."""
@@ -145,7 +146,16 @@ class Fixtures:
             folder = folder.parent
         for place in list(places):
             places.extend(self._plugins(place))
+        for name in pytest_of(module.path.parent).plugins:
+            places.extend(self._plugin(name, module))
         return places
+
+    def _plugin(self, name: str, module: Module) -> Iterator[Module]:
+        """A plugin where it is a module of the workspace."""
+        file = self.resolver.workspace.find(name, module.path)
+        loaded = self.resolver.workspace.load(file) if file is not None and file.workspace else None
+        if loaded is not None:
+            yield loaded
 
     def _plugins(self, module: Module) -> Iterator[Module]:
         for binding in module.bindings.get("pytest_plugins", ()):
@@ -156,12 +166,7 @@ class Fixtures:
             items = value.items if isinstance(value, model.SequenceTerm) else (value,)
             for item in items:
                 if isinstance(item, model.Const) and isinstance(item.value, str):
-                    file = self.resolver.workspace.find(item.value, module.path)
-                    loaded = (
-                        self.resolver.workspace.load(file) if file is not None and file.workspace else None
-                    )
-                    if loaded is not None:
-                        yield loaded
+                    yield from self._plugin(item.value, module)
 
     def of_module(self, module: Module) -> dict[str, FunctionEntity]:
         """Fixture name to function: defined in the module, or imported into it."""

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -140,6 +140,10 @@ class PytestConfig:
     testpaths: tuple[str, ...] = ()
     python_files: tuple[str, ...] = ("test_*.py", "*_test.py")
     asyncio_mode: str = "strict"
+    import_mode: str = "prepend"
+    """``importlib`` puts no folder of a test on the path."""
+    plugins: tuple[str, ...] = ()
+    """The modules that ``-p`` names."""
     problems: tuple[ConfigProblem, ...] = ()
 
     def starts_at(self, path: Path) -> bool:
@@ -564,7 +568,21 @@ def _pytest_config(
         )
     if isinstance(mode := options.get("asyncio_mode"), str):
         changes["asyncio_mode"] = mode.strip().lower()
+    words = _words(options.get("addopts")) or ()
+    changes["plugins"] = tuple(name for name in _options(words, "-p") if not name.startswith("no:"))
+    for mode in _options(words, "--import-mode"):
+        changes["import_mode"] = mode
     return replace(found, **changes)
+
+
+def _options(words: Sequence[str], option: str) -> Iterator[str]:
+    """The values that a command line gives for an option: ``-p x``, ``-px``, ``--option=x``."""
+    is_long = option.startswith("--")
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        if word == option:
+            yield following
+        elif word.startswith(f"{option}=" if is_long else option):
+            yield word[len(option) + is_long :]
 
 
 def _words(value: Any) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from understudy.project.config import pytest_of
 from understudy.project.environment import Environment
 from understudy.source.disk import looking
 
@@ -215,7 +216,8 @@ class ModuleFinder:
 
     def _roots_for(self, folder: Path) -> Roots:
         package_root = self.package_root(folder)
-        certain = [package_root] if self._inside(package_root) else []
+        inserts = pytest_of(folder).import_mode != "importlib"
+        certain = [package_root] if inserts and self._inside(package_root) else []
         ancestors: list[Path] = []
         current = folder
         while self._inside(current):
@@ -225,7 +227,9 @@ class ModuleFinder:
             current = current.parent
         # pytest inserts the root of every conftest.py above a test file, too.
         certain.extend(
-            self.package_root(ancestor) for ancestor in ancestors if self.listing.has(ancestor, "conftest.py")
+            self.package_root(ancestor)
+            for ancestor in ancestors
+            if inserts and self.listing.has(ancestor, "conftest.py")
         )
         certain.extend(self.path_of_tests(folder))
         certain.extend(self.source_roots)

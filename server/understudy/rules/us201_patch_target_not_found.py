@@ -14,7 +14,7 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
 from understudy.infer import objects
-from understudy.infer.assigned import set_on_class, sets
+from understudy.infer.assigned import set_on_class, set_on_module, sets
 from understudy.infer.definitions import definitions
 from understudy.infer.entities import Absent, ClassEntity, Entity, External, ModuleEntity, ValueEntity
 from understudy.infer.scopes import Site
@@ -24,6 +24,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.idle_patches import aim
 from understudy.rules.instances import made_by_call
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
+from understudy.rules.searching import may_be_another
 
 # Code that gets hold of its own module can set any name on it.
 _MAKES_ITSELF = re.compile(r"(?:__import__|import_module)\(__name__\b|sys\.modules\.get\(__name__")
@@ -47,7 +48,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         found = _missing(context, call, module_stubs.around(context))
         if found is None or _set_elsewhere(context, found) or _below_a_mock(context, call, found):
             continue
-        if _may_be_another(context, found):
+        if isinstance(found.owner, ModuleEntity) and may_be_another(context, found.owner.file):
             continue
         fixes = _fixes(context, call, found)
         yield rule.finding(
@@ -168,20 +169,6 @@ def _class_made(context: Context, site: Site, node: ast.Call) -> ClassEntity | N
     return made if isinstance(made, ClassEntity) and made.module.workspace else None
 
 
-def _may_be_another(context: Context, found: _Missing) -> bool:
-    """Was the module found in a folder that is not on the path for certain, while the tests change the path
-    themselves?"""
-    file = found.owner.file if isinstance(found.owner, ModuleEntity) else None
-    if file is None or file.path is None:
-        return False
-    inside = file.path.parent if file.is_package else file.path
-    root = inside.parents[file.name.count(".")]
-    if root in context.workspace.finder.roots_for(context.path).certain:
-        return False
-    chain = context.fixtures.chain(context.module)
-    return any("sys.path" in context.workspace.text(place.path).content for place in chain)
-
-
 def _set_elsewhere(context: Context, found: _Missing) -> bool:
     """Does other code set such an attribute? Test code may do it on any object: it may be this one."""
     for module in context.fixtures.chain(context.module):
@@ -192,7 +179,7 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
         lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}
         return set_on_class(context.workspace, lineage, found.name)
     assert isinstance(found.owner, ModuleEntity)
-    if set_on_class(context.workspace, {found.owner.file.name.rpartition(".")[2]}, found.name):
+    if set_on_module(context.resolver, found.owner.file, found.name):
         return True
     path = found.owner.file.path
     return path is not None and _MAKES_ITSELF.search(context.workspace.text(path).content) is not None

@@ -13,7 +13,7 @@ from understudy.facts.model import Guard
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.fixes.removal import element
-from understudy.infer.assigned import set_on_class
+from understudy.infer.assigned import set_on_module
 from understudy.infer.definitions import Definition, definitions
 from understudy.infer.entities import Absent, ModuleEntity
 from understudy.infer.scopes import Site, import_facts
@@ -21,6 +21,7 @@ from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
+from understudy.rules.searching import may_be_another
 from understudy.source.span import Span
 
 _ERRORS = ("ImportError",)
@@ -41,7 +42,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             continue
         for alias in node.names:
             source = _lacks(context, node, alias)
-            if source is not None and not _appears(context, source, alias.name):
+            if source is None or _appears(context, source, alias.name):
+                continue
+            if not may_be_another(context, source.file):
                 yield _finding(rule, context, site, node, alias, source)
 
 
@@ -127,7 +130,7 @@ def _appears(context: Context, source: ModuleEntity, name: str) -> bool:
     )
     if context.workspace.files_with(setters):
         return True
-    return set_on_class(context.workspace, {source.file.name.rpartition(".")[2]}, name)
+    return set_on_module(context.resolver, source.file, name)
 
 
 def _finding(

@@ -11,15 +11,17 @@ from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.fixes.names import nearest
 from understudy.fixes.removal import element
-from understudy.infer.assigned import set_on_class
+from understudy.infer.assigned import set_on_class, set_on_module
 from understudy.infer.entities import Absent, ClassEntity, Entity, ModuleEntity
 from understudy.project.modules import Kind
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path, replaced_around
+from understudy.source.parse import Parsed
 
 _SEPARATORS = re.compile(r"[.:]")
+_COMPUTING = re.compile(rb"\b(?:getattr|attrgetter|methodcaller)\(")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -72,7 +74,7 @@ def _is_missing(context: Context, owner: Entity, name: str) -> bool:
     if isinstance(owner, ClassEntity):
         lineage = {cls.name for cls in context.resolver.ancestry(owner).classes}
         return not set_on_class(context.workspace, lineage, name)
-    return True
+    return not isinstance(owner, ModuleEntity) or not set_on_module(context.resolver, owner.file, name)
 
 
 def _below_a_mock(context: Context, call: PatchCall, owner: ModuleEntity | ClassEntity) -> bool:
@@ -101,9 +103,13 @@ def _is_read(context: Context, owner: ModuleEntity | ClassEntity, name: str) -> 
                 # ``load("shop.mail.send")``, ``"shop.mail:send"``
                 if _SEPARATORS.split(node.value)[-1] == name:
                     return True
-    own = owner.path if isinstance(owner, ClassEntity) else owner.file.path
-    assert own is not None
-    return _computes_names(context.workspace.text(own).content)
+    # ``self`` is an object of the class only in its own methods, and in those above it.
+    above = context.resolver.ancestry(owner).classes if isinstance(owner, ClassEntity) else ()
+    own = {cls.path for cls in above}
+    return any(
+        _computes(context.workspace.parsed(path), name, own=path in own)
+        for path in context.workspace.files_with(_COMPUTING)
+    )
 
 
 def _patch_names(nodes: Iterator[tuple[object, ast.AST]]) -> Iterator[tuple[object, ast.Constant]]:
@@ -114,9 +120,34 @@ def _patch_names(nodes: Iterator[tuple[object, ast.AST]]) -> Iterator[tuple[obje
             yield from ((unit, each) for each in node.args[:2] if isinstance(each, ast.Constant))
 
 
-def _computes_names(source: str) -> bool:
-    """``getattr(self, f"on_{event}")``: any name may be read."""
-    return re.search(r"\bgetattr\(\s*[\w.()]+\s*,\s*(?![\"'])|\bgetattr\([^)\n]*[{]", source) is not None
+def _computes(parsed: Parsed, name: str, *, own: bool) -> bool:
+    """Does the file read attributes of computed names, which this may be one of: ``getattr(handler, f"on_{event}")``?
+
+    :param own: also those of ``self`` and ``cls``.
+    """
+    for _, node in parsed.walk():
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        if last_name(node) == "getattr" and len(node.args) > 1:
+            target, key = node.args[:2]
+            if not own and isinstance(target, ast.Name) and target.id in ("self", "cls"):
+                continue
+        elif last_name(node) in ("attrgetter", "methodcaller"):
+            key = node.args[0]
+        else:
+            continue
+        if not isinstance(key, ast.Constant) and name.startswith(_beginning(key)):
+            return True
+    return False
+
+
+def _beginning(node: ast.expr) -> str:
+    """The text that a computed string begins with, as far as it is written down."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[0]
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        node = node.left
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _finding(
