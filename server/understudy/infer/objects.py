@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from understudy.facts import model
+from understudy.facts.extract import set_by_call
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, Lookup, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.source.parse import Parsed
 
 _HOOKS = ("__getattr__", "__getattribute__", "__new__")
-_COMPUTING = re.compile(rb"\bsetattr\(|\b__dict__\b|\bvars\(")
+_COMPUTING = re.compile(rb"\bsetattr\(|\b__setattr__\(|\b__dict__\b|\bvars\(|\bnamespace\s*=")
 
 
 def class_of(resolver: Resolver, value: ValueEntity) -> ClassEntity | None:
@@ -89,16 +90,23 @@ def _sets_on_others(parsed: Parsed | None) -> bool:
     if parsed is None:
         return True
     for _, node in parsed.walk():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            if node.func.id == "vars" and not _is_own(node.args[0]):
+        if isinstance(node, ast.Call):
+            found = set_by_call(node)
+            if found is not None and found[1] == model.COMPUTED and not _is_own(found[0]):
                 return True
-            if node.func.id == "setattr" and len(node.args) > 1 and not _is_own(node.args[0]):
-                if not isinstance(node.args[1], ast.Constant):
-                    return True
+            named = node.func.id if isinstance(node.func, ast.Name) else ""
+            if named == "vars" and node.args and not _is_own(node.args[0]):
+                return True
+            # ``parser.parse_args(argv, namespace=options)``
+            if any(keyword.arg == "namespace" and not _is_own(keyword.value) for keyword in node.keywords):
+                return True
         elif isinstance(node, ast.Attribute) and node.attr == "__dict__" and not _is_own(node.value):
             return True
     return False
 
 
 def _is_own(node: ast.expr) -> bool:
+    """``self``, ``cls``, ``super()``: what classes do in their own code is looked at there."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
     return isinstance(node, ast.Name) and node.id in ("self", "cls")

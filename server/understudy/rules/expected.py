@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from understudy.doubles.state import last_name
 from understudy.index.workspace import Workspace
+from understudy.infer.entities import ClassEntity, FunctionEntity
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.source.parse import Parsed
@@ -88,8 +89,69 @@ def _stops_before(block: ast.AST, statement: ast.stmt) -> bool:
                 if isinstance(above, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
                     return True
                 if not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                    if any(last_name(call) in _SKIPPING for call in _calls(above)):
+                    if any(last_name(call) in _SKIPPING for call in _calls(above)) or _may_leave(above):
                         return True
+    return False
+
+
+def _may_leave(statement: ast.AST, *, in_loop: bool = False) -> bool:
+    """Is there a way through the statement that ends the function, or this round of a loop? A test is meant to pass: a
+    ``raise`` on a condition is none."""
+    if isinstance(statement, ast.Return):
+        return True
+    if isinstance(statement, (ast.Continue, ast.Break)):
+        return not in_loop
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+        return False
+    inside = in_loop or isinstance(statement, (ast.For, ast.AsyncFor, ast.While))
+    return any(_may_leave(child, in_loop=inside) for child in ast.iter_child_nodes(statement))
+
+
+def may_be_skipped(context: Context, site: Site) -> bool:
+    """May a function that is called above the place, in the same test, or a fixture of the test, skip it?"""
+    test: ast.FunctionDef | ast.AsyncFunctionDef | None = None
+    previous: ast.AST = site.node
+    for node in site.chain:
+        if test is None and isinstance(previous, ast.stmt):
+            for name in ("body", "orelse", "finalbody"):
+                body = getattr(node, name, None)
+                if isinstance(body, list) and previous in body:
+                    above = body[: body.index(previous)]
+                    if any(_skips(context, call, site) for each in above for call in _calls(each)):
+                        return True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            test = node
+        previous = node
+    if test is None:
+        return False
+    owner = (
+        context.resolver.name(context.module, previous.name) if isinstance(previous, ast.ClassDef) else None
+    )
+    cls = owner if isinstance(owner, ClassEntity) else None
+    fixtures = context.fixtures
+    names = [argument.arg for argument in (*test.args.posonlyargs, *test.args.args, *test.args.kwonlyargs)]
+    asked = [next(fixtures.find(name, context.module, cls), None) for name in names]
+    return any(
+        entity is not None and _mentions_skip(context, entity)
+        for entity in (*asked, *fixtures.autouse(context.module, cls))
+    )
+
+
+def _skips(context: Context, call: ast.Call, site: Site) -> bool:
+    """Does the function of the workspace that is called skip the test, on some condition?"""
+    found = context.names.resolve(call.func, site.scope)
+    return isinstance(found, FunctionEntity) and found.module.workspace and _mentions_skip(context, found)
+
+
+def _mentions_skip(context: Context, entity: FunctionEntity) -> bool:
+    for unit in context.workspace.parsed(entity.path).units:
+        if unit.row == entity.row and unit.mentions("skip"):
+            return any(
+                isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and node.name == entity.name
+                and any(last_name(call) in _SKIPPING for call in _calls(node))
+                for node in ast.walk(unit.node)
+            )
     return False
 
 

@@ -10,7 +10,8 @@ from functools import cached_property
 
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
-from understudy.infer.entities import ClassEntity, External
+from understudy.facts import model
+from understudy.infer.entities import ClassEntity, External, ValueEntity
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, patch_call
@@ -41,6 +42,8 @@ class Decorated:
     """Those by position, without ``self``."""
     owner: ClassEntity | None
     is_unittest: bool
+    is_open: bool
+    """Parametrisation may fill parameters that are not known here."""
 
     @property
     def takes_any(self) -> bool:
@@ -133,14 +136,26 @@ def _read(
             return None
         if any(last_name(decorator) == "staticmethod" for decorator in node.decorator_list):
             return None
+        collected = context.resolver.class_attribute(owner, "__test__")
+        value = collected.declaration.value if isinstance(collected, ValueEntity) else None
+        if isinstance(value, model.Const) and value.value is False:
+            # Its tests run in classes below it, which may be patched themselves.
+            return None
     calls: list[PatchCall] = []
     replacing: list[PatchCall] = []
     by_keyword: set[str] = set()
     filled: set[str] = set()
+    is_open = not is_unittest and _is_generated(context, owner)
+    for mark in () if is_unittest else _marks(context, cls):
+        names = _parametrized(mark)
+        is_open = is_open or names is None
+        filled.update(names or ())
     decorators = [*reversed(node.decorator_list), *reversed(cls.decorator_list if cls is not None else [])]
     for decorator in decorators:
         if _is_mark(context, site, decorator):
-            filled.update(_parametrized(decorator))
+            names = _parametrized(decorator)
+            is_open = is_open or names is None
+            filled.update(names or ())
             continue
         if not isinstance(decorator, ast.Call):
             return None
@@ -186,6 +201,7 @@ def _read(
         tuple(parameters),
         owner,
         is_unittest,
+        is_open,
     )
 
 
@@ -205,12 +221,38 @@ def _is_mark(context: Context, site: Site, decorator: ast.expr) -> bool:
     )
 
 
-def _parametrized(decorator: ast.expr) -> Iterator[str]:
-    if isinstance(decorator, ast.Call) and last_name(decorator) == "parametrize" and decorator.args:
-        first = decorator.args[0]
+def _parametrized(decorator: ast.expr) -> list[str] | None:
+    """The parameters that a mark fills; None where their names are computed."""
+    if not isinstance(decorator, ast.Call) or last_name(decorator) != "parametrize":
+        return []
+    given = [keyword.value for keyword in decorator.keywords if keyword.arg == "argnames"]
+    names: list[str] = []
+    for first in (*decorator.args[:1], *given):
         for part in first.elts if isinstance(first, (ast.Tuple, ast.List)) else [first]:
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield from (name.strip() for name in part.value.split(","))
+            if not isinstance(part, ast.Constant) or not isinstance(part.value, str):
+                return None
+            names.extend(name.strip() for name in part.value.split(","))
+    return names
+
+
+def _marks(context: Context, cls: ast.ClassDef | None) -> Iterator[ast.expr]:
+    """The marks of the module, and of a class, that ``pytestmark`` gives."""
+    statements: list[ast.stmt] = [unit.node for unit in context.parsed.units if unit.mentions("pytestmark")]
+    for node in (*statements, *(cls.body if cls is not None else ())):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in targets):
+                yield from node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else [node.value]
+
+
+def _is_generated(context: Context, owner: ClassEntity | None) -> bool:
+    """May ``pytest_generate_tests`` fill any parameter, or marks of classes above?"""
+    if any("pytest_generate_tests" in module.bindings for module in context.fixtures.chain(context.module)):
+        return True
+    above = context.resolver.ancestry(owner).classes if owner is not None else ()
+    return any(context.resolver.declared(cls, "pytest_generate_tests") for cls in above) or any(
+        cls.declaration.decorators or context.resolver.declared(cls, "pytestmark") for cls in above[1:]
+    )
 
 
 # --- names

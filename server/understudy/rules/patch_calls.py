@@ -13,12 +13,14 @@ from understudy.doubles.state import last_name
 from understudy.infer.entities import External, Lookup
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
-from understudy.rules.expected import excused, expected
+from understudy.rules.expected import excused, expected, may_be_skipped
 from understudy.source.dotted import dotted_name
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
 MOCKERS = frozenset({"mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"})
+_GIVEN = MOCKERS | {"monkeypatch"}
+"""Fixtures that patch, by name."""
 _MULTIPLE_OPTIONS = frozenset({"target", "spec", "create", "spec_set", "autospec", "new_callable", "unsafe"})
 _SPELLINGS = ("patch", "setattr", "delattr", "spy")
 """One of them is in all that is written for a patch…"""
@@ -160,7 +162,9 @@ def certain_patches(
     def is_wanted(site: Site) -> bool:
         if not any(map(wanted, _patches_at(context, site))):
             return False
-        return not expected(site, *exceptions) and not _on_condition(site)
+        if expected(site, *exceptions) or _on_condition(site):
+            return False
+        return not may_be_skipped(context, site)
 
     started = cache(lambda: _started(context))
     for call in _picked(context, f"certain patches, {exceptions} {question}", is_wanted):
@@ -283,15 +287,29 @@ def spelling_of(context: Context, site: Site, call: ast.Call) -> str | None:
 
 
 def _on_condition(site: Site) -> bool:
-    """Below an ``if`` that the code around it decides: whether it runs is not known."""
+    """Below an ``if`` that the code around it decides, or where an exception leads or does not: whether it runs is not
+    known."""
     previous: ast.AST = site.node
     for node in site.chain:
         if isinstance(node, (ast.If, ast.IfExp)) and previous is not node.test:
             return True
-        if isinstance(node, ast.Match):
+        if isinstance(node, (ast.Match, ast.ExceptHandler)):
+            return True
+        if isinstance(node, ast.Try) and previous in node.orelse:
+            return True
+        if isinstance(node, (ast.For, ast.AsyncFor)) and previous in node.body and _is_empty(node.iter):
             return True
         previous = node
     return False
+
+
+def _is_empty(node: ast.expr) -> bool:
+    """``()``, ``[]``, ``{}``, ``""``"""
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return not node.elts
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    return isinstance(node, ast.Constant) and not node.value
 
 
 def _entered(site: Site, spelling: str, started: Callable[[], frozenset[str]]) -> bool:
@@ -395,8 +413,10 @@ def replaced_around(context: Context, site: Site, names: set[str]) -> bool:
     for module in context.fixtures.chain(context.module):
         for unit in context.workspace.parsed(module.path).units:
             for node, tests in _replacements(unit.node, ()):
-                if node is not site.node and _replaced_name(node) in names and tests <= around:
-                    return True
+                if node is not site.node and tests <= around:
+                    replaced = _replaced_names(node)
+                    if replaced is None or not names.isdisjoint(replaced):
+                        return True
     return False
 
 
@@ -410,16 +430,27 @@ def _replacements(node: ast.AST, tests: Iterable[int]) -> Iterator[tuple[ast.AST
         yield from _replacements(child, tests)
 
 
-def _replaced_name(node: ast.AST) -> str | None:
+def _replaced_names(node: ast.AST) -> set[str] | None:
+    """The attributes that may be replaced; None where that may be any."""
     if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.Call) and last_name(node) in ("patch", "object", "setattr"):
-        named = (keyword.value for keyword in node.keywords if keyword.arg in ("target", "attribute", "name"))
-        for argument in (*node.args[:2], *named):
-            text = _ending(argument)
-            if text is not None:
-                return text.rpartition(".")[2]
-    return None
+        return {node.attr}
+    if not isinstance(node, ast.Call):
+        return set()
+    form = last_name(node)
+    if form == "multiple":
+        return {keyword.arg for keyword in node.keywords if keyword.arg is not None}
+    named = [keyword.value for keyword in node.keywords if keyword.arg in ("target", "attribute", "name")]
+    if form in ("patch", "object", "setattr"):
+        first = next(filter(None, map(_ending, (*node.args[:2], *named))), None)
+        if first is None:
+            # ``monkeypatch.setattr(module, name, …)``
+            return None if len(node.args) > (2 if form == "setattr" else 1) and form != "patch" else set()
+        return {first.rpartition(".")[2]}
+    if any(isinstance(argument, ast.Name) and argument.id in _GIVEN for argument in node.args):
+        # A helper that patches: ``install(monkeypatch, clock, "date", FakeDate)``.
+        given = (*node.args, *(keyword.value for keyword in node.keywords))
+        return {text.rpartition(".")[2] for text in map(_ending, given) if text is not None}
+    return set()
 
 
 def _ending(node: ast.expr) -> str | None:
