@@ -176,7 +176,7 @@ class Objects(Mocks):
             self._library_runs(callee.dotted)
             self._library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
-            self.call_back()
+            trace.handed_over(self, arguments.everything())
             self.unsettle(arguments.everything())
             last = callee.dotted.rpartition(".")[2]
             if last == "enter_context" and arguments.values:
@@ -428,7 +428,7 @@ class Objects(Mocks):
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
             # A base class of a library may call what the workspace overrides.
-            self.strayed = True
+            trace.lost(self)
             return Foreign(found.qualname)
         value = self.function_value(found)
         if not isinstance(value, FunctionValue):

@@ -17,9 +17,12 @@ from understudy.doubles.values import (
     FunctionValue,
     Instance,
     LibraryName,
+    Mapping_,
     ModuleValue,
     Node,
+    Partial,
     Place,
+    Sequence_,
     Value,
 )
 from understudy.index.module import Module
@@ -167,6 +170,15 @@ def lost(machine: Core) -> None:
     machine.call_back()
     for watched in machine.watched.values():
         watched.lost = True
+
+
+def handed_over(machine: Core, values: list[Value]) -> None:
+    """A library gets these: it calls the functions among them, and those in lists and tables, now or later."""
+    machine.call_back()
+    held = [each for value in values if isinstance(value, (Sequence_, Mapping_)) for each in value.held]
+    if any(isinstance(value, (FunctionValue, Partial)) for value in (*values, *held)):
+        for watched in machine.watched.values():
+            watched.lost = True
 
 
 def unknown_call(machine: Core, node: Node) -> None:

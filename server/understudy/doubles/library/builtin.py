@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import converted, number
 from understudy.doubles.library import kinds
@@ -85,7 +86,7 @@ def _range(bounds: list[Any]) -> Value:
 def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment) -> Value:
     values = arguments.values
     if name in _CALLING:
-        machine.call_back()
+        trace.handed_over(machine, arguments.everything())
         machine.unsettle([each for value in values if isinstance(value, Sequence_) for each in value.held])
     if name in ("getattr", "setattr", "delattr") and len(values) >= 2:
         key = values[1].value if isinstance(values[1], Literal) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from understudy.doubles import caches
+from understudy.doubles import caches, trace
 from understudy.doubles.core import Cleanup
 from understudy.doubles.library import builtin, exceptions, mock, patches, plain, refusing, stdlib, web
 from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
@@ -96,7 +96,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     refused = refusing.call(machine, entity, arguments, node, env)
     if refused is not None:
         return refused
-    machine.call_back()
+    trace.handed_over(machine, arguments.everything())
     machine.unsettle(arguments.everything())
     return Foreign(f"{entity.dotted}()", entity)
 
