@@ -304,22 +304,20 @@ class _Reader:
                 imports.append(self.imported(child, guards, qualname))
             elif isinstance(child, ast.Global):
                 global_names.extend(child.names)
-            elif first is not None and isinstance(child, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-                targets = child.targets if isinstance(child, ast.Assign) else [child.target]
-                for target in targets:
-                    for part in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                        if not isinstance(part, ast.Attribute):
-                            continue
-                        owner = parameter_set_on(part.value)
-                        if owner == first:
-                            attributes[part.attr] = None
-                        elif owner is not None:
-                            sets_on[owner, part.attr] = None
-            elif isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
-                found = set_by_call(child.value)
-                owner = parameter_set_on(found[0]) if found is not None else None
-                if found is not None and owner is not None:
-                    sets_on[owner, found[1]] = None
+            else:
+                for part in _set_by(child) if first is not None else ():
+                    if not isinstance(part, ast.Attribute):
+                        continue
+                    owner = parameter_set_on(part.value)
+                    if owner == first:
+                        attributes[part.attr] = None
+                    elif owner is not None:
+                        sets_on[owner, part.attr] = None
+                if isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
+                    found = set_by_call(child.value)
+                    owner = parameter_set_on(found[0]) if found is not None else None
+                    if found is not None and owner is not None:
+                        sets_on[owner, found[1]] = None
         named = {parameter.name for parameter in parameters}
         return model.Function(
             node.name,
@@ -433,7 +431,7 @@ def _may_be_seen_outside(source: str, first: str | None) -> bool:
 @cache
 def _set_on(name: str) -> re.Pattern[str]:
     """What is in every text that sets an attribute of a variable: it is neither called nor looked into."""
-    return re.compile(rf"\b{re.escape(name)}[\s)]*\.\s*(?:__class__[\s)]*\.\s*)?\w+\s*[^\w\s.(]")
+    return re.compile(rf"\b{re.escape(name)}[\s)]*\.\s*(?:__class__[\s)]*\.\s*)?\w+\s*(?:[^\w\s.(]|in\b)")
 
 
 def parameter_set_on(owner: ast.expr) -> str | None:
@@ -477,6 +475,25 @@ def _walruses(statement: ast.stmt) -> Iterator[ast.expr]:
             # A block is looked through by itself, and a lambda keeps its names.
             if not isinstance(child, (ast.stmt, ast.Lambda)):
                 stack.append(child)
+
+
+def _set_by(statement: ast.stmt) -> Iterator[ast.expr]:
+    """What a statement itself sets: the targets of an assignment, a ``for`` or a ``with``."""
+    if isinstance(statement, ast.Assign):
+        stack = list(statement.targets)
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor)):
+        stack = [statement.target]
+    elif isinstance(statement, (ast.With, ast.AsyncWith)):
+        stack = [item.optional_vars for item in statement.items if item.optional_vars is not None]
+    else:
+        return
+    stack.reverse()
+    while stack:
+        target = stack.pop()
+        if isinstance(target, (ast.Tuple, ast.List)):
+            stack.extend(reversed(target.elts))
+        else:
+            yield target.value if isinstance(target, ast.Starred) else target
 
 
 def _body_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

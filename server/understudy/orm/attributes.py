@@ -22,6 +22,7 @@ BACKREFS: Final = "orm.backrefs"
 _BACKREF = re.compile(r"\bbackref\s*(?:=\s*(?:[\w.]*\bbackref\s*\()?|\()\s*(?:(['\"])(\w+)\1|(None\b)|)")
 _ADDED = re.compile(rb"\bbackref\b")
 _PROPERTY = re.compile(rb"\badd_propert(?:y|ies)\(|\bcreate_proxied_attribute\b|\bconfigure_property\b")
+_REFLECTIVE = ("setattr", "__dict__", "vars(")
 _OBJECT = frozenset(dir(type)) | {"_sa_class_manager", "_sa_registry", "_sa_instance_state"}
 
 
@@ -57,7 +58,17 @@ def has_on_instance(models: Models, found: Model, name: str) -> bool | None:
                     return True
                 if declaration.name in ("__getattr__", "__getattribute__"):
                     return None
-    return has(models, found, name)
+    known = has(models, found, name)
+    return None if known is False and _sets_computed(models, found) else known
+
+
+def _sets_computed(models: Models, found: Model) -> bool:
+    """May methods of the class set attributes of any name?"""
+    return any(
+        unit.row == cls.row and any(unit.mentions(word) for word in _REFLECTIVE)
+        for cls in found.lineage.classes
+        for unit in models.workspace.parsed(cls.path).units
+    )
 
 
 def stores(models: Models, found: Model, key: str) -> bool | None:

@@ -12,7 +12,7 @@ from understudy.infer.scopes import Scope, Site
 from understudy.orm.lineage import made_by
 from understudy.orm.metadata import MetadataKey, MetaDataSpec, metadata_of_owner, metadata_of_value
 from understudy.rules.base import Context
-from understudy.rules.instances import made_by_call
+from understudy.rules.made import made_by_call
 from understudy.rules.statements import bound_once
 from understudy.source.parse import Unit
 

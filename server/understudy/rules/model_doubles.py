@@ -18,8 +18,8 @@ from understudy.orm import attributes
 from understudy.orm.models import Model
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected
-from understudy.rules.instances import made_by_call
 from understudy.rules.keywords import keywords
+from understudy.rules.made import made_by_call
 from understudy.rules.model_advice import nearest_field
 from understudy.rules.statements import model_of
 from understudy.source.parse import Unit

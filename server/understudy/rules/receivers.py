@@ -9,7 +9,7 @@ from understudy.infer import objects
 from understudy.infer.entities import Absent, ClassEntity, External, FunctionEntity, Lookup, ValueEntity
 from understudy.infer.scopes import Chain, Scope, Site
 from understudy.rules.base import Context
-from understudy.rules.instances import made_by_call
+from understudy.rules.made import made_by_call
 from understudy.source.parse import Unit
 
 _DEPTH = 6

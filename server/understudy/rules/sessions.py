@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
+from understudy.infer.entities import ClassEntity, External, FunctionEntity, Lookup, ValueEntity
 from understudy.infer.scopes import FunctionNode, Scope, Site
 from understudy.orm.lineage import made_by
 from understudy.rules.base import Context
@@ -73,11 +73,20 @@ def is_real_session(context: Context, site: Site, node: ast.expr) -> bool:
     return False
 
 
+def is_session_class(found: Lookup) -> bool:
+    """Is it one of SQLAlchemy's classes of sessions?"""
+    return (
+        isinstance(found, External)
+        and found.root in ("sqlalchemy", "sqlmodel")
+        and found.name in _SESSION_CLASSES
+    )
+
+
 def _bound_to_session(context: Context, site: Site, scope: Scope, name: str, binders: list[ast.AST]) -> bool:
     function = scope.node
     assert function is not None
     if len(binders) == 1 and isinstance(binders[0], ast.arg):
-        return _is_session_fixture(context, site, name)
+        return context.is_test and _is_session_fixture(context, site, name)
     values: list[ast.expr] = []
     for node in ast.walk(function):
         if isinstance(node, (ast.With, ast.AsyncWith)):
@@ -104,7 +113,7 @@ def _makes_session(context: Context, site: Site, node: ast.expr) -> bool:
         else None
     )
     if isinstance(found, External):
-        return found.root in ("sqlalchemy", "sqlmodel") and found.name in _SESSION_CLASSES
+        return is_session_class(found)
     return _MADE.search(text) is not None
 
 

@@ -27,7 +27,6 @@ _SAME = frozenset(
         "with_for_update",
         "execution_options",
         "values",
-        "returning",
         "populate_existing",
         "yield_per",
         "enable_eagerloads",
@@ -81,6 +80,8 @@ def statement(context: Context, site: Site, node: ast.expr, depth: int = 0) -> S
         method = node.func.attr
         if method in _SAME:
             return statement(context, site, node.func.value, depth + 1)
+        if method == "returning":
+            return _returning(context, site, node, statement(context, site, node.func.value, depth + 1))
         if method in _JOINS:
             return _joined(context, site, node, statement(context, site, node.func.value, depth + 1))
         if method == "query" and node.args:
@@ -133,6 +134,18 @@ def _of(context: Context, site: Site, kind: Kind, call: ast.Call) -> Statement |
         if found not in models:
             models.append(found)
     return Statement(kind, tuple(models), whole)
+
+
+def _returning(context: Context, site: Site, call: ast.Call, before: Statement | None) -> Statement | None:
+    """A statement whose rows are what it is told to give, no longer what it changes."""
+    if before is None:
+        return None
+    whole = (
+        len(call.args) == 1
+        and not call.keywords
+        and model_of(context, site, call.args[0]) == before.models[0]
+    )
+    return Statement(before.kind, before.models, whole)
 
 
 def _joined(context: Context, site: Site, call: ast.Call, before: Statement | None) -> Statement | None:

@@ -31,7 +31,7 @@ from understudy.project.modules import Kind, ModuleFile
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.idle_patches import aim
-from understudy.rules.instances import made_by_call
+from understudy.rules.made import made_by_call
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
 from understudy.rules.searching import may_be_another
 

@@ -16,7 +16,7 @@ from understudy.orm.factories import Factories, Factory
 from understudy.orm.lineage import made_by
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
-from understudy.rules.instances import made_by_call
+from understudy.rules.made import made_by_call
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.sessions import added
 from understudy.rules.statements import bound_once
