@@ -10,11 +10,12 @@ every keyword that it is called with; its declarations only say how fields get t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from understudy.facts import model
-from understudy.infer.entities import ClassEntity, External
+from understudy.index.module import Module
+from understudy.infer.entities import Absent, ClassEntity, External, ValueEntity
 from understudy.orm.lineage import own, tail
 from understudy.orm.models import Model, Models
 from understudy.source.span import Span
@@ -49,10 +50,12 @@ _POLY_HOOKS = _POLY_BUILDING | {
 _POLY_FIELDS = frozenset({"Use", "Ignore", "Require", "PostGenerated"})
 
 
+_DEPTH = 6
 _CHANGED = re.compile(
-    rb"\b_meta\s*\.\s*(?:model|exclude|rename|inline_args|\w+declarations)\s*(?:=[^=]|\+=|\.(?:pop|update))"
+    rb"\b_meta\s*\.\s*(?:model|exclude|rename|inline_args|strategy|\w+declarations)\s*(?:=[^=]|\+=|\.(?:pop|update))"
+    rb"|\.\s*_(?:create|build|adjust_kwargs|generate)\s*=[^=]"
 )
-"""What changes the options of a factory after its class is made."""
+"""What changes the options or the hooks of a factory after its class is made."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Declared:
     span: Span
     """The name."""
     post: bool
-    """Runs after the model is made; not handed to its constructor."""
+    """Runs after the model is made, or may do so; not handed to its constructor."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Factory:
     params: frozenset[str]
     """Names below ``class Params``, traits included."""
     traits: frozenset[str]
+    after: frozenset[str]
+    """What traits declare that runs after the model is made, or may do so."""
     excluded: frozenset[str]
     renamed: dict[str, str]
     inline: frozenset[str]
@@ -98,9 +103,16 @@ class Factory:
         """Does it return an instance of the model?"""
         return self.builds(method) and (method is None or method in _ONE)
 
+    @staticmethod
+    def takes(method: str | None, keyword: str) -> bool:
+        """Is a keyword one of the method's own parameters?"""
+        return keyword == "size" and method is not None and "batch" in method
+
     def hands_over(self, name: str) -> str | None:
         """The keyword that the model gets for a declaration or call keyword; None when it gets none."""
-        if name in self.params or name in self.excluded or name in self.inline or name.startswith("_"):
+        if any(name in names for names in (self.after, self.params, self.excluded, self.inline)):
+            return None
+        if name.startswith("_"):
             return None
         if "__" in name and name.partition("__")[0] in self.declared:
             return None
@@ -145,13 +157,14 @@ class Factories:
         declared: dict[str, Declared] = {}
         params: set[str] = set()
         traits: set[str] = set()
+        after: set[str] = set()
         excluded: set[str] = set()
         inline: set[str] = set()
         renamed: dict[str, str] = {}
         for cls in reversed(classes):
             for declaration in cls.declaration.body:
                 if isinstance(declaration, model.Assign):
-                    post = tail(declaration.value) in AFTER
+                    post = self._may_run_after(cls.module, declaration.value)
                     self._declare(
                         declared, cls, declaration.target, declaration.value, declaration.span, post
                     )
@@ -166,12 +179,16 @@ class Factories:
                 elif isinstance(declaration, model.Class) and declaration.name == "Params":
                     params |= {d.target for d in declaration.body if isinstance(d, model.Assign)}
                     params |= {d.name for d in declaration.body if isinstance(d, model.Function)}
-                    traits |= {
-                        d.target
-                        for d in declaration.body
-                        if isinstance(d, model.Assign) and tail(d.value) == "Trait"
-                    }
+                    plain = plain and _inherits_its_own(declaration, classes)
+                    for trait in declaration.body:
+                        value = getattr(trait, "value", None)
+                        if isinstance(trait, model.Assign) and tail(trait.value) == "Trait":
+                            traits.add(trait.target)
+                        for keyword in value.keywords if isinstance(value, model.CallTerm) else ():
+                            if keyword.name and self._may_run_after(cls.module, keyword.value):
+                                after.add(keyword.name)
                 elif isinstance(declaration, model.Class) and declaration.name == "Meta":
+                    plain = plain and _inherits_its_own(declaration, classes)
                     plain = plain and all(
                         isinstance(d, model.Assign) and d.target in _META for d in declaration.body
                     )
@@ -184,6 +201,8 @@ class Factories:
                     pairs = _pairs(option.value)
                     plain = plain and pairs is not None
                     renamed.update(pairs or {})
+                elif option.target == "strategy":
+                    plain = plain and _makes_objects(option.value)
         return Factory(
             entity,
             tuple(classes),
@@ -191,10 +210,35 @@ class Factories:
             declared,
             frozenset(params),
             frozenset(traits),
+            frozenset(after),
             frozenset(excluded),
             renamed,
             frozenset(inline),
             plain,
+        )
+
+    def _may_run_after(self, module: Module, term: model.Term | None, depth: int = 0) -> bool:
+        """May a declaration be for after the model is made? A class of factory_boy says so by its name; what else makes
+        declarations is not known."""
+        if isinstance(term, (model.Ref, model.CallTerm)) and depth <= _DEPTH:
+            func = term.func if isinstance(term, model.CallTerm) else term
+            found = self.resolver.ref(module, func.parts) if isinstance(func, model.Ref) else Absent.UNKNOWN
+            if isinstance(term, model.Ref):
+                if isinstance(found, ValueEntity) and not found.declaration.augmented:
+                    return self._may_run_after(found.module, found.declaration.value, depth + 1)
+                return isinstance(found, Absent)
+            if isinstance(found, ClassEntity):
+                above = self.resolver.ancestry(found)
+                names = [*(cls.name for cls in above.classes), *(base.name for base in above.externals)]
+                return not above.complete or not AFTER.isdisjoint(names)
+            if not isinstance(found, External):
+                return True
+            if found.name == "Maybe":
+                sides = (*term.args[1:], *(keyword.value for keyword in term.keywords))
+                return any(self._may_run_after(module, side, depth + 1) for side in sides)
+            return found.name in AFTER
+        return isinstance(
+            term, (model.Ref, model.CallTerm, model.AttrTerm, model.SubscriptTerm, model.Opaque)
         )
 
     @staticmethod
@@ -296,6 +340,7 @@ class Factories:
             declared,
             params=nothing,
             traits=nothing,
+            after=nothing,
             excluded=nothing,
             renamed={},
             inline=nothing,
@@ -367,6 +412,26 @@ def _set_to(cls: ClassEntity, name: str) -> bool:
     given = own(cls, name)
     value = given.value if isinstance(given, model.Assign) else None
     return isinstance(value, model.Const) and value.value is True
+
+
+def _inherits_its_own(options: model.Class, classes: Iterable[ClassEntity]) -> bool:
+    """Does a ``Meta`` or ``Params`` derive from nothing, or from those of the factories above?"""
+    above = {cls.name for cls in classes}
+    return all(
+        isinstance(base, model.Ref)
+        and (
+            base.parts == ("object",)
+            or (base.parts[-1] == options.name and not above.isdisjoint(base.parts[-2:-1]))
+        )
+        for base in options.bases
+    )
+
+
+def _makes_objects(strategy: model.Term | None) -> bool:
+    """Does a strategy make objects of the model, and no stubs?"""
+    if isinstance(strategy, model.Const):
+        return strategy.value in ("create", "build")
+    return tail(strategy) in ("CREATE_STRATEGY", "BUILD_STRATEGY")
 
 
 def _strings(term: model.Term | None) -> set[str] | None:

@@ -48,12 +48,12 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if made is None:
             yield from _made(rule, context, site, call)
             continue
-        factory = made[0]
+        factory, method = made
         if not factory.plain or expected(site, "TypeError"):
             continue
         for given in keywords(context, site, call).given:
             refused = _refused(context, factories, factory, given.name, 0)
-            if refused is None:
+            if refused is None or factory.takes(method, given.name):
                 continue
             if excused(context):
                 return
@@ -72,7 +72,7 @@ def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[
         return
     model = model_of(context, site, call.args[0]) if call.args else None
     given = keywords(context, site, call)
-    after = {k.arg for k in call.keywords if isinstance(k.value, ast.Call) and last_name(k.value) in AFTER}
+    after = {k.arg for k in call.keywords if any(last_name(each) in AFTER for each in _calls(k.value))}
     if model is None or excused(context) or any("__" in name for name in given.names):
         return
     for keyword in given.given:
@@ -83,6 +83,10 @@ def _made(rule: Rule, context: Context, site: Site, call: ast.Call) -> Iterator[
             related, fixes, near = _meant(context, model, keyword.name, edit, keyword.value)
             message = f"this factory {_handing(model, keyword.name)}; {advice_for(model, near)}"
             yield rule.finding(context.path, keyword.span, message, related=related, fixes=fixes)
+
+
+def _calls(node: ast.expr) -> Iterator[ast.Call]:
+    return (child for child in ast.walk(node) if isinstance(child, ast.Call))
 
 
 def _poly_declared(rule: Rule, context: Context, factories: Factories, factory: Factory) -> Iterator[Finding]:
