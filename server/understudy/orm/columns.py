@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity, ValueEntity
 from understudy.orm.attributes import column_key, column_name
-from understudy.orm.lineage import SQLMODEL, tail
+from understudy.orm.lineage import SQLMODEL, called, tail
 from understudy.orm.models import Member, Model, Models, is_mapped
 from understudy.source.span import Span
 
@@ -16,6 +18,7 @@ _DEFAULTS = frozenset(
     {"default", "server_default", "insert_default", "default_factory", "default_server", "sa_column_kwargs"}
 )
 _GENERATED = frozenset({"Identity", "Computed", "Sequence", "FetchedValue"})
+_DOTTED_NAME = re.compile(r"[^\W\d][\w.]*")
 _CONSTRAINTS = frozenset({"CheckConstraint", "UniqueConstraint"})
 
 
@@ -76,23 +79,24 @@ def column(models: Models, found: Model, member: Member) -> Column:
     keys_known = readable
     generated = False
     for argument in arguments:
-        name = tail(argument)
-        if isinstance(argument, model.CallTerm) and name == "ForeignKey":
+        if isinstance(argument, model.Const) and isinstance(argument.value, str):
+            continue
+        name = called(models.resolver, module, argument)
+        if name is None:
+            # What a function or a variable gives may be a foreign key.
+            keys_known = False
+            type_term = type_term or (argument if isinstance(argument, (model.Ref, model.CallTerm)) else None)
+        elif isinstance(argument, model.CallTerm) and name == "ForeignKey":
             key = _foreign_key(models, module, argument, row)
             keys_known = keys_known and key is not None
             if key is not None:
                 foreign.append(key)
         elif name in _GENERATED:
             generated = True
-        elif name in _CONSTRAINTS or (isinstance(argument, model.Const) and isinstance(argument.value, str)):
+        elif name in _CONSTRAINTS:
             continue
-        elif isinstance(argument, (model.Ref, model.CallTerm)) and type_term is None:
+        elif type_term is None:
             type_term = argument
-            if isinstance(argument, model.Ref) and isinstance(
-                models.resolver.ref(module, argument.parts), ValueEntity
-            ):
-                # A variable: a type, or a foreign key made elsewhere.
-                keys_known = False
         else:
             keys_known = False
     given = keywords.get("foreign_key")
@@ -165,15 +169,9 @@ def _annotated(
     if annotation is None or not is_mapped(annotation):
         return True, None
     assert isinstance(annotation, model.SubscriptTerm)
-    term: model.Term = annotation.index
-    if isinstance(term, model.Ref):
-        found = models.resolver.ref(module, term.parts)
-        if isinstance(found, ValueEntity):
-            if found.declaration.value is None:
-                return None
-            term = found.declaration.value
-            if not isinstance(term, model.SubscriptTerm):
-                return None
+    term = _alias_of(models, module, annotation.index)
+    if term is None:
+        return None
     if isinstance(term, model.SubscriptTerm) and tail(term.value) == "Annotated":
         items = term.index.items if isinstance(term.index, model.SequenceTerm) else ()
         for item in items[1:]:
@@ -184,8 +182,42 @@ def _annotated(
     return True, None
 
 
+def _alias_of(models: Models, module: Module, term: model.Term) -> model.Term | None:
+    """The type that an annotation, or the name in it, stands for, without the ``None`` beside it; None when that is not
+    known."""
+    if isinstance(term, model.UnionTerm):
+        sides = [side for side in _sides(term) if not (isinstance(side, model.Const) and side.value is None)]
+        if len(sides) == 1:
+            return _alias_of(models, module, sides[0])
+    if isinstance(term, model.SubscriptTerm) and tail(term.value) == "Optional":
+        return _alias_of(models, module, term.index)
+    if isinstance(term, model.Const) and isinstance(term.value, str):
+        named = [
+            models.resolver.ref(module, tuple(name.split("."))) for name in _DOTTED_NAME.findall(term.value)
+        ]
+        # What the string says of a variable is not read.
+        return None if any(isinstance(found, ValueEntity) for found in named) else term
+    if isinstance(term, model.Ref):
+        found = models.resolver.ref(module, term.parts)
+        if isinstance(found, ValueEntity):
+            value = found.declaration.value
+            return value if isinstance(value, model.SubscriptTerm) else None
+    return term
+
+
+def _sides(term: model.Term) -> Iterator[model.Term]:
+    if isinstance(term, model.UnionTerm):
+        yield from _sides(term.left)
+        yield from _sides(term.right)
+    else:
+        yield term
+
+
 def _foreign_key(models: Models, module: Module, call: model.CallTerm, row: int) -> ForeignKey | None:
     target = call.args[0] if call.args else call.keyword("column")
+    if any(keyword.name in (None, "link_to_name") for keyword in call.keywords):
+        # It may name a column as the database does.
+        return None
     if isinstance(target, model.Const) and isinstance(target.value, str):
         return ForeignKey(target.value, target.span.shifted(row), True)
     if isinstance(target, model.Ref) and len(target.parts) > 1:

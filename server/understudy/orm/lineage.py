@@ -62,6 +62,7 @@ _PYDANTIC = frozenset(
     )
 )
 _AS_DECLARATIVE = frozenset({"as_declarative", "as_declarative_base"})
+_KEYS = frozenset({"ForeignKey", "ForeignKeyConstraint"})
 _DEPTH = 24
 
 
@@ -278,6 +279,9 @@ class _Walk:
             found = self.resolver.ref(owner.module, given.parts) if isinstance(given, model.Ref) else None
             if isinstance(found, ClassEntity):
                 order = self._walk(found, busy)
+                if not any(isinstance(part, _Root) for part in order):
+                    # Flask-SQLAlchemy derives a declarative base from it, with a constructor of its own.
+                    order = {_Root.DEFAULT: None, **order}
             else:
                 self.known = False
         # What stands above ``db.Model`` is no registry of its own.
@@ -359,6 +363,29 @@ def tail(term: model.Term | None) -> str:
     if isinstance(term, model.AttrTerm):
         return term.name
     return term.parts[-1] if isinstance(term, model.Ref) else ""
+
+
+def called(resolver: Resolver, module: Module, term: model.Term) -> str | None:
+    """As :func:`tail`, by the own name of what is called or named: an alias is followed. None where that is no class,
+    so that nobody knows what it gives."""
+    func = term.func if isinstance(term, model.CallTerm) else term
+    if not isinstance(func, model.Ref):
+        return None
+    found = resolver.ref(module, func.parts)
+    if isinstance(found, Absent) and len(func.parts) > 1:
+        owner = resolver.ref(module, func.parts[:-1])
+        if isinstance(owner, ValueEntity) and made_by(owner, "SQLAlchemy"):
+            # ``db.Column`` of Flask-SQLAlchemy.
+            return func.parts[-1]
+    if isinstance(found, External):
+        if found.root in ("sqlalchemy", "sqlmodel"):
+            return found.name
+        found = resolver.open(found)
+    if not isinstance(found, ClassEntity):
+        return None
+    # What derives from a foreign key is one.
+    above = [each.name for each in resolver.ancestry(found).externals]
+    return next((name for name in above if name in _KEYS), found.name)
 
 
 def made_by(entity: ValueEntity, *names: str) -> bool:

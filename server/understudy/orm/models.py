@@ -185,9 +185,14 @@ class Registry:
         return self._where(lambda outline: outline.table == name)
 
     def in_table_of(self, found: Model) -> list[Model]:
-        """The models right below one that have no table of their own (single-table inheritance)."""
-        key = self._models.outlined(found.entity)
-        return self._where(lambda outline: outline.table is None and outline.above == key)
+        """The models below one that have no table of their own, nor one between (single-table inheritance)."""
+        keys = {self._models.outlined(found.entity)}
+        grown = True
+        while grown:
+            more = {o.lineage[0] for o in self._outlines if o.table is None and o.above in keys}
+            grown = not more <= keys
+            keys |= more
+        return self._where(lambda outline: outline.table is None and outline.above in keys)
 
     def below(self, found: Model) -> list[Model]:
         """The models that derive from one, itself included."""
@@ -355,10 +360,23 @@ class Models:
                 return name, None, name is not None
         if lineage.registry == SQLMODEL:
             return entity.name.lower(), None, True
-        if "query_class" in lineage.extra and not any(
-            self._is_mapped_class(cls) for cls in lineage.classes[1:]
-        ):
-            return _snake(entity.name), None, True
+        if "query_class" in lineage.extra:
+            if not any(self._is_mapped_class(cls) for cls in lineage.classes[1:]):
+                return _snake(entity.name), None, True
+            return self._flask_below(entity, lineage)
+        return None, None, True
+
+    def _flask_below(self, entity: ClassEntity, lineage: Lineage) -> tuple[str | None, Span | None, bool]:
+        """As :meth:`_table`: Flask-SQLAlchemy gives a class below a model a table where it has a primary key."""
+        for cls in lineage.classes:
+            if cls != entity and self._is_mapped_class(cls):
+                break
+            for member in self._members(cls):
+                given = member.call.keyword("primary_key") if member.call is not None else None
+                if isinstance(given, model.Const) and given.value is True:
+                    return _snake(entity.name), None, True
+                if given is not None or member.computed:
+                    return None, None, False
         return None, None, True
 
     def _is_mapped_class(self, cls: ClassEntity) -> bool:
@@ -774,22 +792,30 @@ def _plain_table(call: model.CallTerm) -> bool:
         return False
     return all(
         isinstance(argument, model.CallTerm)
+        and tail(argument) in SCHEMA_ITEMS
         and (tail(argument) != "Column" or (argument.args and isinstance(argument.args[0], model.Const)))
         for argument in elements(call)
     )
 
 
-def _plain_mapper(cls: ClassEntity) -> bool:
-    """Does ``__mapper_args__`` leave the attributes as they are declared?"""
+def mapper_arguments(cls: ClassEntity) -> dict[object, model.Term] | None:
+    """The ``__mapper_args__`` of a class body; None when they are not written down."""
     declared = own(cls, "__mapper_args__")
+    if declared is None:
+        return {}
     term = declared.value if isinstance(declared, model.Assign) else None
     if isinstance(declared, model.Function):
         term = declared.returned
-    if declared is None:
-        return True
-    return isinstance(term, model.DictTerm) and all(
-        isinstance(key, model.Const) and key.value in _PLAIN_MAPPER_ARGUMENTS for key, _ in term.items
-    )
+    if not isinstance(term, model.DictTerm):
+        return None
+    given = {key.value: value for key, value in term.items if isinstance(key, model.Const)}
+    return given if len(given) == len(term.items) else None
+
+
+def _plain_mapper(cls: ClassEntity) -> bool:
+    """Does ``__mapper_args__`` leave the attributes as they are declared?"""
+    given = mapper_arguments(cls)
+    return given is not None and given.keys() <= _PLAIN_MAPPER_ARGUMENTS
 
 
 def _moved(call: model.CallTerm, rows: int) -> model.CallTerm:

@@ -10,12 +10,23 @@ from understudy.index.module import Module
 from understudy.infer.entities import ClassEntity
 from understudy.orm.columns import columns
 from understudy.orm.indexes import on_own_table, table_arguments
-from understudy.orm.lineage import tail
-from understudy.orm.models import Member, Model, Models, Relationship, elements
+from understudy.orm.lineage import called, tail
+from understudy.orm.metadata import metadata_of, metadata_of_table
+from understudy.orm.models import (
+    SCHEMA_ITEMS,
+    Member,
+    Model,
+    Models,
+    Relationship,
+    elements,
+    mapper_arguments,
+)
 from understudy.orm.rebuild import ClassSpec, ColumnSpec, RelationSpec, TableSpec
-from understudy.orm.tables import core_columns, core_tables
+from understudy.orm.tables import CoreColumn, CoreTable, core_columns, core_tables
 
 _UNDETERMINED = frozenset({"primaryjoin", "secondaryjoin"})
+_JOINING = frozenset({"concrete", "inherit_condition", "inherit_foreign_keys"})
+_CHANGED = re.compile(rb"\.append_(?:column|constraint)\(")
 _COLUMN_LIST = re.compile(r"\s*\[?\s*((?:\w+\.)?\w+(?:\s*,\s*(?:\w+\.)?\w+)*)\s*,?\s*\]?\s*")
 
 
@@ -45,9 +56,11 @@ class Schema:
         if found.core is not None:
             return self.core(*found.core)
         arguments = table_arguments(self.models, found)
-        if arguments is None:
+        # Without a metadata that is known, it may have a schema.
+        if arguments is None or self._changed or metadata_of(self.models, found) is None:
             return None
-        terms, schema, _, _ = arguments
+        terms, schema, _, path = arguments
+        module = self.models.workspace.module(path)
         specs: dict[str, ColumnSpec] = {}
         constraints: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         for column in columns(self.models, found):
@@ -58,24 +71,32 @@ class Schema:
             keys = tuple(key.target for key in column.foreign_keys)
             specs[column.key] = ColumnSpec(column.key, column.stored, keys, bool(column.primary_key))
         for term in terms:
-            if isinstance(term, model.CallTerm) and tail(term) == "ForeignKeyConstraint":
+            kind = called(self.models.resolver, module, term) if module is not None else None
+            if not isinstance(term, model.CallTerm) or kind not in SCHEMA_ITEMS:
+                return None
+            if kind == "ForeignKeyConstraint":
                 constraint = _constraint(term)
                 if constraint is None or not all(name in specs for name in constraint[0]):
                     return None
                 constraints.append(constraint)
-            elif not isinstance(term, model.CallTerm):
-                return None
         for below in self.models.registry(found).in_table_of(found):
-            # Columns of classes that live in the same table.
+            # Columns of classes that live in the same table, and of their mixins.
+            if not self.models.columns_known(below):
+                return None
             for column in columns(self.models, below):
-                if column.member.owner == below.entity and column.foreign_keys is not None:
+                owner = column.member.owner
+                if owner == below.entity or (
+                    owner not in found.lineage.classes and self.models.mapped(owner) is None
+                ):
+                    if column.foreign_keys is None:
+                        return None
                     keys = tuple(key.target for key in column.foreign_keys)
                     specs.setdefault(column.key, ColumnSpec(column.key, column.stored, keys, False))
         return TableSpec(found.table, schema, tuple(specs.values()), tuple(constraints))
 
     def core(self, module: Module, call: model.CallTerm) -> TableSpec | None:
         """A ``Table("name", metadata, Column(…), …)``."""
-        if len(call.args) < 2:
+        if len(call.args) < 2 or self._changed:
             return None
         name, schema = call.args[0], call.keyword("schema")
         if not isinstance(name, model.Const) or not isinstance(name.value, str):
@@ -83,11 +104,17 @@ class Schema:
         if schema is not None and not (isinstance(schema, model.Const) and isinstance(schema.value, str)):
             return None
         found = core_columns(call)
-        if found is None:
+        if (
+            found is None
+            or metadata_of_table(self.models, CoreTable("", module, call, 0, None, False)) is None
+        ):
             return None
         specs: dict[str, ColumnSpec] = {}
         for column in found:
-            targets = [self._target(module, key.args[0] if key.args else None) for key in column.foreign_keys]
+            foreign_keys = self._foreign_keys(module, column)
+            if foreign_keys is None:
+                return None
+            targets = [self._target(module, key.args[0] if key.args else None) for key in foreign_keys]
             known = tuple(target for target in targets if target is not None)
             if len(known) != len(targets):
                 return None
@@ -103,6 +130,26 @@ class Schema:
                 constraints.append(constraint)
         written = schema.value if isinstance(schema, model.Const) and isinstance(schema.value, str) else None
         return TableSpec(name.value, written, tuple(specs.values()), tuple(constraints))
+
+    @property
+    def _changed(self) -> bool:
+        """Does the workspace add columns or constraints to tables that are there?"""
+        return bool(self.models.workspace.files_with(_CHANGED))
+
+    def _foreign_keys(self, module: Module, column: CoreColumn) -> list[model.CallTerm] | None:
+        """Those of a column in a ``Table(…)``; None when something may be one."""
+        found = []
+        for argument in column.call.args:
+            if isinstance(argument, model.Const):
+                continue
+            kind = called(self.models.resolver, module, argument)
+            if kind is None:
+                return None
+            if kind == "ForeignKey" and isinstance(argument, model.CallTerm):
+                if any(keyword.name in (None, "link_to_name") for keyword in argument.keywords):
+                    return None
+                found.append(argument)
+        return found
 
     def _target(self, module: Module, term: model.Term | None) -> str | None:
         if isinstance(term, model.Const) and isinstance(term.value, str):
@@ -123,6 +170,8 @@ class Schema:
 
     def classes(self, found: Model) -> tuple[ClassSpec, ...] | None:
         """A model and the mapped classes above it, topmost first; None when one is not known."""
+        if any(_joins_by_itself(cls) for cls in found.lineage.classes):
+            return None
         above = self.models.above(found)
         chain = self.classes(above) if above is not None else ()
         if chain is None or not self.models.columns_known(found):
@@ -272,6 +321,12 @@ def _constraint(call: model.CallTerm) -> tuple[tuple[str, ...], tuple[str, ...]]
             return None
         sides.append(tuple(str(name) for name in names))
     return (sides[0], sides[1]) if len(sides) == 2 and len(sides[0]) == len(sides[1]) else None
+
+
+def _joins_by_itself(cls: ClassEntity) -> bool:
+    """Does a class say how its table goes with the one above it, or that it does not?"""
+    given = mapper_arguments(cls)
+    return given is None or not _JOINING.isdisjoint(given)
 
 
 def _unique(found: Model) -> str:

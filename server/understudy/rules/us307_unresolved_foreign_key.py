@@ -10,6 +10,7 @@ from pathlib import Path
 from understudy.facts.model import Const
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
+from understudy.infer.assigned import set_on_class
 from understudy.orm.columns import columns
 from understudy.orm.metadata import MetaDataSpec, mapped_metadata, metadata_of, metadata_of_table
 from understudy.orm.models import Model, Models
@@ -26,7 +27,6 @@ _COMPUTED = re.compile(rb"__tablename__\s*=\s*[^\"'\s]|\bdef __tablename__|\bTab
 _REFLECTED = re.compile(
     rb"\.reflect\(|\bautoload(?:_with)?\s*=|\bautomap_base\b|\bDeferredReflection\b|\.to_metadata\(|\.tometadata\("
 )
-_CHANGED = re.compile(rb"\.append_column\(")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -87,9 +87,13 @@ def _checked(
         here, there = holder.metadata(models), other.metadata(models)
         if here is None or there is None or here.key != there.key:
             return
-    if context.workspace.files_with(_REFLECTED) or context.workspace.files_with(_CHANGED):
+    if context.workspace.files_with(_REFLECTED):
         return
     if resolves(spec, (found,) if found != spec else (), target):
+        return
+    if other.model is not None and set_on_class(
+        context.workspace, {cls.name for cls in other.model.lineage.classes}, name
+    ):
         return
     yield _no_column(rule, context, shown, target, span, other, found, name)
 
