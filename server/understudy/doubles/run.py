@@ -33,6 +33,7 @@ from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
 from understudy.infer.fixtures import Fixtures, fixture_option
 from understudy.infer.frame import Frame, frame
+from understudy.infer.marks import of_class
 from understudy.infer.resolve import Resolver
 from understudy.infer.tier2 import Deferred, Names
 from understudy.project.config import pytest_of
@@ -161,13 +162,15 @@ class Simulation:
 
 def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
     """The test functions that pytest, or unittest, would collect."""
-    collected = pytest_of(parsed.path.parent).collects(parsed.path)
+    config = pytest_of(parsed.path.parent)
+    collected = config.collects(parsed.path)
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if (
                 collected
                 and node.name.startswith("test")
+                and config.collects_function(node.name)
                 and not _not_run(node)
                 and _stands(module, node.name, unit)
             ):
@@ -177,7 +180,9 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
 
 
 def _stands(module: Module, name: str, unit: Unit) -> bool:
-    """Is the name still bound to this statement when the module is loaded?"""
+    """Is the name still bound to this statement when the module is loaded, and may what it is be collected?"""
+    if not {"__test__", None}.isdisjoint(module.set_on_classes.get(name, ())):
+        return False
     return module.bindings.last_row(name) == unit.row
 
 
@@ -192,12 +197,15 @@ def _methods(
         return
     entity = ClassEntity(module, declaration, unit.row, node.name)
     if not resolver.is_test_case(entity):
-        if not collected or not node.name.startswith("Test"):
+        config = pytest_of(module.path.parent)
+        if not collected or not node.name.startswith("Test") or not config.collects_class(node.name):
             return
         if isinstance(resolver.class_attribute(entity, "__init__"), FunctionEntity):
             return
     switch = resolver.class_attribute(entity, "__test__")
-    if isinstance(switch, ValueEntity):
+    if isinstance(switch, ValueEntity) or any(
+        last_name(m) in _NOT_RUN for m in of_class(resolver, entity).found
+    ):
         return
     last: dict[str, Test] = {}
     for child in node.body:

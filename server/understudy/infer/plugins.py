@@ -20,6 +20,8 @@ _DEPENDENCY_FILES = (
     "setup.cfg",
     "setup.py",
     "tox.ini",
+    "pytest.toml",
+    ".pytest.toml",
     "pytest.ini",
     ".pytest.ini",
     "noxfile.py",

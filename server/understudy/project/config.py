@@ -139,6 +139,11 @@ class PytestConfig:
     pythonpath: tuple[Path, ...] = ()
     testpaths: tuple[str, ...] = ()
     python_files: tuple[str, ...] = ("test_*.py", "*_test.py")
+    python_classes: tuple[str, ...] = ("Test",)
+    python_functions: tuple[str, ...] = ("test",)
+    norecursedirs: tuple[str, ...] = ()
+    """Empty stands for pytest's own."""
+    addopts: tuple[str, ...] = ()
     asyncio_mode: str = "strict"
     import_mode: str = "prepend"
     """``importlib`` puts no folder of a test on the path."""
@@ -147,13 +152,38 @@ class PytestConfig:
     problems: tuple[ConfigProblem, ...] = ()
 
     def starts_at(self, path: Path) -> bool:
-        """Does pytest come to the file when no path is named on the command line?"""
+        """Does pytest come to the file, and to all of it, when no path is named on the command line?"""
+        if self._passes_by(path):
+            return False
         return not self.testpaths or any(
             folder == self.rootdir / pattern
             or fnmatch(folder.as_posix(), (self.rootdir / pattern).as_posix())
             for pattern in self.testpaths
             for folder in (path, *path.parents)
         )
+
+    def _passes_by(self, path: Path) -> bool:
+        """Is it in a folder that pytest does not enter, or left out, in part or as a whole, by ``addopts``?"""
+        if not path.is_relative_to(self.rootdir):
+            return False
+        folders = path.relative_to(self.rootdir).parts[:-1]
+        if any(fnmatch(folder, pattern) for folder in folders for pattern in self.norecursedirs):
+            return True
+        for option, following in zip(self.addopts, (*self.addopts, "")[1:], strict=True):
+            name, _, value = option.partition("=")
+            if name in ("--ignore", "--deselect", "--ignore-glob"):
+                left_out = (self.rootdir / (value or following).partition("::")[0]).as_posix()
+                if any(fnmatch(each.as_posix(), left_out) for each in (path, *path.parents)):
+                    return True
+        return False
+
+    def collects_class(self, name: str) -> bool:
+        """Is a class of this name one of tests?"""
+        return _is_named(name, self.python_classes)
+
+    def collects_function(self, name: str) -> bool:
+        """Is a function of this name a test?"""
+        return _is_named(name, self.python_functions)
 
     def collects(self, path: Path) -> bool:
         """Does pytest look for functions and classes of its own in the file? It opens no other one, unless it is named
@@ -558,7 +588,15 @@ def _pytest_config(
 ) -> PytestConfig:
     found = PytestConfig(file.parent, file, problems=problems)
     changes: dict[str, Any] = {}
-    for key in ("pythonpath", "testpaths", "python_files"):
+    for key in (
+        "pythonpath",
+        "testpaths",
+        "python_files",
+        "python_classes",
+        "python_functions",
+        "norecursedirs",
+        "addopts",
+    ):
         values = _words(options.get(key))
         if values is not None:
             changes[key] = values
@@ -583,6 +621,14 @@ def _options(words: Sequence[str], option: str) -> Iterator[str]:
             yield following
         elif word.startswith(f"{option}=" if is_long else option):
             yield word[len(option) + is_long :]
+
+
+def _is_named(name: str, patterns: tuple[str, ...]) -> bool:
+    """As pytest's ``PyCollector._matches_prefix_or_glob_option``."""
+    return any(
+        name.startswith(pattern) or (any(c in pattern for c in "*?[") and fnmatch(name, pattern))
+        for pattern in patterns
+    )
 
 
 def _words(value: Any) -> tuple[str, ...] | None:

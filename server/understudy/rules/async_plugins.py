@@ -32,6 +32,6 @@ def by_default(context: Context) -> Plugins | None:
     if (_RUNNERS & found.names) - {"pytest-asyncio", "anyio"} or "pytest_plugins" in context.source:
         return None
     texts = [context.workspace.text(place.path).content for place in context.fixtures.chain(context.module)]
-    if any(word in text for text in texts for word in (*_HOOKS, "anyio_backend")):
+    if any(word in text for text in texts for word in (*_HOOKS, *_MODES, "anyio_backend")):
         return None
     return found

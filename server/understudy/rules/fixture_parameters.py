@@ -6,6 +6,7 @@ import ast
 
 from understudy.doubles.run import Test
 from understudy.doubles.state import last_name
+from understudy.infer.marks import around
 from understudy.rules.base import Context
 from understudy.source.dotted import dotted_name
 
@@ -28,8 +29,10 @@ def asked(context: Context, test: Test) -> list[ast.arg] | None:
     filled: set[str] = set()
     positional = 0
     drawn = 0
-    owner = test.owner_node.decorator_list if test.owner_node is not None else []
-    for decorator in (*node.decorator_list, *owner, *_module_marks(context)):
+    marks = around(context.resolver, context.parsed, context.module, test.owner)
+    if not marks.known:
+        return None
+    for decorator in (*node.decorator_list, *marks.found):
         if last_name(decorator) == "given" and isinstance(decorator, ast.Call) and decorator.args:
             # Hypothesis fills the last parameters by position.
             if (
@@ -53,7 +56,7 @@ def asked(context: Context, test: Test) -> list[ast.arg] | None:
             return None
         filled |= last
     left = [arg for arg in names if arg.arg not in filled][positional:]
-    if left and any(_replaces(decorator) for decorator in (*node.decorator_list, *owner)):
+    if left and any(_replaces(decorator) for decorator in (*node.decorator_list, *marks.found)):
         # Meant for a ``patch`` with ``new``, which hands over nothing: US207 says so.
         return None
     return left
@@ -76,17 +79,6 @@ def _is_strategy(argument: ast.expr) -> bool:
 
 def _required_keywords(spec: ast.arguments) -> list[ast.arg]:
     return [arg for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if default is None]
-
-
-def _module_marks(context: Context) -> list[ast.expr]:
-    found: list[ast.expr] = []
-    for unit in context.parsed.units:
-        node = unit.node
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
-        ):
-            found.extend(node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value])
-    return found
 
 
 def _fills(context: Context, decorator: ast.expr) -> tuple[set[str], int] | None:

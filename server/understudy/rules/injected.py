@@ -11,6 +11,7 @@ from functools import cached_property
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.state import last_name
 from understudy.facts import model
+from understudy.infer import marks
 from understudy.infer.entities import ClassEntity, External, ValueEntity
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
@@ -146,7 +147,9 @@ def _read(
     by_keyword: set[str] = set()
     filled: set[str] = set()
     is_open = not is_unittest and _is_generated(context, owner)
-    for mark in () if is_unittest else _marks(context, cls):
+    around = marks.around(context.resolver, context.parsed, context.module, owner)
+    is_open = is_open or not (is_unittest or around.known)
+    for mark in () if is_unittest else around.found:
         names = _parametrized(mark)
         is_open = is_open or names is None
         filled.update(names or ())
@@ -235,24 +238,12 @@ def _parametrized(decorator: ast.expr) -> list[str] | None:
     return names
 
 
-def _marks(context: Context, cls: ast.ClassDef | None) -> Iterator[ast.expr]:
-    """The marks of the module, and of a class, that ``pytestmark`` gives."""
-    statements: list[ast.stmt] = [unit.node for unit in context.parsed.units if unit.mentions("pytestmark")]
-    for node in (*statements, *(cls.body if cls is not None else ())):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in targets):
-                yield from node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else [node.value]
-
-
 def _is_generated(context: Context, owner: ClassEntity | None) -> bool:
-    """May ``pytest_generate_tests`` fill any parameter, or marks of classes above?"""
+    """May ``pytest_generate_tests`` fill any parameter?"""
     if any("pytest_generate_tests" in module.bindings for module in context.fixtures.chain(context.module)):
         return True
     above = context.resolver.ancestry(owner).classes if owner is not None else ()
-    return any(context.resolver.declared(cls, "pytest_generate_tests") for cls in above) or any(
-        cls.declaration.decorators or context.resolver.declared(cls, "pytestmark") for cls in above[1:]
-    )
+    return any(context.resolver.declared(cls, "pytest_generate_tests") for cls in above)
 
 
 # --- names

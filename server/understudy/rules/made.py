@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
-from understudy.infer.scopes import Scope, Site
+from understudy.infer.marks import around
+from understudy.infer.scopes import FunctionNode, Scope, Site
 from understudy.rules.base import Context
+from understudy.source.dotted import dotted_name
 
 _DEPTH = 6
 
@@ -73,14 +75,14 @@ def _of_fixture(
     is_fixture = any("fixture" in decorator for decorator in decorators)
     if not function.name.startswith("test") and not is_fixture:
         return None
-    # What is parametrised or injected is no fixture.
-    if not is_fixture and not all(map(_is_plain_mark, decorators)):
-        return None
     owner = None
     for cls in site.chain:
         if isinstance(cls, ast.ClassDef):
             entity = context.resolver.module_attribute(context.module, cls.name)
             owner = entity if isinstance(entity, ClassEntity) else None
+    # What is parametrised or injected is no fixture.
+    if not is_fixture and not _has_plain_marks(context, function, owner):
+        return None
     fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
         return None
@@ -124,5 +126,11 @@ def _results(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]
         stack.extend(ast.iter_child_nodes(child))
 
 
-def _is_plain_mark(text: str) -> bool:
-    return text.startswith("pytest.mark.") and not text.startswith("pytest.mark.parametrize")
+def _has_plain_marks(context: Context, function: FunctionNode, owner: ClassEntity | None) -> bool:
+    marks = around(context.resolver, context.parsed, context.module, owner)
+    return marks.known and all(map(_is_plain_mark, (*function.decorator_list, *marks.found)))
+
+
+def _is_plain_mark(mark: ast.expr) -> bool:
+    name = dotted_name(mark.func if isinstance(mark, ast.Call) else mark) or ""
+    return name.startswith("pytest.mark.") and name != "pytest.mark.parametrize"

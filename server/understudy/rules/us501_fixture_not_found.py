@@ -11,7 +11,7 @@ from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
 from understudy.index.module import Module
-from understudy.infer.entities import ModuleEntity
+from understudy.infer.entities import ClassEntity, ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.plugins import may_provide, nested_settings, plugins
 from understudy.project.config import pytest_of
@@ -28,7 +28,12 @@ _GENERATING = (
     "pytest_fixture_setup",
     "_fixturemanager",
     "pluginmanager",
+    "collect_ignore",
+    "pytest_ignore_collect",
+    "pytest_collection_modifyitems",
 )
+"""What gives tests other parameters, or leaves tests out."""
+_OWN_PLUGIN = re.compile(r"""-p |["']-p["'\w]""")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -46,7 +51,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         for arg in asked(context, test) or ():
             if next(iter(fixtures.find(arg.arg, context.module, test.owner)), None) is not None:
                 continue
-            if _bound(chain, arg.arg) or may_provide(context.workspace, arg.arg):
+            if _bound(context, chain, test.owner, arg.arg) or may_provide(context.workspace, arg.arg):
                 continue
             if excused(context):
                 return
@@ -64,9 +69,12 @@ def _readable(context: Context, chain: list[Module]) -> bool:
         # What runs it otherwise brings fixtures of its own, or calls its functions itself.
         return False
     found = plugins(context.workspace)
-    if found.missing_of(nested_settings(context.workspace, context.path)):
+    nested = nested_settings(context.workspace, context.path)
+    if found.missing_of(nested):
         return False
-    if not found.certain or "pytest11" in found.settings or "-p " in found.settings:
+    if not found.certain or any(
+        "pytest11" in text or _OWN_PLUGIN.search(text) for text in (found.settings, nested)
+    ):
         return False
     for place in chain:
         text = context.workspace.text(place.path).content
@@ -102,20 +110,30 @@ def _plugins_known(context: Context, place: Module, chain: list[Module]) -> bool
     return True
 
 
-def _bound(chain: list[Module], name: str) -> bool:
+def _bound(context: Context, chain: list[Module], owner: ClassEntity | None, name: str) -> bool:
     """Is the name bound by something that may be a fixture: made by a call, imported, decorated?"""
+    for cls in context.resolver.ancestry(owner).classes if owner is not None else ():
+        for declaration in cls.declaration.body:
+            if getattr(declaration, "target", getattr(declaration, "name", None)) == name:
+                if not isinstance(declaration, model.Function) or declaration.decorators:
+                    return True
+            if any(_is_named_by_code(decorator) for decorator in getattr(declaration, "decorators", ())):
+                return True
     for place in chain:
         for binding in place.bindings.get(name, ()):
             declaration = binding.declaration
             if not isinstance(declaration, model.Function) or declaration.decorators:
                 return True
         for found in place.functions():
-            # ``@fixture(name=computed)``
-            for decorator in found.decorators:
-                if isinstance(decorator, model.CallTerm) and decorator.keyword("name") is not None:
-                    if not isinstance(decorator.keyword("name"), model.Const):
-                        return True
+            if any(_is_named_by_code(decorator) for decorator in found.decorators):
+                return True
     return False
+
+
+def _is_named_by_code(decorator: model.Term) -> bool:
+    """``@fixture(name=computed)``"""
+    given = decorator.keyword("name") if isinstance(decorator, model.CallTerm) else None
+    return given is not None and not isinstance(given, model.Const)
 
 
 def _finding(

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from understudy.doubles.run import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
-from understudy.infer.entities import External
+from understudy.infer.entities import External, FunctionEntity
+from understudy.infer.marks import around
+from understudy.orm.lineage import own
 from understudy.rules.async_plugins import by_default
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import is_patch
 from understudy.source.dotted import dotted_name
 from understudy.source.span import Span
+
+_RUNNING = ("run", "_callTestMethod", "__call__", "debug", "__init__", "__getattribute__")
+"""With one of these, a ``TestCase`` may run coroutines itself."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -30,6 +35,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if base is not None:
             yield _in_test_case(rule, context, test, base)
         elif test.owner is None or not context.resolver.ancestry(test.owner).externals:
+            if test.owner is not None and isinstance(
+                context.resolver.class_attribute(test.owner, "__init_subclass__"), FunctionEntity
+            ):
+                # It may put something else in place of the methods.
+                continue
             if test.owner is None or context.resolver.ancestry(test.owner).complete:
                 yield from _without_plugin(rule, context, test)
 
@@ -48,6 +58,8 @@ def _plain_test_case(context: Context, test: Test) -> ast.expr | None:
     if test.owner is None or test.owner_node is None or test.owner_node.decorator_list:
         return None
     if len(test.owner_node.bases) != 1:
+        return None
+    if any(own(test.owner, name) is not None for name in _RUNNING):
         return None
     base = test.owner.declaration.bases[0]
     found = context.resolver.base(test.owner, base)
@@ -117,27 +129,16 @@ def _imports_pytest(context: Context) -> bool:
 
 def _marks(context: Context, test: Test) -> set[str] | None:
     """The names of all marks on the test, its class and its module; None when one is computed."""
+    marks = around(context.resolver, context.parsed, context.module, test.owner)
+    if not marks.known:
+        return None
     found: set[str] = set()
-    decorators = list(test.node.decorator_list)
-    if test.owner_node is not None:
-        decorators.extend(test.owner_node.decorator_list)
-        for child in test.owner_node.body:
-            if isinstance(child, ast.Assign) and "pytestmark" in ast.unparse(child.targets[0]):
-                decorators.append(child.value)
-    decorators.extend(context.once("pytestmark", lambda: list(_marks_of_module(context))))
-    for decorator in decorators:
-        for part in decorator.elts if isinstance(decorator, (ast.List, ast.Tuple)) else [decorator]:
-            text = ast.unparse(part.func if isinstance(part, ast.Call) else part)
-            if not text.startswith("pytest.mark."):
-                return None
-            found.add(text.rpartition(".")[2])
+    for mark in (*test.node.decorator_list, *marks.found):
+        name = dotted_name(mark.func if isinstance(mark, ast.Call) else mark) or ""
+        if not name.startswith("pytest.mark."):
+            return None
+        found.add(name.rpartition(".")[2])
     return found
-
-
-def _marks_of_module(context: Context) -> Iterator[ast.expr]:
-    for unit in context.parsed.units:
-        if isinstance(unit.node, ast.Assign) and "pytestmark" in unit.spelled(unit.node.targets[0]):
-            yield unit.node.value
 
 
 RULE = Rule(
