@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.state import Status
-from understudy.doubles.values import UNKNOWN, FunctionValue, Literal, Value, carries_double
+from understudy.doubles.values import (
+    UNKNOWN,
+    FunctionValue,
+    Instance,
+    Literal,
+    Sequence_,
+    Value,
+    carries_double,
+)
 
 if TYPE_CHECKING:
     from understudy.doubles.core import Core
 
 DECORATORS = frozenset({"functools.cache", "functools.lru_cache"})
 _CLEARED = "cleared"
+_LARGE = 32
+"""A cache of this size keeps what a test makes."""
 
 
 def call(machine: Core, function: FunctionValue, arguments: Arguments, run: Callable[[], Value]) -> Value:
@@ -23,13 +34,27 @@ def call(machine: Core, function: FunctionValue, arguments: Arguments, run: Call
     known = machine.cached.get(key)
     if isinstance(known, Value):
         return known
-    own = any(not isinstance(value, Literal) for value in arguments.everything())
+    if any(isinstance(value, Instance) for value in arguments.everything()) and machine.cached:
+        # It may equal one that was given before.
+        return _perhaps_made(machine, run)
+    own = any(not isinstance(value, (Literal, Sequence_)) for value in arguments.everything())
     if own or (function.node, _CLEARED) in machine.cached:
         made = run()
     else:
         made = _perhaps_made(machine, run)
     machine.write(machine.cached, key, made)
     return made
+
+
+def forgets(decorator: ast.expr) -> bool:
+    """May it push out what it has kept: ``@lru_cache(maxsize=1)``?"""
+    if not isinstance(decorator, ast.Call):
+        return False
+    sizes = [*decorator.args[:1], *(each.value for each in decorator.keywords if each.arg == "maxsize")]
+    return any(
+        not isinstance(size, ast.Constant) or (isinstance(size.value, int) and size.value < _LARGE)
+        for size in sizes
+    )
 
 
 def _perhaps_made(machine: Core, run: Callable[[], Value]) -> Value:
@@ -55,8 +80,11 @@ def clear(machine: Core, function: FunctionValue) -> None:
 
 
 def _key(value: Value) -> Hashable:
+    """Equal for what is equal at run time, as far as that is known."""
     if isinstance(value, Literal):
-        return (type(value.value), value.value)
+        return ("literal", value.value)
+    if isinstance(value, Sequence_) and value.kind == "tuple" and value.items is not None:
+        return tuple(map(_key, value.items))
     return id(value)
 
 

@@ -68,7 +68,6 @@ class Comprehension:
         """
         :param source: what the outermost ``for`` goes over, and what that gives, where it is known.
         """
-        self._perhaps_over = self.taking is Taking.PERHAPS
         self._doubts = len(self.machine.doubts)
         self._each(0, source, items)
 
@@ -78,7 +77,7 @@ class Comprehension:
         kind = {ast.SetComp: "set", ast.GeneratorExp: "generator"}.get(type(self.node), "list")
         if kind == "set":
             return as_set(self.made if self.is_exact else None, self.made)
-        if self.is_exact and (self.taking is Taking.PERHAPS or not self._perhaps_over):
+        if self.is_exact and not self._perhaps_over:
             return Sequence_.of(kind, self.made)
         return Sequence_.of(kind, None, self.made)
 
@@ -102,7 +101,7 @@ class Comprehension:
         for item in items:
             if self._is_over:
                 return
-            if self._perhaps_over and (index == 0 or self.taking is not Taking.PERHAPS):
+            if self._perhaps_over:
                 self._doubtfully(partial(self._round, index, generator, item))
             else:
                 self._round(index, generator, item)
@@ -153,3 +152,21 @@ class Comprehension:
 
     def _doubtfully(self, run: Callable[[], Status]) -> Status:
         return self.machine.fork([run, lambda: Status.NEXT])
+
+
+def later(
+    machine: Machine, node: ast.GeneratorExp, env: Environment, source: Value, items: tuple[Value, ...] | None
+) -> Value:
+    """A generator expression that is kept, or given to somebody: it is worked out where something takes of it."""
+    kept = Sequence_.of("generator", None)
+
+    def make() -> None:
+        comprehension = Comprehension(machine, node, env, Taking.ALL)
+        comprehension.run(source, items)
+        made = comprehension.value()
+        if isinstance(made, Sequence_):
+            machine.write(kept.slots, "items", made.slots["items"])
+            machine.write(kept.slots, "among", made.slots["among"])
+
+    kept.slots["make"] = make
+    return kept

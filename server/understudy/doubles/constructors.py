@@ -78,17 +78,37 @@ def initializer(machine: Functions, entity: ClassEntity) -> FunctionEntity | Cla
         own = machine.resolver.own_attribute(cls, "__init__")
         if isinstance(own, FunctionEntity):
             return own
-        if _is_dataclass(cls):
+        if any(_makes_init(decorator) for decorator in _dataclass_decorators(machine, cls)):
             return cls
     return None
 
 
-def _is_dataclass(cls: ClassEntity) -> bool:
+def _dataclass_decorators(machine: Functions, cls: ClassEntity) -> list[model.Term]:
+    """Those of :mod:`dataclasses` and attrs, and not of others that look like them: pydantic converts."""
+    found = []
     for decorator in cls.declaration.decorators:
         term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
         if isinstance(term, model.Ref) and term.parts[-1] in _DATACLASSES:
-            return not _says(decorator, "init", False)
+            named = machine.resolver.ref(cls.module, term.parts)
+            if not isinstance(named, External) or named.root in ("attr", "attrs", "dataclasses"):
+                found.append(decorator)
+    return found
+
+
+def is_made_otherwise(machine: Functions, entity: ClassEntity) -> bool:
+    """Is it a dataclass of a library that may convert what it gets, or has it a say in how its fields are set?"""
+    for cls in machine.resolver.ancestry(entity).classes:
+        named = [d.func if isinstance(d, model.CallTerm) else d for d in cls.declaration.decorators]
+        looks = [d for d in named if isinstance(d, model.Ref) and d.parts[-1] in _DATACLASSES]
+        if looks and not _dataclass_decorators(machine, cls):
+            return True
+        if cls.module.workspace and machine.resolver.declared(cls, "__setattr__"):
+            return True
     return False
+
+
+def _makes_init(decorator: model.Term) -> bool:
+    return not _says(decorator, "init", False)
 
 
 @dataclass
@@ -103,6 +123,9 @@ class _Field:
 def _fields(machine: Functions, entity: ClassEntity) -> dict[str, _Field]:
     fields: dict[str, _Field] = {}
     for cls in reversed(machine.resolver.ancestry(entity).classes):
+        if not _dataclass_decorators(machine, cls):
+            # Its annotations are no fields.
+            continue
         all_by_name = any(_says(decorator, "kw_only", True) for decorator in cls.declaration.decorators)
         by_name = all_by_name
         for declaration in cls.declaration.body:

@@ -83,6 +83,8 @@ _STEPS = 6_000
 """For one test or fixture; a step is an expression, a statement or a call."""
 _STEPS_AT_ONCE = 128
 """Steps until it is asked whether the simulation is still wanted."""
+_DEPTH_OF_DATA = 3
+"""How far objects and tables in others are looked into."""
 MOST_ITEMS = 40
 """Longer sequences are not followed item by item."""
 _T = TypeVar("_T")
@@ -106,7 +108,7 @@ class Cleanup(NamedTuple):
     kind: str
     """Who does it: ``"start"`` (of a patcher), ``"mocker"``, ``"monkeypatch"``, or ``""`` for the test's end alone."""
     value: Value | None = None
-    """What was entered."""
+    """What was entered, or the MonkeyPatch that did it."""
 
 
 class Taking(Enum):
@@ -554,7 +556,7 @@ class Core(State):
             elif isinstance(value, Generator):
                 value.rest()
 
-    def loosen(self, value: Value, *, grows: bool = True) -> None:
+    def loosen(self, value: Value, *, grows: bool = True, depth: int = 0) -> None:
         """Code that is not followed has an object: the plain values among its attributes are not known from now on. The
         doubles among them stay as they are.
 
@@ -567,22 +569,48 @@ class Core(State):
         for name, held in list(value.slots.items()):
             if isinstance(held, Literal):
                 self.write(value.slots, name, UNKNOWN)
-            elif isinstance(held, (Sequence_, Mapping_)):
-                self.unsettle([held])
+            elif isinstance(held, (Instance, Sequence_, Mapping_)) and depth < _DEPTH_OF_DATA:
+                self.unsettle([held], depth + 1)
 
-    def unsettle(self, values: list[Value]) -> None:
+    def operated(self, value: Value, *methods: str) -> None:
+        """A special method of an object runs, if its class has one: what it changes is not followed."""
+        if isinstance(value, Instance) and not value.is_loose:
+            classes = [cls for cls in self.resolver.ancestry(value.entity).classes if cls.module.workspace]
+            if any(self.resolver.declared(cls, method) for cls in classes for method in methods):
+                self.loosen(value)
+
+    def may_be_made(self, value: Sequence_) -> None:
+        """Some of what a generator expression gives may be made now."""
+        make = value.slots.get("make")
+        if callable(make):
+            self.delete(value.slots, "make")
+
+            def now() -> Status:
+                make()
+                return Status.NEXT
+
+            self.fork([now, lambda: Status.NEXT])
+            self.scatter(value)
+
+    def unsettle(self, values: list[Value], depth: int = 0) -> None:
         """Objects, lists and tables may be changed by whoever has them: what they hold is not known from now on. The
         doubles among it stay as they are."""
         for value in values:
-            self.loosen(value)
-            if isinstance(value, Sequence_) and value.kind != "tuple":
-                self.scatter(value)
+            self.loosen(value, depth=depth)
+            if isinstance(value, Sequence_):
+                self.may_be_made(value)
+                if value.kind != "tuple":
+                    self.scatter(value)
+            elif isinstance(value, Partial):
+                self.unsettle([*value.args, *value.keywords.values()], depth + 1)
             elif isinstance(value, Mapping_):
                 if value.slots["open"] is not True:
                     self.write(value.slots, "open", True)
                 for key, held in list(value.slots.items()):
                     if key.startswith("[") and isinstance(held, Literal):
                         self.write(value.slots, key, UNKNOWN)
+            if isinstance(value, (Sequence_, Mapping_)) and depth < _DEPTH_OF_DATA:
+                self.unsettle([*value.held], depth + 1)
 
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
         """What a name, and attributes after it, mean now; None for other expressions."""

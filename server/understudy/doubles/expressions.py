@@ -180,6 +180,8 @@ class Expressions(Objects):
             self.may_raise_for("TypeError", "ValueError", "KeyError")
             return UNKNOWN
         name, sign = _OPERATORS[type(op)]
+        self.operated(left, f"__{name}__")
+        self.operated(right, f"__r{name}__")
         self.note_name(left, right, nodes[0], env)
         self.note_name(right, left, nodes[1], env)
         for operand, other, side, magic in (
@@ -254,6 +256,7 @@ class Expressions(Objects):
             )
         if isinstance(value, Mock):
             return self._unary_mock(value, node, env)
+        self.operated(value, "__neg__", "__pos__", "__invert__")
         if isinstance(node.op, ast.USub) and isinstance(value, Literal):
             if isinstance(value.value, (int, float)):
                 return Literal(-value.value)
@@ -309,6 +312,9 @@ class Expressions(Objects):
                     error = "a coroutine is never the value that it gives"
                     self.note(env, Misuse.COROUTINE_COMPARISON, value, node, error)
                     return Literal(negative)
+        if not isinstance(op, (ast.Is, ast.IsNot)):
+            for value in (left, right):
+                self.operated(value, "__eq__", "__ne__", "__contains__")
         if isinstance(op, (ast.Eq, ast.NotEq)):
             self.note_name(left, right, node, env)
             self.note_name(right, left, node, env)
@@ -344,6 +350,8 @@ class Expressions(Objects):
     ) -> Value:
         """``left < right``: mocks leave it to the other side unless they are told what to answer."""
         name, reflected, sign = _ORDERINGS[type(op)]
+        self.operated(left, name)
+        self.operated(right, reflected)
         error = f"{sign!r} not supported between instances of {kind_of(left)!r} and {kind_of(right)!r}"
         sides = ((left, right, nodes[0], name), (right, left, nodes[1], reflected))
         for value, _, side, _ in sides:
@@ -497,6 +505,7 @@ class Expressions(Objects):
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 value = self.eval(part.value, env)
+                self.operated(value, "__str__", "__repr__", "__format__")
                 if part.format_spec is not None:
                     self.eval(part.format_spec, env)
                 self.note_name(value, Literal(""), part.value, env)
@@ -550,6 +559,8 @@ class Expressions(Objects):
         ):
             # An asynchronous generator: its elements are made when something iterates over it.
             return UNKNOWN
+        if taking is Taking.PERHAPS and isinstance(node, ast.GeneratorExp):
+            return comprehensions.later(self, node, inner, source, items)
         comprehension = comprehensions.Comprehension(self, node, inner, taking)
         comprehension.run(source, items)
         return comprehension.value()

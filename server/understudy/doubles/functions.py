@@ -145,7 +145,9 @@ class Functions(Core):
                 patch = self.eval(decorator, env)
                 return Patched(value, patch) if isinstance(patch, Patch) else UNKNOWN
             if isinstance(found, LibraryName) and found.entity.dotted in caches.DECORATORS:
-                return replace(value, cached=True) if isinstance(value, FunctionValue) else UNKNOWN
+                if not isinstance(value, FunctionValue) or caches.forgets(decorator):
+                    return UNKNOWN
+                return replace(value, cached=True)
             if isinstance(found, LibraryName) and found.entity.dotted == "functools.wraps":
                 return value
             if isinstance(found, FunctionValue) and not found.is_async:
@@ -514,7 +516,7 @@ class Functions(Core):
             if isinstance(replaced, FunctionValue):
                 self.call_function(replaced, arguments.with_first(instance), node, env)
             return instance
-        opaque = not ancestry.complete
+        opaque = not ancestry.complete or constructors.is_made_otherwise(self, entity)
         instance = Instance(entity, {}, opaque)
         init = constructors.initializer(self, entity)
         new = self.resolver.class_attribute(entity, "__new__")

@@ -700,9 +700,18 @@ class Machine(Expressions):
             names = {last_name(decorator) for decorator in node.decorator_list}
             if not names <= {"wraps", "contextmanager", "asynccontextmanager", "staticmethod"}:
                 made = UNKNOWN
+                for decorator in node.decorator_list:
+                    # It runs now, and may be a method.
+                    self.unsettle([self.held_by(env, decorator) or UNKNOWN, self._receiver(decorator, env)])
                 self.hand_out(function)
         self.write(env.names, node.name, made)
         return Status.NEXT
+
+    def _receiver(self, decorator: ast.expr, env: Environment) -> Value:
+        """The object of ``@obj.method`` or ``@obj.method(…)``."""
+        func = decorator.func if isinstance(decorator, ast.Call) else decorator
+        held = self.held_by(env, func.value) if isinstance(func, ast.Attribute) else None
+        return held or UNKNOWN
 
     def _define_class(self, node: ast.ClassDef, env: Environment) -> Status:
         self.write(env.names, node.name, LocalClass(node.name))

@@ -24,9 +24,16 @@ def swallows(machine: Functions, function: FunctionValue, depth: int = 0) -> boo
             return True
         if node.__class__.__name__ == "TryStar" and _yields(node):
             return True
-        if isinstance(node, (ast.With, ast.AsyncWith)) and any(map(_yields, node.body)):
-            if any(_item_swallows(machine, item.context_expr, env, depth) for item in node.items):
+        if isinstance(node, ast.YieldFrom):
+            return True
+        if isinstance(node, ast.Try) and any(map(_yields, node.body)):
+            leaving = (ast.Return, ast.Break, ast.Continue)
+            if any(isinstance(child, leaving) for final in node.finalbody for child in ast.walk(final)):
                 return True
+        if isinstance(node, (ast.With, ast.AsyncWith)) and any(map(_yields, node.body)):
+            for item in node.items:
+                if _item_swallows(machine, item.context_expr, env, depth, function):
+                    return True
     return False
 
 
@@ -42,12 +49,19 @@ def _yields(node: ast.AST) -> bool:
     return any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in ast.walk(node))
 
 
-def _item_swallows(machine: Functions, manager: ast.expr, env: Environment, depth: int) -> bool:
+def _item_swallows(
+    machine: Functions, manager: ast.expr, env: Environment, depth: int, inside: FunctionValue
+) -> bool:
     func = manager.func if isinstance(manager, ast.Call) else manager
     name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
     if any(word in name.lower() for word in _SWALLOWING):
         return True
     made_by = machine.lookup(env, func.id) if isinstance(func, ast.Name) else None
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and inside.owner is not None:
+        # ``self.guard()``
+        found = machine.resolver.class_attribute(inside.owner, func.attr)
+        if isinstance(found, FunctionEntity) and found.module.workspace:
+            made_by = machine.raw_function(found)
     if isinstance(made_by, LibraryName):
         return any(word in made_by.entity.dotted.lower() for word in _SWALLOWING)
     if isinstance(made_by, FunctionValue) and not isinstance(made_by.node, ast.Lambda):

@@ -54,6 +54,7 @@ from understudy.doubles.values import (
     kind_of,
     lacks,
     part_of,
+    without_order,
 )
 from understudy.facts import model
 from understudy.index.module import Module
@@ -73,6 +74,8 @@ _SESSION_TAKES = re.compile(
 """Methods of a real session that take a mapped object."""
 _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
 """Methods with which a double is changed."""
+_OF_MEMBERS = ("__bool__", "__contains__", "__eq__", "__hash__", "__len__", "__new__")
+"""What an enumeration may define for its members."""
 _MAKING_ATTRIBUTES = frozenset({"cached_property", "classmethod", "property", "staticmethod"})
 """Decorators that say what a function of a class becomes, also above others that have replaced it."""
 
@@ -177,7 +180,8 @@ class Objects(Mocks):
             self._library_may_fail(callee.dotted)
             self._may_stray(callee.dotted, arguments)
             trace.handed_over(self, arguments.everything())
-            self.unsettle(arguments.everything())
+            if not stdlib.changes_nothing(callee.dotted):
+                self.unsettle(arguments.everything())
             last = callee.dotted.rpartition(".")[2]
             if last == "enter_context" and arguments.values:
                 return stdlib.enter_context(self, arguments.values[0], node, env, is_async=False)
@@ -373,7 +377,7 @@ class Objects(Mocks):
         patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
         if instance is not None:
             if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY:
-                return self.return_value(patched)
+                return UNKNOWN if "side_effect" in patched.slots else self.return_value(patched)
             if isinstance(patched, FunctionValue) and patched.bound is None:
                 return replace(patched, bound=instance)
         return patched
@@ -395,6 +399,8 @@ class Objects(Mocks):
                 value = self.original(found)
                 if not self._is_plain_class(cls):
                     self.members.add(id(value))
+                    if isinstance(value, Literal) and self._converts(cls, value):
+                        return UNKNOWN
                 return value if instance is None or _is_plain(found) or isinstance(value, Mock) else UNKNOWN
             if isinstance(found, ClassEntity):
                 return ClassValue(found)
@@ -423,7 +429,14 @@ class Objects(Mocks):
     def _makes_members(self, cls: ClassEntity) -> bool:
         """Has an enumeration a say in what its members are like?"""
         classes = [each for each in self.resolver.ancestry(cls).classes if each.module.workspace]
-        return any(self.resolver.declared(each, name) for each in classes for name in ("__bool__", "__new__"))
+        return any(self.resolver.declared(each, name) for each in classes for name in _OF_MEMBERS)
+
+    def _converts(self, cls: ClassEntity, value: Literal) -> bool:
+        """Is a member of a mixed enumeration made by another class than that of its value?"""
+        ancestry = self.resolver.ancestry(cls)
+        above = {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
+        mixed = above & {"str", "int", "float", "bytes"}
+        return bool(mixed) and type(value.value).__name__ not in mixed
 
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:
@@ -542,6 +555,7 @@ class Objects(Mocks):
                 return None
             return bool(value.items)
         if isinstance(value, Instance):
+            self.operated(value, "__bool__", "__len__")
             has = [self.resolver.class_attribute(value.entity, n) for n in ("__bool__", "__len__")]
             return True if all(found is Absent.MISSING for found in has) else None
         if isinstance(value, Foreign):
@@ -610,7 +624,7 @@ class Objects(Mocks):
             if mock is not None:
                 for item in value.items or ():
                     self.tell(mock, item)
-            return self.taken(value)
+            return None if without_order(value) else self.taken(value)
         if isinstance(value, Generator) and not value.is_async:
             self.started(value)
             value.rest()
@@ -618,6 +632,10 @@ class Objects(Mocks):
         return None
 
     def taken(self, value: Sequence_) -> tuple[Value, ...] | None:
+        make = value.slots.get("make")
+        if callable(make):
+            self.delete(value.slots, "make")
+            make()
         items = value.items
         if items is not None and value.kind in ITERATORS:
             # How much of it was taken is not known: a loop may be left.

@@ -276,6 +276,8 @@ class _Session:
         self.endings: dict[object, Callable[[], None]] = {}
         """What the fixtures of a test do behind their ``yield``."""
         self.instances: dict[ClassEntity, Instance] = {}
+        self.monkeypatch = played.MonkeyPatch()
+        """One for a test and its fixtures."""
         self.asked: list[str] = []
         """The fixtures that the running test asks for by its parameters."""
         self.tests_run = 0
@@ -507,7 +509,7 @@ class _Session:
         if name == "request":
             return played.Request(lambda wanted: self._dynamic(wanted, test))
         if name == "monkeypatch":
-            return played.MonkeyPatch()
+            return self.monkeypatch
         return UNKNOWN
 
     def _dynamic(self, name: str, test: Test) -> Value:
@@ -526,7 +528,14 @@ class _Session:
         function = self.machine.raw_function(entity)
         if function is not None:
             given = Arguments.of(*[UNKNOWN for _ in entity.declaration.parameters])
+            before = dict(self.machine.overrides)
             self.machine.call_function(function, given, test.node, env)
+            if entity.name in _SET_UP_MODULE:
+                # Once, and not before each test: others may have changed it.
+                made = [
+                    value for key, value in self.machine.overrides.items() if before.get(key) is not value
+                ]
+                self.machine.escape([value for value in made if isinstance(value, Value)])
 
     def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
         self._call_methods(_SET_UP, instance, test, env)

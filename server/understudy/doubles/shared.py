@@ -33,8 +33,11 @@ def as_shared(machine: Machine, entity: ValueEntity, made: Value) -> Value:
     elif isinstance(made, Mapping_):
         if not made.held or _is_changed(machine, entity):
             machine.unsettle([made])
-    elif isinstance(made, Literal) and entity.owner is not None and _is_changed(machine, entity):
-        return UNKNOWN
+    elif isinstance(made, Literal):
+        if entity.owner is None:
+            # Which of several statements ran last is not known: ``try: … except ImportError:``
+            return made if len(entity.module.bindings[entity.declaration.target]) == 1 else UNKNOWN
+        return UNKNOWN if _is_changed(machine, entity) else made
     return made
 
 
@@ -54,7 +57,8 @@ def _changing(name: str, of_class: bool) -> re.Pattern[str]:
     before = r"\." if of_class else r"(?<![\w.])"
     filling = "|".join(sorted(FILLING))
     parts = [
-        rf"{before}{name}\s*(?:\.\s*(?:{filling})\s*\(|\[[^\]\n]*\]\s*(?:=(?!=)|[-+*/|&]=))",
+        rf"{before}{name}\s*(?:\[[^\]\n]*\]\s*)*\.\s*(?:{filling})\s*\(",
+        rf"{before}{name}\s*(?:\[[^\]\n]*\]\s*)+(?:=(?!=)|[-+*/|&]=)",
         rf"\bdel\s+[\w.]*{before}{name}\b",
     ]
     if of_class:

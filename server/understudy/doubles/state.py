@@ -212,6 +212,8 @@ class Guard:
         return None if None in answers else False
 
 
+_MOST_ROUNDS = 4
+"""Of a loop of unknown length, each with what those before it have changed unknown."""
 OTHERS = "?"
 """Among the bases of an exception: there are more, which are not known."""
 
@@ -414,7 +416,14 @@ class State:
             return first()
 
         status = self.fork([first, lambda: Status.NEXT])
-        return self.fork([other, lambda: Status.NEXT]) if changed and status is Status.NEXT else status
+        for _ in range(_MOST_ROUNDS):
+            known = {(id(slots), key) for slots, key in changed}
+            if not known or status is not Status.NEXT:
+                break
+            status = self.fork([other, lambda: Status.NEXT])
+            if all((id(slots), key) in known for slots, key in changed):
+                break
+        return status
 
     def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
         keys = {entry: pair for final in finals for entry, pair in final.items()}

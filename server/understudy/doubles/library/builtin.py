@@ -71,6 +71,8 @@ _ITERATING = frozenset(
 )
 
 
+_IN_ANY_ORDER = frozenset({"all", "any", "frozenset", "set", "sum"})
+"""What gives the same whichever comes first."""
 _ORDERING: dict[str, type[ast.cmpop]] = {"max": ast.Gt, "min": ast.Lt, "sorted": ast.Lt}
 """Functions that compare a value with one before it, and how."""
 
@@ -117,6 +119,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name in _ITERATING and values:
         target = arguments.nodes[0]
         items = machine.items(values[0], target, env) if target is not None else None
+        if isinstance(values[0], Sequence_) and without_order(values[0]) and name in _IN_ANY_ORDER:
+            items = values[0].items
         if name in ("max", "min") and items == () and "default" not in arguments.keywords:
             machine.may_raise()
         if name in _ORDERING and items is not None and "key" not in arguments.keywords:
@@ -126,8 +130,6 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
         if name == "sum" and items is not None and isinstance(target, ast.expr) and not arguments.is_open:
             start = arguments.get(1, "start") or Literal(0)
             return _sum(machine, start, items, target, env)
-        if items is not None and without_order(values[0]) and name not in ("frozenset", "set"):
-            items = None
         if name in ("frozenset", "set"):
             return as_set(items, () if items is not None else (part_of(values[0]),))
         if name in ("list", "tuple"):
@@ -226,6 +228,7 @@ def _ordered(machine: Machine, name: str, values: list[Value], nodes: list[Node]
 
 
 def _next(machine: Machine, iterator: Sequence_, default: list[Value]) -> Value:
+    machine.may_be_made(iterator)
     items = iterator.items
     if iterator.kind not in ITERATORS or items is None:
         return _any_of([iterator, *default])
@@ -260,7 +263,7 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
         else:
             machine.add(receiver, *known)
         return Literal(None)
-    if name == "pop" and not arguments.values and receiver.items:
+    if name == "pop" and not arguments.values and receiver.items and not without_order(receiver):
         *rest, last = receiver.items
         machine.write(receiver.slots, "items", tuple(rest))
         return last
@@ -284,11 +287,13 @@ def call_mapping_method(machine: Machine, receiver: Mapping_, name: str, argumen
                 machine.write(receiver.slots, f"[{key!r}]", value)
             return Literal(None)
     if name == "clear":
+        was_open = receiver.is_open
         machine.scatter(receiver)
         for key in [key for key in receiver.slots if key.startswith("[")]:
             machine.delete(receiver.slots, key)
         machine.write(receiver.slots, "among", ())
-        machine.write(receiver.slots, "open", False)
+        # Whoever else has it may fill it again.
+        machine.write(receiver.slots, "open", was_open)
         return Literal(None)
     machine.may_raise_for(*_RAISED.get(name, ()))
     if name != "get":

@@ -66,7 +66,7 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if entity.dotted in _MONKEYPATCHES:
         return MonkeyPatch()
     if entity.dotted in {f"{name}.context" for name in _MONKEYPATCHES}:
-        return patches.call_monkeypatch(machine, "context", arguments, node, env)
+        return patches.call_monkeypatch(machine, MonkeyPatch(), "context", arguments, node, env)
     if entity.root == "contextlib" and entity.name == "nullcontext":
         return Foreign("contextlib.nullcontext()")
     if entity.root == "asyncio":
@@ -97,7 +97,8 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
     if refused is not None:
         return refused
     trace.handed_over(machine, arguments.everything())
-    machine.unsettle(arguments.everything())
+    if not stdlib.changes_nothing(entity.dotted):
+        machine.unsettle(arguments.everything())
     return Foreign(f"{entity.dotted}()", entity)
 
 
@@ -136,7 +137,7 @@ def call_method(
     if isinstance(receiver, Mocker):
         return patches.call_mocker(machine, receiver, name, arguments, node, env)
     if isinstance(receiver, MonkeyPatch):
-        return patches.call_monkeypatch(machine, name, arguments, node, env)
+        return patches.call_monkeypatch(machine, receiver, name, arguments, node, env)
     if isinstance(receiver, Instance):
         return _call_test_case(machine, name, arguments, node, env)
     return UNKNOWN

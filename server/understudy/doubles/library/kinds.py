@@ -94,7 +94,15 @@ def _of_class(machine: Machine, value: Value, cls: ClassEntity) -> Value:
             return Literal(True)
         if not ancestry.complete:
             return UNKNOWN
+    if entity is not None and _is_registered(machine, cls):
+        return UNKNOWN
     return UNKNOWN if _looks_closer(machine, cls) else Literal(False)
+
+
+def _is_registered(machine: Machine, cls: ClassEntity) -> bool:
+    """Does the file of an abstract class register others with it?"""
+    text = machine.workspace.text(cls.path).content
+    return f"{cls.name}.register" in text
 
 
 def _looks_closer(machine: Machine, cls: ClassEntity) -> bool:

@@ -66,13 +66,12 @@ def call_patch_method(machine: Machine, patch: Patch, name: str, env: Environmen
     return Literal(None)
 
 
-def undo(machine: Machine, *kinds: str, since: int = 0, value: Value | None = None) -> None:
+def undo(machine: Machine, *kinds: str, value: Value | None = None) -> None:
     """``patch.stopall()``, ``mocker.stopall()``, ``monkeypatch.undo()``: what was done in these ways is taken back.
 
-    :param since: only what came after so many.
-    :param value: only what gave this.
+    :param value: only what gave this, or what this did.
     """
-    for index in range(len(machine.cleanups) - 1, since - 1, -1):
+    for index in range(len(machine.cleanups) - 1, -1, -1):
         cleanup = machine.cleanups[index]
         if cleanup.kind in kinds and (value is None or cleanup.value is value):
             del machine.cleanups[index]
@@ -603,20 +602,20 @@ def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment)
 
 
 def call_monkeypatch(
-    machine: Machine, name: str, arguments: Arguments, node: Node, env: Environment
+    machine: Machine, patcher: MonkeyPatch, name: str, arguments: Arguments, node: Node, env: Environment
 ) -> Value:
     values = arguments.values
 
     def later(leave: Callable[[], None]) -> None:
-        machine.cleanups.append(Cleanup(leave, "monkeypatch"))
+        machine.cleanups.append(Cleanup(leave, "monkeypatch", patcher))
 
     if name == "context":
-        since = len(machine.cleanups)
+        inner = MonkeyPatch()
 
         def undo_these() -> None:
-            undo(machine, "monkeypatch", since=since)
+            undo(machine, "monkeypatch", value=inner)
 
-        return Managed(MonkeyPatch(), False, False, undo_these, undo_these)
+        return Managed(inner, False, False, undo_these, undo_these)
     if name == "setattr" and values:
         first = values[0]
         if isinstance(first, Literal) and isinstance(first.value, str) and len(values) >= 2:
@@ -633,7 +632,7 @@ def call_monkeypatch(
         later(_replace(machine, owner, attribute, value, Place(env.unit, node), env))
         return Literal(None)
     if name == "undo":
-        undo(machine, "monkeypatch")
+        undo(machine, "monkeypatch", value=patcher)
     elif name in ("setenv", "delenv") and values:
         later(set_variable(machine, values[0], Place(env.unit, node)))
     elif name in ("setitem", "delitem") and len(values) > 1 and is_environ(values[0]):

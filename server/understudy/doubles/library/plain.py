@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from understudy.doubles.values import UNKNOWN, Literal, Sequence_, Value
+from understudy.doubles.values import MOST_KNOWN, UNKNOWN, Literal, Sequence_, Value
 
 if TYPE_CHECKING:
     from understudy.doubles.arguments import Arguments
@@ -23,7 +23,8 @@ _RAISED = (
     "AttributeError", "IndexError", "KeyError", "LookupError", "TypeError", "UnicodeDecodeError", "UnicodeEncodeError",
     "UnicodeError", "ValueError",
 )  # fmt: skip
-_LONGEST = 10_000
+_LONGEST = 1_000
+"""Characters, of a text and of what is made of it: programs that work on more are not worth the time."""
 _PLAIN = (str, bytes, bool, int, float, type(None))
 
 
@@ -32,12 +33,16 @@ def call_method(machine: Machine, receiver: Literal, name: str, arguments: Argum
     given = [value.value for value in arguments.values if isinstance(value, Literal)]
     known = len(given) == len(arguments.values) and not arguments.keywords and not arguments.is_open
     text = receiver.value
-    if not known or name not in _METHODS or not isinstance(text, (str, bytes)) or len(text) > _LONGEST:
+    texts = [each for each in (text, *given) if isinstance(each, (str, bytes))]
+    known = known and all(len(each) <= _LONGEST for each in texts)
+    if name == "replace":
+        known = known and len(texts) == 3 and (len(texts[0]) + 1) * (len(texts[2]) + 1) <= 10 * _LONGEST
+    if not known or name not in _METHODS or not isinstance(text, (str, bytes)):
         machine.may_raise_for(*_RAISED)
         return UNKNOWN
     try:
         return _as_value(getattr(text, name)(*given))
-    except (AttributeError, LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError):
         machine.may_raise()
         return UNKNOWN
 
@@ -50,7 +55,7 @@ def item(machine: Machine, value: Literal, index: Value) -> Value:
     container: Any = value.value
     try:
         return _as_value(container[index.value])
-    except (LookupError, TypeError):
+    except (LookupError, OverflowError, TypeError):
         machine.may_raise()
         return UNKNOWN
 
@@ -69,5 +74,6 @@ def added(left: Value, right: Value) -> Literal | None:
 
 def _as_value(made: object) -> Value:
     if isinstance(made, (list, tuple)):
-        return Sequence_.of(type(made).__name__, [_as_value(each) for each in made])
+        known = [_as_value(each) for each in made] if len(made) <= MOST_KNOWN else None
+        return Sequence_.of(type(made).__name__, known)
     return Literal(made) if isinstance(made, _PLAIN) else UNKNOWN
