@@ -19,7 +19,10 @@ from understudy.orm.models import Member, Model, Models
 from understudy.source.span import Span
 
 BACKREFS: Final = "orm.backrefs"
-_BACKREF = re.compile(r"\bbackref\s*(?:=\s*(?:[\w.]*\bbackref\s*\()?|\()\s*(?:(['\"])(\w+)\1|(None\b)|)")
+_BACKREF = re.compile(
+    r"\bbackref(?:(?:['\"]\s*:|\s*=)\s*(?:[\w.]*\bbackref\s*\()?|\s*\()\s*(?:(['\"])(\w+)\1|(None\b)|)"
+)
+_CONSTRUCTING = re.compile(rb"\blisten(?:s_for)?\([^)]*[\"']init[\"']")
 _ADDED = re.compile(rb"\bbackref\b")
 _PROPERTY = re.compile(rb"\badd_propert(?:y|ies)\(|\bcreate_proxied_attribute\b|\bconfigure_property\b")
 _REFLECTIVE = ("setattr", "__dict__", "vars(")
@@ -29,6 +32,9 @@ _OBJECT = frozenset(dir(type)) | {"_sa_class_manager", "_sa_registry", "_sa_inst
 def accepts(models: Models, found: Model, keyword: str) -> bool | None:
     """Will the constructor take this keyword?"""
     constructor = found.lineage.constructor
+    if models.workspace.files_with(_CONSTRUCTING):
+        # The event may change the keywords before the constructor gets them.
+        return None
     if constructor is Constructor.DEFAULT:
         return has(models, found, keyword)
     if constructor is Constructor.CUSTOM and found.lineage.known:

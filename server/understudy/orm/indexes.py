@@ -6,6 +6,7 @@ own: the two tables are rebuilt with plain types and ``create_all`` runs on an i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from understudy.orm.models import Model, Models, call_name, elements
 from understudy.orm.tables import CoreTable, core_columns, core_tables
 from understudy.source.span import Span
 
+_PER_TABLE = re.compile(rb"\bmysql|\bmariadb")
+"""There, two tables may have indexes of one name."""
+_PER_SCHEMA = re.compile(rb"\bsqlite|\bpostgres|\bpsycopg|\basyncpg|\baiosqlite|\boracle|\bmssql")
 DUPLICATES: Final = "orm.files_with_duplicate_indexes"
 
 
@@ -84,7 +88,9 @@ def duplicates(models: Models) -> list[tuple[TableIndex, TableIndex]]:
 
     def make(models: Models) -> list[tuple[TableIndex, TableIndex]]:
         first: dict[tuple[MetadataKey, str | None, str], TableIndex] = {}
-        pairs = []
+        pairs: list[tuple[TableIndex, TableIndex]] = []
+        if models.workspace.files_with(_PER_TABLE) and not models.workspace.files_with(_PER_SCHEMA):
+            return pairs
         for index in indexes(models):
             other = first.setdefault((index.metadata, index.schema, index.name), index)
             if other is not index and create_all_fails(other, index):

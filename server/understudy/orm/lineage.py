@@ -128,6 +128,10 @@ class _Walk:
         self.root: ClassEntity | None = None
         self.known = True
         self.dataclass = False
+        self.each_dataclass = False
+        """Every class below is made a dataclass, not the decorated one alone."""
+        self.own_constructor = False
+        """The registry is given one, or may be."""
         self.lenient = False
         self.extra: set[str] = set()
 
@@ -262,7 +266,7 @@ class _Walk:
             self._found(cls.key, cls)
             return {_Root.DEFAULT: None}
         if name == "MappedAsDataclass":
-            self.dataclass = True
+            self.dataclass = self.each_dataclass = True
         elif name not in ("AsyncAttrs", "ConcreteBase"):
             self.known = False
         return {}
@@ -312,6 +316,14 @@ class _Walk:
             given = own(root, "registry") if root is not None else None
             if root is not None and isinstance(given, model.Assign) and isinstance(given.value, model.Ref):
                 self.registry = registry_key(self.resolver, root.module, given.value.parts) or key
+                self.own_constructor = self.registry is key
+            elif root is not None and given is not None:
+                call = given.value if isinstance(given, model.Assign) else None
+                self.own_constructor = (
+                    not isinstance(call, model.CallTerm)
+                    or tail(call) != "registry"
+                    or any(keyword.name in (None, "constructor") for keyword in call.keywords)
+                )
         self.extra |= RESERVED
 
     def _constructor(
@@ -321,9 +333,14 @@ class _Walk:
             return Constructor.LENIENT, None
         if any(isinstance(part, ClassEntity) and own(part, "__new__") is not None for part in order):
             return Constructor.UNKNOWN, None
+        first = next(part for part in order if isinstance(part, ClassEntity))
+        if self.each_dataclass and own(first, "__init__") is None and _Root.UNKNOWN not in order:
+            return Constructor.DATACLASS, None
         for part in order:
             if isinstance(part, _Root):
                 default = Constructor.DATACLASS if self.dataclass else Constructor.DEFAULT
+                if self.own_constructor:
+                    default = Constructor.UNKNOWN
                 return (default if part is _Root.DEFAULT else Constructor.UNKNOWN), None
             declared = own(part, "__init__")
             if isinstance(declared, model.Function):
@@ -335,7 +352,7 @@ class _Walk:
                     return Constructor.DEFAULT, None
                 return Constructor.UNKNOWN, None
             if part == self.root and not self.dataclass and not part.declaration.keywords:
-                return Constructor.DEFAULT, None
+                return (Constructor.UNKNOWN if self.own_constructor else Constructor.DEFAULT), None
         return Constructor.UNKNOWN, None
 
 

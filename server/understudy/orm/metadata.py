@@ -16,6 +16,7 @@ from understudy.orm.tables import CoreTable, flask_of
 _DEFAULT_CONVENTION = "ix_%(column_0_label)s"
 _KINDS = frozenset({"ix", "uq", "ck", "fk", "pk"})
 _SQLMODEL_CHANGED = re.compile(rb"\bSQLModel\s*\.\s*metadata\s*=|\bnaming_convention\s*=[^=]")
+_RENAMED = re.compile(rb"\.naming_convention\s*=[^=]")
 _DEPTH = 8
 
 
@@ -147,7 +148,7 @@ def _of_classes(
     module = models.workspace.module(path)
     if module is None:
         return None
-    if _renames(module):
+    if _renames(models):
         return MetaDataSpec(registry, None)
     for binding in module.bindings.get(name.partition(".")[0], ()):
         declaration = binding.declaration
@@ -156,12 +157,9 @@ def _of_classes(
     return MetaDataSpec(registry, _DEFAULT_CONVENTION)
 
 
-def _renames(module: Module) -> bool:
-    """Does a module set the convention of a ``MetaData`` afterwards?"""
-    return any(
-        isinstance(d, model.AttributeAssign) and d.name == "naming_convention"
-        for _, d in module.declarations()
-    )
+def _renames(models: Models) -> bool:
+    """Does any code set the convention of a ``MetaData`` afterwards?"""
+    return bool(models.workspace.files_with(_RENAMED))
 
 
 def _read(models: Models, module: Module, term: model.Term, key: MetadataKey) -> MetaDataSpec | None:
@@ -172,7 +170,7 @@ def _read(models: Models, module: Module, term: model.Term, key: MetadataKey) ->
             if not isinstance(found, ValueEntity) or found.declaration.value is None:
                 return MetaDataSpec(key, None)
             term, module, key = found.declaration.value, found.module, (found.path, found.declaration.target)
-        if _renames(module):
+        if _renames(models):
             return MetaDataSpec(key, None)
         if not isinstance(term, model.CallTerm):
             return MetaDataSpec(key, None)

@@ -258,6 +258,8 @@ class Models:
             known = False
         if core is not None and not _plain_table(core[1]):
             known = False
+        if any(self._is_reflected(cls) for cls in lineage.classes):
+            known = False
         table, span, certain = self._table(entity, lineage, core)
         known = known and certain and all(_plain_mapper(cls) for cls in lineage.classes)
         return Model(
@@ -299,6 +301,17 @@ class Models:
             elif isinstance(value, (model.Opaque, model.SubscriptTerm, model.AttrTerm)):
                 return True
         return False
+
+    def _is_reflected(self, cls: ClassEntity) -> bool:
+        """Does ``__table_args__`` say that columns come from the database, or from a table that is there?"""
+        declared = own(cls, "__table_args__")
+        term = getattr(declared, "value", None) or getattr(declared, "returned", None)
+        options = term.items[-1] if isinstance(term, model.SequenceTerm) and term.items else term
+        items = options.items if isinstance(options, model.DictTerm) else ()
+        given = {key.value for key, _ in items if isinstance(key, model.Const)}
+        if not given.isdisjoint(("autoload", "autoload_with")):
+            return True
+        return "extend_existing" in given and bool(self.workspace.files_with(_THERE))
 
     def _members(self, cls: ClassEntity) -> Iterator[Member]:
         yield from members(cls)
@@ -518,8 +531,7 @@ class Models:
     def outlined_by(self, outline: Outline) -> list[Model]:
         """The models of an outline: more than one where a file declares a class twice."""
         module = self.workspace.module(self.workspace.root / outline.file)
-        classes = classes_of(module) if module is not None else ()
-        made = (self.mapped(entity) for entity in classes if entity.name == outline.name)
+        made = map(self.mapped, classes_named(module, outline.name) if module is not None else ())
         return [found for found in made if found is not None and found.table == outline.table]
 
     def named_in(self, text: str) -> frozenset[str]:
@@ -532,8 +544,8 @@ class Models:
         for name, path in declared:
             if name in words and name not in found:
                 module = self.workspace.module(root / path)
-                classes = classes_of(module) if module is not None else ()
-                if any(entity.name == name and self.mapped(entity) is not None for entity in classes):
+                classes = classes_named(module, name) if module is not None else ()
+                if any(self.mapped(entity) is not None for entity in classes):
                     found.add(name)
         return frozenset(found)
 
@@ -612,6 +624,7 @@ class Models:
         return named[0] if len(named) == 1 else None
 
 
+_THERE = re.compile(rb"\.reflect\(|\bTable\(")
 DECLARED: Final = "orm.declared"
 EXIST: Final = "orm.exist"
 OUTLINES: Final = "orm.outlines"
@@ -630,6 +643,13 @@ def classes_of(module: Module) -> Iterator[ClassEntity]:
     for row, declaration in module.declarations_with("class "):
         if isinstance(declaration, model.Class):
             yield ClassEntity(module, declaration, row, declaration.name)
+
+
+def classes_named(module: Module, name: str) -> Iterator[ClassEntity]:
+    """Those of one name: the others are not looked at."""
+    for binding in module.bindings.get(name, ()):
+        if isinstance(binding.declaration, model.Class):
+            yield ClassEntity(module, binding.declaration, binding.row, name)
 
 
 def members(cls: ClassEntity) -> Iterator[Member]:

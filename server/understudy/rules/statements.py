@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -40,6 +41,8 @@ _SAME = frozenset(
 )
 _JOINS = frozenset({"join", "outerjoin"})
 _DEPTH = 16
+_OWN_QUERIES = re.compile(rb"\bquery_cl(?:s|ass)\s*=|\bclass \w+\([^)\n]*Query\b")
+"""Queries of a class of the workspace: its methods take and give what they like."""
 
 
 class Kind(Enum):
@@ -71,7 +74,11 @@ def statement(context: Context, site: Site, node: ast.expr, depth: int = 0) -> S
     if isinstance(node, ast.Attribute) and node.attr == "query":
         entity = context.names.resolve(node.value, site.scope)
         found = context.models.mapped(entity) if isinstance(entity, ClassEntity) else None
-        if found is not None and "query" in found.lineage.extra:
+        if (
+            found is not None
+            and "query" in found.lineage.extra
+            and not context.workspace.files_with(_OWN_QUERIES)
+        ):
             return Statement(Kind.QUERY, (found,), True)
         return None
     if not isinstance(node, ast.Call):
@@ -86,6 +93,8 @@ def statement(context: Context, site: Site, node: ast.expr, depth: int = 0) -> S
             return _joined(context, site, node, statement(context, site, node.func.value, depth + 1))
         if method == "query" and node.args:
             if context.is_test and not is_real_session(context, site, node.func.value):
+                return None
+            if context.workspace.files_with(_OWN_QUERIES):
                 return None
             return _of(context, site, Kind.QUERY, node)
     function = context.names.resolve(node.func, site.scope)

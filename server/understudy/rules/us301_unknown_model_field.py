@@ -15,7 +15,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
 from understudy.rules.keywords import Given, keywords
 from understudy.rules.model_advice import advice_for, nearest_field
-from understudy.rules.patch_calls import replaced_around
+from understudy.rules.patch_calls import creates, replaced_around
 from understudy.rules.statements import model_of
 
 
@@ -40,6 +40,8 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 continue
             if _replaced(context, site, call, model) or excused(context):
                 break
+            if context.is_test and _created(context, given.name):
+                continue
             yield _finding(rule, context, model, given, listed.names)
 
 
@@ -87,6 +89,12 @@ def _finding(rule: Rule, context: Context, model: Model, given: Given, others: s
         related=tuple(related),
         fixes=fixes,
     )
+
+
+def _created(context: Context, name: str) -> bool:
+    """Does a patch put an attribute of this name somewhere, maybe on the class?"""
+    places = context.fixtures.chain(context.module)
+    return any(creates(context.workspace.parsed(place.path), name) for place in places)
 
 
 def _replaced(context: Context, site: Site, call: ast.Call, model: Model) -> bool:

@@ -21,6 +21,10 @@ _METHODS = ("filter_by", "values", "update", "order_by", "group_by")
 _EXCEPTIONS = ("InvalidRequestError", "CompileError", "ArgumentError", "StatementError", "SQLAlchemyError")
 
 
+_ADDING = ("add_columns", "add_column", "with_entities", "with_only_columns")
+"""What may add the label that a string names, also after the string."""
+
+
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not any(f".{method}(" in context.source for method in _METHODS) or not context.models_named:
         return
@@ -43,7 +47,7 @@ def _wrong(
     method = func.attr
     if method in ("order_by", "group_by"):
         strings = [a for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        if not strings:
+        if not strings or any(f"{word}(" in context.source for word in _ADDING):
             return
     found = statement(context, site, func.value)
     if found is None:

@@ -12,6 +12,9 @@ from understudy.fixes import imports
 from understudy.fixes.names import nearest
 from understudy.infer.entities import ClassEntity
 from understudy.infer.imports import ImportGraph, Node
+from understudy.orm.indexes import table_arguments
+from understudy.orm.lineage import only_for_type_checkers
+from understudy.orm.metadata import metadata_of
 from understudy.orm.models import Model, Registry, Relationship
 from understudy.orm.registry import Verdict, locate
 from understudy.rules import loading
@@ -33,7 +36,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
                 yield from _nowhere(rule, context, mapped, relationship, registry)
             elif answer.verdict is Verdict.SEVERAL:
                 yield from _several(rule, context, relationship, answer.models)
-            elif answer.verdict is Verdict.HIDDEN_BY_TABLE:
+            elif answer.verdict is Verdict.HIDDEN_BY_TABLE and _has_plain_name(
+                context, registry, relationship
+            ):
                 yield _hidden(rule, context, relationship)
 
 
@@ -42,7 +47,7 @@ def _nowhere(
 ) -> Iterator[Finding]:
     target = str(relationship.target)
     name = target.rpartition(".")[2]
-    if _defined_somewhere(context, name, registry):
+    if _defined_somewhere(context, name, registry) or _is_evaluated(context, relationship, target):
         return
     span = relationship.target_span
     assert span is not None
@@ -71,9 +76,20 @@ def _nowhere(
     )
 
 
+def _is_evaluated(context: Context, relationship: Relationship, target: str) -> bool:
+    """Does an annotation name what its module binds when it runs? SQLAlchemy looks there first."""
+    call = relationship.call
+    if call is None or call.args or call.keyword("argument") is not None:
+        return False
+    bound = relationship.owner.module.bindings.get(target.partition(".")[0], ())
+    return any(not only_for_type_checkers(binding.declaration) for binding in bound)
+
+
 def _defined_somewhere(context: Context, name: str, registry: Registry) -> bool:
     """A class of that name that is no known model of the registry may still be one: its bases may not be
     understood, it may be made in a function, or by a call."""
+    if context.workspace.files_with(_MADE):
+        return True
     pattern = re.compile(rf"\bclass {re.escape(name)}\b|['\"]{re.escape(name)}['\"]\s*,\s*\(".encode())
     for path in context.workspace.files_with(pattern):
         module = context.workspace.module(path)
@@ -118,6 +134,17 @@ def _several(
             Related(model.entity.path, model.entity.span, f"one `{model.name}` is declared here")
             for model in found
         ),
+    )
+
+
+def _has_plain_name(context: Context, registry: Registry, relationship: Relationship) -> bool:
+    """Is there a table of the name itself, in no schema?"""
+    tables = registry.with_table(str(relationship.target).partition(".")[0])
+    arguments = [table_arguments(context.models, found) for found in tables]
+    schemas = [given is None or given[1] for given in arguments]
+    return any(
+        schema is None and metadata_of(context.models, found) is not None
+        for schema, found in zip(schemas, tables, strict=True)
     )
 
 
@@ -183,6 +210,8 @@ def _may_load(context: Context, reached: Iterable[Node], target: Model) -> bool:
     return False
 
 
+_MADE = re.compile(rb"\b(?:type|new_class)\(\s*[^\"'),\s][^,)]*(?:\([^)]*\)[^,)]*)?,")
+"""A class with a computed name."""
 _BY_NAME = re.compile(rb"\bimport_module\b|\b__import__\b|\bpkgutil\b|\bimportlib\b|\brunpy\b")
 _IMPERATIVE = re.compile(rb"\bmap_imperatively\b|\bmapper\(")
 _SHARED = re.compile(rb"\bclass_registry\b|\b_class_registry\b")

@@ -21,9 +21,11 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.engines import created
 from understudy.source.span import Span
 
-_NAMED = re.compile(r"""(?:__tablename__\s*(?::[^=\n]+)?=\s*|\bTable\(\s*)(["'])([^"']+)\1""")
+_NAMED = re.compile(r"""(?:__tablename__(?:["']\s*:|\s*(?::[^=\n]+)?=)\s*|\bTable\(\s*)(["'])([^"']+)\1""")
 _DECLARES = re.compile(rb"__tablename__|\bTable\(")
-_COMPUTED = re.compile(rb"__tablename__\s*=\s*[^\"'\s]|\bdef __tablename__|\bTable\(\s*[^\"'\s)]")
+_COMPUTED = re.compile(
+    rb"__tablename__(?:[\"']\s*:|\s*=)\s*[^\"'\s]|\bdef __tablename__|\bTable\(\s*[^\"'\s)]"
+)
 _REFLECTED = re.compile(
     rb"\.reflect\(|\bautoload(?:_with)?\s*=|\bautomap_base\b|\bDeferredReflection\b|\.to_metadata\(|\.tometadata\("
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import removal
 from understudy.orm.indexes import TableIndex, duplicates, indexes, with_duplicates
+from understudy.rules import loading
 from understudy.rules.base import Context, Rule
 from understudy.source.span import Span
 
@@ -19,10 +20,21 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     seen: set[tuple[Span, Span]] = set()
     for first, second in duplicates(context.models):
-        if second.path == context.path and not context.is_test_path(first.path):
+        if (
+            second.path == context.path
+            and not context.is_test_path(first.path)
+            and _meet(context, first, second)
+        ):
             if (first.span, second.span) not in seen:
                 seen.add((first.span, second.span))
                 yield _finding(rule, context, first, second)
+
+
+def _meet(context: Context, first: TableIndex, second: TableIndex) -> bool:
+    """Are both loaded in one process, as far as the tests go?"""
+    if first.path == second.path or not loading.by_tests(context):
+        return True
+    return loading.together(context, first.path, second.path)
 
 
 def _finding(rule: Rule, context: Context, first: TableIndex, second: TableIndex) -> Finding:
@@ -65,7 +77,10 @@ def _fix(context: Context, first: TableIndex, second: TableIndex) -> Fix | None:
         text = context.workspace.text(second.path)
         span = second.call.span.shifted(second.row)
         if second.standalone:
-            if text.slice(Span(span.row, 0, span.row, span.column)).strip():
+            before = text.slice(Span(span.row, 0, span.row, span.column)).strip()
+            behind = text.line(span.end_row)[span.end_column :].strip()
+            if before or (behind and not behind.startswith("#")):
+                # Another statement stands in the same row.
                 return None
             span = Span(span.row, 0, span.end_row + 1, 0)
         else:

@@ -121,10 +121,11 @@ def _is_before(context: Context, one: _Declared, two: _Declared) -> bool:
 def _option(context: Context, mapped: Model, name: str) -> bool:
     for cls in mapped.lineage.classes:
         declared = own(cls, "__table_args__")
-        if isinstance(declared, facts.Assign) and declared.value is not None:
-            terms = (
-                declared.value.items if isinstance(declared.value, facts.SequenceTerm) else (declared.value,)
-            )
+        given = (
+            declared.returned if isinstance(declared, facts.Function) else getattr(declared, "value", None)
+        )
+        if given is not None:
+            terms = given.items if isinstance(given, facts.SequenceTerm) else (given,)
             for term in terms:
                 if isinstance(term, facts.DictTerm):
                     return any(isinstance(k, facts.Const) and k.value == name for k, _ in term.items)
