@@ -68,6 +68,11 @@ def has_on_instance(models: Models, found: Model, name: str) -> bool | None:
     return None if known is False and _sets_computed(models, found) else known
 
 
+def setting(name: str) -> re.Pattern[bytes]:
+    """What is in every text that sets an attribute of a name on some object, by an assignment."""
+    return re.compile(rf"\.{re.escape(name)}\s*(?::[^=\n]+)?=[^=]".encode())
+
+
 def _sets_computed(models: Models, found: Model) -> bool:
     """May methods of the class set attributes of any name?"""
     return any(

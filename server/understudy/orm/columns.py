@@ -19,6 +19,7 @@ _DEFAULTS = frozenset(
 )
 _GENERATED = frozenset({"Identity", "Computed", "Sequence", "FetchedValue"})
 _DOTTED_NAME = re.compile(r"[^\W\d][\w.]*")
+_DEPTH = 6
 _CONSTRAINTS = frozenset({"CheckConstraint", "UniqueConstraint"})
 
 
@@ -114,13 +115,14 @@ def column(models: Models, found: Model, member: Member) -> Column:
         column_key(member),
         type_term,
         primary,
-        _nullable(member, keywords, primary, readable, sqlmodel),
+        _nullable(models, member, keywords, primary, readable, sqlmodel),
         default,
         tuple(foreign) if keys_known else None,
     )
 
 
 def _nullable(
+    models: Models,
     member: Member,
     keywords: dict[str | None, model.Term],
     primary: bool | None,
@@ -143,23 +145,35 @@ def _nullable(
     if not is_mapped(annotation):
         return None
     assert isinstance(annotation, model.SubscriptTerm)
-    return _optional(annotation.index)
+    return _optional(models, member.owner.module, annotation.index)
 
 
-def _optional(term: model.Term) -> bool | None:
+def _optional(models: Models, module: Module, term: model.Term, depth: int = 0) -> bool | None:
     if isinstance(term, model.Const):
         return None if isinstance(term.value, str) else term.value is None
     if isinstance(term, model.UnionTerm):
-        sides = (_optional(term.left), _optional(term.right))
+        sides = [_optional(models, module, side, depth) for side in (term.left, term.right)]
         return True if True in sides else None if None in sides else False
     if isinstance(term, model.SubscriptTerm):
         name = tail(term.value)
         if name == "Optional":
             return True
         if name == "Union" and isinstance(term.index, model.SequenceTerm):
-            return any(_optional(item) for item in term.index.items)
-        return False if name in ("list", "List", "dict", "Dict", "Annotated", "Literal") else None
-    return False if isinstance(term, model.Ref) else None
+            return any(_optional(models, module, item, depth) for item in term.index.items)
+        if name == "Annotated" and isinstance(term.index, model.SequenceTerm) and term.index.items:
+            return _optional(models, module, term.index.items[0], depth)
+        return False if name in ("list", "List", "dict", "Dict", "Literal") else None
+    if not isinstance(term, model.Ref):
+        return None
+    found = models.resolver.ref(module, term.parts)
+    if isinstance(found, ValueEntity):
+        value = found.declaration.value
+        return (
+            _optional(models, found.module, value, depth + 1)
+            if value is not None and depth <= _DEPTH
+            else None
+        )
+    return False
 
 
 def _annotated(

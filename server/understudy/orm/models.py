@@ -43,6 +43,8 @@ _KNOWN_CALLS = _RELATIONSHIPS | frozenset(
     )
 )  # fmt: skip
 """What class bodies call that makes no column of another name."""
+_NO_COLUMNS = frozenset({"composite", "synonym", "query_expression", "column_property", "association_proxy"})
+"""What an annotated attribute may be instead."""
 SCHEMA_ITEMS = frozenset(
     {
         "Column", "Index", "ForeignKeyConstraint", "UniqueConstraint", "CheckConstraint", "PrimaryKeyConstraint",
@@ -750,6 +752,8 @@ def _is_column(member: Member, lineage: Lineage) -> bool:
         name = tail(member.call)
         if name in ("Column", "mapped_column"):
             return True
+        if name in _NO_COLUMNS:
+            return False
         if lineage.registry == SQLMODEL and name == "Field":
             return True
     if lineage.registry == SQLMODEL and member.annotation is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator
 
 from understudy.doubles.state import last_name
@@ -14,6 +15,8 @@ from understudy.rules.base import Context
 from understudy.source.parse import Parsed
 
 _EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress"})
+_REFUSING = re.compile(r"rais|expect|refus|fail|error|suppress|swallow|ignor|reject", re.IGNORECASE)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _MARKS = frozenset({"xfail", "skip", "skipif", "skipIf", "skipUnless", "expectedFailure"})
 _SKIPPING = frozenset({"skip", "skipTest", "SkipTest", "xfail", "importorskip"})
 
@@ -35,16 +38,35 @@ def expected(site: Site, *exceptions: str) -> bool:
         if isinstance(node, (ast.With, ast.AsyncWith)):
             if any(_expects(item.context_expr, exceptions) for item in node.items):
                 return True
+            if any(_enters(call, exceptions) for call in _calls(node)):
+                return True
         elif isinstance(node, ast.Try) and previous in node.body:
             if any(_catches(handler.type, exceptions) for handler in node.handlers):
                 return True
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if isinstance(previous, ast.stmt) and _called_where_expected(site, node, exceptions):
+                return True
             if any(last_name(decorator) in _MARKS for decorator in node.decorator_list):
                 return True
         elif isinstance(node, ast.Lambda):
             # Usually handed to something that calls it and expects it to fail: pytest.raises(E, lambda: …).
             return True
         previous = node
+    return False
+
+
+def _called_where_expected(site: Site, function: ast.AST, exceptions: tuple[str, ...]) -> bool:
+    """Does the function around another one call it, or hand it over, where one of the exceptions is expected?"""
+    outer = next((n for n in site.chain if isinstance(n, _FUNCTIONS) and n is not function), None)
+    name = getattr(function, "name", None)
+    if outer is None or name is None:
+        return False
+    for block in ast.walk(outer):
+        if isinstance(block, (ast.With, ast.AsyncWith)) and any(
+            _expects(item.context_expr, exceptions) for item in block.items
+        ):
+            if any(isinstance(inner, ast.Name) and inner.id == name for inner in ast.walk(block)):
+                return True
     return False
 
 
@@ -168,8 +190,21 @@ def _expects(node: ast.expr, exceptions: tuple[str, ...]) -> bool:
         if last_name(node) != "suppress":
             return not node.args or _catches(node.args[0], exceptions)
         return any(_catches(arg, exceptions) for arg in node.args)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        # A context manager of the project, by what it is called.
+        return _REFUSING.search(node.func.id) is not None
     # A name that stands for an expectation: ``with expectation:`` of a parametrised test.
     return isinstance(node, ast.Name)
+
+
+def _enters(call: ast.Call, exceptions: tuple[str, ...]) -> bool:
+    """``stack.enter_context(pytest.raises(E))``"""
+    return (
+        last_name(call) in ("enter_context", "enterContext")
+        and len(call.args) == 1
+        and isinstance(call.args[0], ast.Call)
+        and _expects(call.args[0], exceptions)
+    )
 
 
 def _catches(node: ast.expr | None, exceptions: tuple[str, ...]) -> bool:
@@ -181,7 +216,8 @@ def _catches(node: ast.expr | None, exceptions: tuple[str, ...]) -> bool:
         caught = getattr(builtins, name, None) if name is not None else None
         for exception in exceptions:
             raised = getattr(builtins, exception, None)
-            if name == exception or name is None:
+            if name == exception or name is None or name in (name.lower(), name.upper()):
+                # What is not written as a class is may be a tuple of them.
                 return True
             if isinstance(caught, type) and isinstance(raised, type) and issubclass(raised, caught):
                 return True

@@ -216,7 +216,11 @@ def _unknown(context: Context, double: Double, name: str) -> bool:
 
 
 def _given_before(context: Context, double: Double, name: str) -> bool:
-    """Is the field given to some double in this file, or in the one where this one is made?"""
+    """Is the field given to some double in this file, or in the one where this one is made, or set by code under
+    test?"""
+    setters = context.workspace.files_with(attributes.setting(name))
+    if any(not context.is_test_path(path) for path in setters):
+        return True
     for unit in {*context.parsed.units, *context.workspace.parsed(double.unit.path).units}:
         for node in ast.walk(unit.node):
             if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
@@ -70,7 +69,7 @@ def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:
     if any(attributes.has_on_instance(context.models, m, name) is not False for m in below):
         return False
     # Whoever sets it on some object may set it on this one.
-    if context.workspace.files_with(re.compile(rf"\.{re.escape(name)}\s*(?::[^=\n]+)?=[^=]".encode())):
+    if context.workspace.files_with(attributes.setting(name)):
         return False
     return "setattr(" not in context.source and "__dict__" not in context.source
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Finding, Fix, Related, Severity
 from understudy.fixes.arguments import add_keyword
+from understudy.infer.entities import ClassEntity, ValueEntity
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.orm.columns import Column, columns
 from understudy.orm.lineage import Constructor, own, tail
@@ -66,7 +67,7 @@ def _instance(
     made: ast.expr | None = item
     if isinstance(item, ast.Name):
         made = bound_once(site.scope, item.id)
-        if not _only_added(function, item.id, add):
+        if not _only_added(function, item.id, add, _stored_at(function, add)):
             return
     if not isinstance(made, ast.Call) or made.args:
         return
@@ -86,20 +87,34 @@ def _instance(
         return
     if replaced_around(context, site, {model.name, "add", "flush", "commit"}):
         return
-    missing = [column for column in columns(context.models, model) if _required(model, column, given.names)]
+    missing = [
+        column for column in columns(context.models, model) if _required(context, model, column, given.names)
+    ]
     if missing:
         yield _finding(rule, context, site, made, model, missing)
 
 
-def _required(model: Model, column: Column, given: set[str]) -> bool:
+def _required(context: Context, model: Model, column: Column, given: set[str]) -> bool:
     if column.name in given or column.nullable is not False or column.default is not False:
         return False
     if column.foreign_keys != ():
         # A relationship may fill it.
         return False
+    if _may_convert(context, column):
+        return False
     if column.primary_key and tail(column.type) not in _TEXT:
         return False
     return not _polymorphic(model, column)
+
+
+def _may_convert(context: Context, column: Column) -> bool:
+    """Is its type one of the project's own, which may make something of None?"""
+    term = column.type.func if isinstance(column.type, facts.CallTerm) else column.type
+    if not isinstance(term, facts.Ref):
+        return False
+    return isinstance(
+        context.models.resolver.ref(column.member.owner.module, term.parts), (ClassEntity, ValueEntity)
+    )
 
 
 def _polymorphic(model: Model, column: Column) -> bool:
@@ -123,26 +138,43 @@ def _polymorphic(model: Model, column: Column) -> bool:
 
 def _stored(function: FunctionNode, each: Added) -> bool:
     """Is the same session flushed or committed afterwards?"""
-    session = ast.unparse(each.session)
-    return any(
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("flush", "commit")
-        and ast.unparse(node.func.value) == session
-        and node.lineno > each.call.lineno
-        for node in ast.walk(function)
-    )
+    return any(True for _ in _stores(function, ast.unparse(each.session), each.call))
+
+
+def _stores(function: FunctionNode, session: str, add: ast.Call) -> Iterator[ast.Call]:
+    """The calls that flush or commit a session after an ``add``."""
+    for node in ast.walk(function):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("flush", "commit")
+            and ast.unparse(node.func.value) == session
+            and node.lineno > add.lineno
+        ):
+            yield node
 
 
 def _expects_failure(function: FunctionNode) -> bool:
     """Is one of the errors expected anywhere in the function: around the flush, say?"""
     names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
     names |= {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    if not names.isdisjoint(("raises", "assertRaises")) and "Exception" in names:
+        return True
     return not names.isdisjoint((*_ERRORS, "no_autoflush", "rollback", "expunge", "expunge_all"))
 
 
-def _only_added(function: FunctionNode, name: str, add: ast.Call) -> bool:
-    """Is the instance, up to the ``add``, only made: not changed, not handed to anything else?"""
+def _stored_at(function: FunctionNode, add: ast.Call) -> int:
+    """The row of the first flush or commit after an ``add``."""
+    assert isinstance(add.func, ast.Attribute)
+    rows = [call.lineno for call in _stores(function, ast.unparse(add.func.value), add)]
+    return min(rows, default=add.lineno)
+
+
+def _only_added(function: FunctionNode, name: str, add: ast.Call, until: int) -> bool:
+    """Is the instance, up to where it is stored, only made and added: not changed, not handed to anything else?
+
+    :param until: the row of that place.
+    """
     parents = {id(child): node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
@@ -151,10 +183,10 @@ def _only_added(function: FunctionNode, name: str, add: ast.Call) -> bool:
                 return False
             if isinstance(parent, ast.Attribute) and isinstance(parents.get(id(parent)), ast.Call):
                 call = parents[id(parent)]
-                if isinstance(call, ast.Call) and call.func is parent and node.lineno <= add.lineno:
+                if isinstance(call, ast.Call) and call.func is parent and node.lineno <= until:
                     return False
             if isinstance(parent, (ast.Call, ast.keyword, ast.List, ast.Tuple, ast.Starred)):
-                if parent is not add and node.lineno <= add.lineno and not _inside(add, parent):
+                if parent is not add and node.lineno <= until and not _inside(add, parent):
                     return False
     return True
 
