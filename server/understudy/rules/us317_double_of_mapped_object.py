@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Mock
+from understudy.facts import model as facts
 from understudy.finding import Finding, Related, Severity
 from understudy.infer.entities import ClassEntity
+from understudy.orm.lineage import tail
 from understudy.orm.models import Model, Relationship
 from understudy.rules import async_doubles
 from understudy.rules.base import Context, Rule
+
+_EVENTS = re.compile(rb"\blisten(?:s_for)?\([^)]*[\"'](?:set|append|bulk_replace)[\"']")
+_OWN_SESSIONS = re.compile(rb"\bclass \w+\([^)\n]*Session\b")
+"""Their ``add`` may do anything."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -44,9 +51,13 @@ def _message(context: Context, note: Failure, mock: Mock) -> str | None:
         model = context.models.mapped(owner) if isinstance(owner, ClassEntity) else None
         if model is None or not any(map(_keeps_other_side, _named(model, note.detail))):
             return None
+        if _may_convert(context, model, note.detail):
+            return None
         what = f"the relationship `{model.name}.{note.detail}`"
         error = "AttributeError: Mock object has no attribute '_sa_instance_state'"
     else:
+        if context.workspace.files_with(_OWN_SESSIONS):
+            return None
         what = f"`{note.detail}` of a session"
         error = "UnmappedInstanceError"
     return (
@@ -57,6 +68,18 @@ def _message(context: Context, note: Failure, mock: Mock) -> str | None:
 
 def _named(model: Model, name: str) -> list[Relationship]:
     return [each for each in model.relationships if each.name == name]
+
+
+def _may_convert(context: Context, model: Model, name: str) -> bool:
+    """Does a validator of the class see what the relationship is given first, or an event somewhere? Either may put a
+    real object in its place."""
+    for cls in model.lineage.classes:
+        for declaration in cls.declaration.body:
+            for decorator in declaration.decorators if isinstance(declaration, facts.Function) else ():
+                if isinstance(decorator, facts.CallTerm) and tail(decorator) == "validates":
+                    if any(getattr(argument, "value", name) == name for argument in decorator.args):
+                        return True
+    return bool(context.workspace.files_with(_EVENTS))
 
 
 def _keeps_other_side(relationship: Relationship) -> bool:
