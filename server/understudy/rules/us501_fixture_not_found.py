@@ -117,7 +117,7 @@ def _bound(context: Context, chain: list[Module], owner: ClassEntity | None, nam
             if getattr(declaration, "target", getattr(declaration, "name", None)) == name:
                 if not isinstance(declaration, model.Function) or declaration.decorators:
                     return True
-            if any(_is_named_by_code(decorator) for decorator in getattr(declaration, "decorators", ())):
+            if any(_may_name(decorator, name) for decorator in getattr(declaration, "decorators", ())):
                 return True
     for place in chain:
         for binding in place.bindings.get(name, ()):
@@ -125,15 +125,15 @@ def _bound(context: Context, chain: list[Module], owner: ClassEntity | None, nam
             if not isinstance(declaration, model.Function) or declaration.decorators:
                 return True
         for found in place.functions():
-            if any(_is_named_by_code(decorator) for decorator in found.decorators):
+            if any(_may_name(decorator, name) for decorator in found.decorators):
                 return True
     return False
 
 
-def _is_named_by_code(decorator: model.Term) -> bool:
-    """``@fixture(name=computed)``"""
+def _may_name(decorator: model.Term, name: str) -> bool:
+    """``@fixture(name=computed)``, or ``@own_fixture(name="it")``"""
     given = decorator.keyword("name") if isinstance(decorator, model.CallTerm) else None
-    return given is not None and not isinstance(given, model.Const)
+    return given is not None and (not isinstance(given, model.Const) or given.value == name)
 
 
 def _finding(
