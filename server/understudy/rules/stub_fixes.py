@@ -10,7 +10,8 @@ from pathlib import Path
 from understudy.finding import Applicability, Fix
 from understudy.fixes import blocks, imports
 from understudy.index.module import Importer
-from understudy.infer.fixtures import Fixtures
+from understudy.infer.entities import ClassEntity, FunctionEntity
+from understudy.infer.fixtures import Fixtures, fixture_scope, is_fixture
 from understudy.infer.imports import Edge, ImportGraph, Node
 from understudy.rules import module_stubs, restoring
 from understudy.rules.base import Context
@@ -18,6 +19,14 @@ from understudy.rules.module_stubs import Stub
 from understudy.rules.restoring import Replacement
 from understudy.source.parse import Unit
 from understudy.source.span import Span
+
+_WIDER = frozenset(
+    {
+        *("setUpModule", "setup_module", "setUpClass", "setup_class"),
+        *("tearDownModule", "teardown_module", "tearDownClass", "teardown_class"),
+    }
+)
+"""What runs for more than one test, by name."""
 
 
 def in_function(context: Context, stub: Stub) -> Fix | None:
@@ -76,6 +85,8 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
         if other.row > row
     ):
         return None
+    if _is_needed_for_longer(context, row):
+        return None
     decorator, extra = spelled.text, spelled.edits
     if extra and decorator == "fixture":
         decorator, extra = "pytest.fixture", (imports.statement(context.parsed, "import pytest"),)
@@ -91,6 +102,25 @@ def as_fixture(context: Context, stub: Stub) -> Fix | None:
     if edits is None:
         return None
     return Fix("Turn it into a fixture that restores it", Applicability.UNSAFE, (*extra, *edits))
+
+
+def _is_needed_for_longer(context: Context, row: int) -> bool:
+    """May code of the workspace run below a row, before or after the fixtures of a test: in the module itself, in what
+    sets up a class or the module, in a fixture of either?"""
+    if any(
+        each.name in _WIDER or fixture_scope(each) != "function"
+        for module in context.fixtures.chain(context.module)
+        for each in module.functions()
+        if each.name in _WIDER or is_fixture(each)
+    ):
+        return True
+    return any(
+        site.scope.node is None
+        and isinstance(site.node, ast.Call)
+        and site.unit.span(site.node).row > row
+        and isinstance(context.names.resolve(site.node.func, site.scope), (ClassEntity, FunctionEntity))
+        for site in context.scopes.calls
+    )
 
 
 def _is_bound_above(context: Context, spelling: str, row: int) -> bool:

@@ -41,15 +41,20 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _stopped_by_helpers(context: Context) -> bool:
     """Is there a ``stopall`` around: in the file, a conftest above it, a module that it imports?"""
-    places: list[Path] = [module.path for module in context.fixtures.chain(context.module)]
+    places = list(_around(context))
     for edge in ImportGraph(context.resolver).edges(context.module):
         places.extend(node for node in edge.targets if isinstance(node, Path))
+    return any("stopall" in context.workspace.text(path).content for path in places)
+
+
+def _around(context: Context) -> Iterator[Path]:
+    """The files whose code sets the tests up: this one, conftest files above it, those of its classes' bases."""
+    yield from (module.path for module in context.fixtures.chain(context.module))
     for site in context.scopes.classes:
         assert isinstance(site.node, ast.ClassDef)
         found = context.resolver.name(context.module, site.node.name)
         if isinstance(found, ClassEntity):
-            places.extend(cls.path for cls in context.resolver.ancestry(found).classes)
-    return any("stopall" in context.workspace.text(path).content for path in places)
+            yield from (cls.path for cls in context.resolver.ancestry(found).classes)
 
 
 def _inherits_unknown(context: Context, site: Site) -> bool:
@@ -206,7 +211,10 @@ def _clean_up(
     added = f"{function.args.args[0].arg}.{method}"
     unit, newline = site.unit, context.parsed.text.newline
     span = unit.span(statement)
+    applicability = Applicability.SAFE
     if isinstance(func.value, ast.Call):
+        if _stops_others(context, function):
+            applicability = Applicability.UNSAFE
         maker = func.value.func
         while isinstance(maker, ast.Attribute) and maker.attr in ("object", "dict", "multiple"):
             maker = maker.value
@@ -216,9 +224,25 @@ def _clean_up(
     text = f"{newline}{' ' * span.column}{added}({stop})"
     return Fix(
         f"Add `{added}({stop})`",
-        Applicability.SAFE,
+        applicability,
         (Edit(context.path, Span.at(span.end_row, span.end_column), text),),
     )
+
+
+def _stops_others(context: Context, function: FunctionNode) -> bool:
+    """May ``stopall`` in the clean-up of a test stop patches that are started for more than this test?"""
+    for path in dict.fromkeys(_around(context)):
+        other = context.other(path)
+        for site in other.scopes.calls_of("start") if other is not None and other.module.workspace else ():
+            around = site.scope.function
+            if around is None or (
+                around is not function
+                # What is started for another class is stopped by then.
+                and around.name not in ("setUp", "asyncSetUp", function.name)
+                and not around.name.startswith("test")
+            ):
+                return True
+    return False
 
 
 def _mocker(context: Context, site: Site, func: ast.Attribute, function: FunctionNode) -> Fix | None:
