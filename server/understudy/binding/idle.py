@@ -21,6 +21,7 @@ from understudy.infer.imports import ImportGraph
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import import_facts
 
+_RELOAD = re.compile(rb"\breload\(")
 _RELOADING = re.compile(rb"\breload\(|\bsys\.modules\b")
 
 
@@ -72,10 +73,22 @@ def idle_patches(simulation: Simulation, path: Path, is_test: Callable[[Path], b
 
 
 def loads_again(workspace: Workspace, chain: Iterable[Module]) -> bool:
-    """May a test file or its conftest files load a module again, under a patch?"""
-    paths = [module.path for module in chain]
+    """May a test file or its conftest files, or a helper that they import, load a module again, under a patch?"""
+    modules = list(chain)
+    paths = [module.path for module in modules]
     workspace.depend_on(paths)
-    return any(workspace.matches(_RELOADING, path) for path in paths)
+    if any(workspace.matches(_RELOADING, path) for path in paths):
+        return True
+    helpers = workspace.files_with(_RELOAD)
+    if not helpers:
+        return False
+    graph = ImportGraph(Resolver(workspace))
+    return any(
+        target in helpers
+        for module in modules
+        for edge in graph.edges(module, possible=True)
+        for target in edge.targets
+    )
 
 
 def loaded_before(resolver: Resolver, chain: Iterable[Module]) -> set[Path]:

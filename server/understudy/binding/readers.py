@@ -14,6 +14,7 @@ from understudy.infer.scopes import Scope, import_facts
 from understudy.source.parse import Parsed
 
 _STAR = re.compile(rb"\bimport\s*\*")
+_BY_NAME = re.compile(r"\b(?:import_module|__import__|resolve_name)\(")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -92,13 +93,17 @@ def _from_outside(
     if importer is None:
         return True
     modules = _modules(resolver, importer)
+    own = {module.name.rpartition(".")[2]}
+    own.update(name for name, found in modules.items() if found == module.path)
+    # Where modules are in variables, any variable may be this one.
+    is_open = bool(_BY_NAME.search(parsed.text.content)) or _is_kept(parsed, own)
     for unit in parsed.units:
         # What stands outside functions has run when the module is there.
         for node in _later(unit.node) if is_loaded else ast.walk(unit.node):
             if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load):
                 tail = node.value.attr if isinstance(node.value, ast.Attribute) else None
                 tail = node.value.id if isinstance(node.value, ast.Name) else tail
-                if tail is None or tail in modules or tail == module.name.rpartition(".")[2]:
+                if is_open or tail is None or tail in modules or tail in own:
                     return True
             elif isinstance(node, ast.Constant) and node.value == name:
                 if any(isinstance(c, ast.Call) and _is_getattr(c, node) for c in ast.walk(unit.node)):
@@ -124,14 +129,29 @@ def _later(node: ast.stmt) -> Iterator[ast.AST]:
                 yield from ast.walk(statement)
 
 
-def _modules(resolver: Resolver, importer: Module) -> frozenset[str]:
-    """The names that stand for modules anywhere in a file."""
-    found: set[str] = set()
+def _modules(resolver: Resolver, importer: Module) -> dict[str, Path | None]:
+    """The names that stand for modules anywhere in a file, with their files."""
+    found: dict[str, Path | None] = {}
     for _, statement in importer.imports:
         for imported in statement.names:
-            if isinstance(resolver.imported(importer, statement, imported), ModuleEntity):
-                found.add(imported.bound)
-    return frozenset(found)
+            entity = resolver.imported(importer, statement, imported)
+            if isinstance(entity, ModuleEntity):
+                found[imported.bound] = entity.file.path
+    return found
+
+
+def _is_kept(parsed: Parsed, names: set[str]) -> bool:
+    """Is a module, under one of these names, put somewhere: in a table, an argument, another variable?"""
+    for unit in parsed.units:
+        if not any(unit.mentions(name) for name in names):
+            continue
+        looked_into = {id(node.value) for node in ast.walk(unit.node) if isinstance(node, ast.Attribute)}
+        for node in ast.walk(unit.node):
+            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                if name in names and id(node) not in looked_into:
+                    return True
+    return False
 
 
 def _is_getattr(call: ast.Call, constant: ast.Constant) -> bool:

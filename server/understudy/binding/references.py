@@ -14,9 +14,12 @@ from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, FunctionEntity, ModuleEntity
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import LocalNames, Scope
+from understudy.source.computed import beginning
+from understudy.source.dotted import dotted_name
 from understudy.source.parse import Unit, children
 from understudy.source.span import Span
 
+_COMPUTING = re.compile(rb"\bgetattr\(")
 _DOTTED = re.compile(r"[\w.]+")
 _SCOPES = (
     ast.FunctionDef,
@@ -56,6 +59,9 @@ def _references(
     resolver: Resolver, entity: FunctionEntity | ClassEntity, is_test: Callable[[Path], bool]
 ) -> References:
     found = References()
+    if any(_computes(resolver, path, entity) for path in resolver.workspace.files_with(_COMPUTING)):
+        found.is_kept = True
+        return found
     pattern = re.compile(rb"\b" + re.escape(entity.name.encode()) + rb"\b")
     for path in resolver.workspace.files_with(pattern):
         module, parsed = resolver.workspace.module(path), resolver.workspace.readable(path)
@@ -69,6 +75,23 @@ def _references(
                 if found.is_kept:
                     return found
     return found
+
+
+def _computes(resolver: Resolver, path: Path, entity: FunctionEntity | ClassEntity) -> bool:
+    """Does a file take names out of the module that it computes, as ``getattr(deps, f"get_{name}")``?"""
+    module, parsed = resolver.workspace.module(path), resolver.workspace.readable(path)
+    if module is None or parsed is None:
+        return True
+    for _, node in parsed.walk():
+        if isinstance(node, ast.Call) and last_name(node) == "getattr" and len(node.args) > 1:
+            owner, key = node.args[:2]
+            if isinstance(key, ast.Constant) or not entity.name.startswith(beginning(key)):
+                continue
+            parts = (dotted_name(owner) or "").split(".")
+            of = resolver.ref(module, tuple(parts)) if parts[0] else None
+            if isinstance(of, ModuleEntity) and of.file.path == entity.path:
+                return True
+    return False
 
 
 def is_overrides(node: ast.AST) -> TypeGuard[ast.Attribute]:

@@ -84,6 +84,11 @@ def sets(parsed: Parsed, name: str) -> bool:
     return any(attribute in (name, COMPUTED) for _, attribute in _pairs(parsed))
 
 
+def sets_any_on(parsed: Parsed, owners: Collection[str]) -> bool:
+    """Does the file set attributes of computed names on something called so?"""
+    return any((owner, COMPUTED) in _pairs(parsed) for owner in owners)
+
+
 def _pairs(parsed: Parsed) -> frozenset[tuple[str, str]]:
     """Owner and attribute of each assignment to an attribute, by the last part of the owner's name."""
     text, known = _known.get(parsed.path, ("", frozenset[tuple[str, str]]()))

@@ -111,7 +111,7 @@ def _stops_before(block: ast.AST, statement: ast.stmt) -> bool:
                 if isinstance(above, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
                     return True
                 if not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                    if any(last_name(call) in _SKIPPING for call in _calls(above)) or _may_leave(above):
+                    if any(last_name(call) in _SKIPPING for call in _calls(above)):
                         return True
     return False
 
@@ -130,7 +130,8 @@ def _may_leave(statement: ast.AST, *, in_loop: bool = False) -> bool:
 
 
 def may_be_skipped(context: Context, site: Site) -> bool:
-    """May a function that is called above the place, in the same test, or a fixture of the test, skip it?"""
+    """May a test not come to a place: because of a ``return`` on a condition above it, or of a function that is called
+    there, or a fixture, which skips it?"""
     test: ast.FunctionDef | ast.AsyncFunctionDef | None = None
     previous: ast.AST = site.node
     for node in site.chain:
@@ -139,6 +140,8 @@ def may_be_skipped(context: Context, site: Site) -> bool:
                 body = getattr(node, name, None)
                 if isinstance(body, list) and previous in body:
                     above = body[: body.index(previous)]
+                    if any(map(_may_leave, above)):
+                        return True
                     if any(_skips(context, call, site) for each in above for call in _calls(each)):
                         return True
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from understudy.rules.base import Context
 from understudy.source.parse import Parsed, Unit
 
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})
+LOADING = re.compile(rb"\b(?:import_module|__import__|resolve_name)\(\s*(?![\"'\s])")
+"""What imports modules by computed names."""
 _LOADERS = frozenset({"import_module", "__import__", "exec_module", "run_module", "run_path", "exec"})
 # Context managers that let every exception out: all of their block runs, or else the file is not imported.
 _PLAIN_MANAGERS = frozenset(

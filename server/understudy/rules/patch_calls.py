@@ -14,6 +14,7 @@ from understudy.infer.entities import External, Lookup
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected, may_be_skipped
+from understudy.source.computed import ending
 from understudy.source.dotted import dotted_name
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
@@ -441,7 +442,7 @@ def _replaced_names(node: ast.AST) -> set[str] | None:
         return {keyword.arg for keyword in node.keywords if keyword.arg is not None}
     named = [keyword.value for keyword in node.keywords if keyword.arg in ("target", "attribute", "name")]
     if form in ("patch", "object", "setattr"):
-        first = next(filter(None, map(_ending, (*node.args[:2], *named))), None)
+        first = next(filter(None, map(ending, (*node.args[:2], *named))), None)
         if first is None:
             # ``monkeypatch.setattr(module, name, …)``
             return None if len(node.args) > (2 if form == "setattr" else 1) and form != "patch" else set()
@@ -449,17 +450,8 @@ def _replaced_names(node: ast.AST) -> set[str] | None:
     if any(isinstance(argument, ast.Name) and argument.id in _GIVEN for argument in node.args):
         # A helper that patches: ``install(monkeypatch, clock, "date", FakeDate)``.
         given = (*node.args, *(keyword.value for keyword in node.keywords))
-        return {text.rpartition(".")[2] for text in map(_ending, given) if text is not None}
+        return {text.rpartition(".")[2] for text in map(ending, given) if text is not None}
     return set()
-
-
-def _ending(node: ast.expr) -> str | None:
-    """The text that a string ends with, as far as it is written down."""
-    if isinstance(node, ast.JoinedStr) and node.values:
-        node = node.values[-1]
-    elif isinstance(node, ast.BinOp):
-        node = node.right
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def creates(parsed: Parsed, name: str) -> bool:

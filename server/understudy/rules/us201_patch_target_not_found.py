@@ -21,15 +21,14 @@ from understudy.infer.entities import (
     ClassEntity,
     Entity,
     External,
-    FunctionEntity,
     ModuleEntity,
     ValueEntity,
 )
-from understudy.infer.resolve import set_on
 from understudy.infer.scopes import Site
 from understudy.project.modules import Kind, ModuleFile
 from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
+from understudy.rules.helpers import set_by_helpers
 from understudy.rules.idle_patches import aim
 from understudy.rules.made import made_by_call
 from understudy.rules.patch_calls import PatchCall, creates, patch_calls, replaced_around
@@ -184,7 +183,7 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
         parsed = context.workspace.parsed(module.path)
         if sets(parsed, found.name) or creates(parsed, found.name):
             return True
-        if any({found.name, model.COMPUTED} & _set_by_helper(each) for each in _helpers(context, module)):
+        if not {found.name, model.COMPUTED}.isdisjoint(set_by_helpers(context, module)):
             return True
     if isinstance(found.owner, ClassEntity):
         lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}
@@ -194,27 +193,6 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
         return True
     path = found.owner.file.path
     return path is not None and _MAKES_ITSELF.search(context.workspace.text(path).content) is not None
-
-
-def _helpers(context: Context, module: Module) -> Iterator[FunctionEntity]:
-    """The functions of the workspace that a file of tests imports; of modules, those that set attributes by name."""
-    for _, statement in module.imports:
-        for name in statement.names:
-            imported = context.resolver.imported(module, statement, name)
-            if isinstance(imported, FunctionEntity) and imported.module.workspace:
-                yield imported
-            elif isinstance(imported, ModuleEntity) and imported.file.workspace:
-                loaded = context.workspace.load(imported.file)
-                if loaded is None:
-                    continue
-                for row, declaration in loaded.declarations_with("setattr"):
-                    if isinstance(declaration, model.Function):
-                        yield FunctionEntity(loaded, declaration, row, declaration.name)
-
-
-def _set_by_helper(helper: FunctionEntity) -> set[str]:
-    """The attributes that a function sets on what it is given; an empty name for any."""
-    return {name for place, _ in enumerate(helper.declaration.parameters) for name in set_on(helper, place)}
 
 
 def _below_a_mock(context: Context, call: PatchCall, found: _Missing) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from understudy.rules.module_stubs import Stub
 from understudy.rules.temporary_stubs import TemporaryStub, Unseen
 from understudy.source.parse import Unit
 from understudy.source.span import Span
+
+_LOOKING = re.compile(rb"\bsys\.modules\b")
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -71,6 +74,8 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         return
     if module_stubs.taken_twice(context, graph, {**loaded, **running}, target):
         return
+    if _looks_up_by_name(context, {*loaded, *running}):
+        return
     severity = Severity.WARNING if lazily else Severity.ERROR
     edge = _loading_edge(before, graph, target)
     span = stub.unit.span(stub.target)
@@ -84,6 +89,14 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         related=tuple(_related(context, graph, edge, target, consumers)),
         fixes=(fix,) if fix is not None else (),
     )
+
+
+def _looks_up_by_name(context: Context, nodes: set[Node]) -> bool:
+    """May code under test import by computed names, or look into ``sys.modules``? That sees the stub."""
+    tests = {module.path for module in context.fixtures.chain(context.module)}
+    workspace = context.workspace
+    paths = {*workspace.files_with(module_stubs.LOADING), *workspace.files_with(_LOOKING)}
+    return not nodes.isdisjoint(paths - tests)
 
 
 def _is_left(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ def _other_name(context: Context, named: ModuleEntity, loaded: _Loaded) -> str |
         return None
     if "import_module" in context.source or "__import__" in context.source:
         return None
-    if named.file.name in module_stubs.around(context):
+    if named.file.name in module_stubs.around(context) or _loads_by_name(context, loaded):
         return None
     others = [
         name
@@ -95,6 +95,13 @@ def _other_name(context: Context, named: ModuleEntity, loaded: _Loaded) -> str |
         and (name.endswith(f".{named.file.name}") or named.file.name.endswith(f".{name}"))
     ]
     return others[0] if len(others) == 1 else None
+
+
+def _loads_by_name(context: Context, loaded: _Loaded) -> bool:
+    """May code that is loaded import modules by computed names?"""
+    paths = context.workspace.files_with(module_stubs.LOADING)
+    found = (context.workspace.find(name, context.path) for name in loaded) if paths else ()
+    return any(file is not None and file.path in paths for file in found)
 
 
 def _finding(

@@ -18,6 +18,7 @@ from understudy.rules import module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path, replaced_around
+from understudy.source.computed import beginning
 from understudy.source.parse import Parsed
 
 _SEPARATORS = re.compile(r"[.:]")
@@ -136,18 +137,9 @@ def _computes(parsed: Parsed, name: str, *, own: bool) -> bool:
             key = node.args[0]
         else:
             continue
-        if not isinstance(key, ast.Constant) and name.startswith(_beginning(key)):
+        if not isinstance(key, ast.Constant) and name.startswith(beginning(key)):
             return True
     return False
-
-
-def _beginning(node: ast.expr) -> str:
-    """The text that a computed string begins with, as far as it is written down."""
-    if isinstance(node, ast.JoinedStr) and node.values:
-        node = node.values[0]
-    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        node = node.left
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _finding(

@@ -15,9 +15,12 @@ from understudy.finding import Applicability, Edit, Finding, Fix, Related, Sever
 from understudy.infer.entities import ClassEntity
 from understudy.rules import async_doubles, idle_patches
 from understudy.rules.base import Context, Rule
+from understudy.source.computed import beginning
+from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
 _SETTINGS = re.compile(rb"\bBaseSettings\b")
+_READING = re.compile(rb"\bgetenv\(|\benviron\b")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -70,6 +73,12 @@ def _is_read_later(context: Context, variable: str, loaded: set[Path]) -> bool:
             re.compile(rb"^[ \t]+(?:" + fields + rb")[ \t]*:", re.MULTILINE | re.IGNORECASE)
         ):
             return True
+    if any(
+        _computes(context.workspace.readable(path), variable)
+        for path in context.workspace.files_with(_READING)
+        if not context.is_test_path(path)
+    ):
+        return True
     pattern = re.compile(rb"[\"']" + re.escape(variable.encode()) + rb"[\"']")
     for path in context.workspace.files_with(pattern):
         if context.is_test_path(path):
@@ -83,6 +92,24 @@ def _is_read_later(context: Context, variable: str, loaded: set[Path]) -> bool:
                     isinstance(node, ast.Constant) and node.value == variable for node in ast.walk(function)
                 ):
                     return True
+    return False
+
+
+def _computes(parsed: Parsed | None, variable: str) -> bool:
+    """Does a function read variables of computed names, which this may be one of?"""
+    if parsed is None:
+        return True
+    for _, function in parsed.walk():
+        for node in ast.walk(function) if isinstance(function, _FUNCTIONS) else ():
+            key: ast.expr | None = None
+            if isinstance(node, ast.Subscript) and last_name(node.value) == "environ":
+                key = node.slice
+            elif isinstance(node, ast.Call) and node.args:
+                owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+                if last_name(node) == "getenv" or (owner is not None and last_name(owner) == "environ"):
+                    key = node.args[0]
+            if key is not None and not isinstance(key, ast.Constant) and variable.startswith(beginning(key)):
+                return True
     return False
 
 

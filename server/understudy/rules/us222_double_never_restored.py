@@ -13,14 +13,17 @@ from pathlib import Path
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.run import tests
 from understudy.doubles.state import last_name
+from understudy.facts import model
 from understudy.finding import Finding, Fix, Related, Severity
 from understudy.index.module import Module
+from understudy.infer.assigned import sets_any_on
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, Lookup, ModuleEntity
 from understudy.infer.imports import ImportGraph
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules import async_doubles, restoring
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused, expected
+from understudy.rules.helpers import set_by_helpers
 from understudy.rules.restoring import Replacement
 from understudy.rules.statements import bound_once
 from understudy.source.dotted import dotted_name
@@ -62,6 +65,11 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     around = list(_around(context))
     if any(_AGAIN.search(context.workspace.text(path).content) for path in around):
+        return
+    if any(
+        model.COMPUTED in set_by_helpers(context, each) for each in context.fixtures.chain(context.module)
+    ):
+        # ``with preserve(mail):``
         return
     for group in grouped.values():
         for path in around:
@@ -211,6 +219,8 @@ def _staying(parsed: Parsed, group: list[_Left]) -> list[_Left]:
     named = {name, *_names_of(group[0])}
     if not any(word in parsed.text.content for word in named):
         return group
+    if sets_any_on(parsed, set(_names_of(group[0]))):
+        return []
     targets = {id(left.target) for left in group}
     for _, node in parsed.walk():
         if isinstance(node, ast.Assign) and _is_double(node.value):
