@@ -264,6 +264,13 @@ def _asks_for_arguments(machine: Machine, mock: Mock) -> bool:
     version = behaviour(machine.workspace.target_version)
     if mock.kind is MockKind.ASYNC and not version.async_mock_has_signature:
         return False
+    if (
+        mock.kind is not MockKind.ASYNC
+        and mock.spec is not None
+        and isinstance(mock.spec.entity, FunctionEntity)
+    ):
+        # It is looked at as a function, which raises something else.
+        return False
     return (
         mock.plain
         and mock.kind in (MockKind.MOCK, MockKind.MAGIC, MockKind.ASYNC)
