@@ -267,6 +267,8 @@ def call_sequence_method(machine: Machine, receiver: Sequence_, name: str, argum
         *rest, last = receiver.items
         machine.write(receiver.slots, "items", tuple(rest))
         return last
+    if receiver.items == () and name in _RAISED:
+        machine.may_raise()
     machine.may_raise_for(*_RAISED.get(name, ()))
     if name not in ("index", "count", "copy"):
         machine.scatter(receiver, *arguments.values)
