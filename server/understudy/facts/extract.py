@@ -535,6 +535,9 @@ def _is_declared_attr(decorator: ast.expr) -> bool:
 
 
 def _is_type_checking(test: ast.expr) -> bool:
+    """Is a condition false when the program runs?"""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(map(_is_type_checking, test.values))
     name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
     return name == "TYPE_CHECKING" or (isinstance(test, ast.Constant) and test.value is False)
 
