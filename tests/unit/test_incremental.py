@@ -267,7 +267,8 @@ def test_findings_after_edits_of_models_are_those_of_a_fresh_look(tmp_path: Path
 def test_an_edit_runs_the_edited_test_again_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from understudy.doubles.run import Test, _Session
+    from understudy.doubles.collected import Test
+    from understudy.doubles.run import _Session
 
     tests = [f"def test_{name}():\n    {name} = 1\n" for name in "abc"]
     path = tmp_path / "test_many.py"

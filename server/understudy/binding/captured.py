@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.doubles.library import web
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer import objects
 from understudy.infer.entities import ClassEntity, External, FunctionEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import FileScopes, LocalNames, Scope, Site
-from understudy.source.dotted import dotted_parts
+from understudy.source.dotted import dotted_parts, last_name
 from understudy.source.span import Span
 
 _SIGNALLING = frozenset({"blinker", "celery", "django", "flask"})

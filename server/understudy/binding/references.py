@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TypeGuard
 
 from understudy.doubles.library import web
-from understudy.doubles.state import last_name
 from understudy.infer.entities import ClassEntity, FunctionEntity, ModuleEntity
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import LocalNames, Scope
 from understudy.source.computed import beginning
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, last_name
 from understudy.source.parse import Unit, children
 from understudy.source.span import Span
 

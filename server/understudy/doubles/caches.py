@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from understudy.doubles.arguments import Arguments
-from understudy.doubles.state import Status
 from understudy.doubles.values import (
     UNKNOWN,
     FunctionValue,
@@ -34,14 +33,15 @@ def call(machine: Core, function: FunctionValue, arguments: Arguments, run: Call
     known = machine.cached.get(key)
     if isinstance(known, Value):
         return known
-    if any(isinstance(value, Instance) for value in arguments.everything()) and machine.cached:
+    called_before = any(other[0] is function.node and len(other) == len(key) for other in machine.cached)
+    if called_before and any(isinstance(value, Instance) for value in arguments.everything()):
         # It may equal one that was given before.
-        return _perhaps_made(machine, run)
+        return _given_perhaps(machine, run)
     own = any(not isinstance(value, (Literal, Sequence_)) for value in arguments.everything())
     if own or (function.node, _CLEARED) in machine.cached:
         made = run()
     else:
-        made = _perhaps_made(machine, run)
+        made = _given_perhaps(machine, run)
     machine.write(machine.cached, key, made)
     return made
 
@@ -57,15 +57,8 @@ def forgets(decorator: ast.expr) -> bool:
     )
 
 
-def _perhaps_made(machine: Core, run: Callable[[], Value]) -> Value:
-    found: list[Value] = []
-
-    def now() -> Status:
-        found.append(run())
-        return Status.NEXT
-
-    machine.fork([now, lambda: Status.NEXT])
-    made = found[0] if found else UNKNOWN
+def _given_perhaps(machine: Core, run: Callable[[], Value]) -> Value:
+    made = machine.perhaps(run) or UNKNOWN
     if carries_double(made):
         machine.escape([made])
         return UNKNOWN

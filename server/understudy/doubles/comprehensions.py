@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -102,7 +101,7 @@ class Comprehension:
             if self._is_over:
                 return
             if self._perhaps_over:
-                self._doubtfully(partial(self._round, index, generator, item))
+                self.machine.perhaps(partial(self._round, index, generator, item))
             else:
                 self._round(index, generator, item)
 
@@ -118,7 +117,8 @@ class Comprehension:
             return Status.NEXT
         if truth is None:
             self.is_exact = False
-            return self._doubtfully(lambda: self._where(index, conditions[1:]))
+            self.machine.perhaps(lambda: self._where(index, conditions[1:]))
+            return Status.NEXT
         return self._where(index, conditions[1:])
 
     def _inside(self, index: int) -> Status:
@@ -149,9 +149,6 @@ class Comprehension:
             self._is_over = True
         elif truth is not False:
             self._perhaps_over = True
-
-    def _doubtfully(self, run: Callable[[], Status]) -> Status:
-        return self.machine.fork([run, lambda: Status.NEXT])
 
 
 def later(

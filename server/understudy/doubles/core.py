@@ -14,9 +14,8 @@ from typing import NamedTuple, TypeVar
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.closures import Changes, changes, path_of
-from understudy.doubles.shapes import (
-    Shapes,
-)
+from understudy.doubles.library.played import Mocker, MonkeyPatch
+from understudy.doubles.shapes import Shapes
 from understudy.doubles.shared import as_shared
 from understudy.doubles.state import (
     Configured,
@@ -37,6 +36,7 @@ from understudy.doubles.values import (
     LOOSE,
     MOST_KNOWN,
     UNKNOWN,
+    BoundBuiltin,
     ClassValue,
     Coroutine,
     Environment,
@@ -62,6 +62,7 @@ from understudy.doubles.values import (
 )
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
+from understudy.infer.assigned import set_on_variable
 from understudy.infer.entities import (
     ClassEntity,
     External,
@@ -72,6 +73,7 @@ from understudy.infer.entities import (
 )
 from understudy.infer.resolve import Resolver
 from understudy.infer.scopes import Scope
+from understudy.infer.surroundings import helping
 from understudy.infer.tier2 import Names
 from understudy.source.parse import Unit
 from understudy.source.span import Span
@@ -192,6 +194,8 @@ class Core(State):
         self.class_overrides: dict[tuple[str, str, str], Value] = {}
         self.replaced: dict[tuple[int, str], object] = {}
         """What patches have replaced in objects, as the journal notes it, by ``id`` of the slots and key."""
+        self.somewhere: dict[str, bool] = {}
+        """The attributes that were replaced on something that is not known."""
         self.watched: dict[trace.Spot, trace.Watched] = {}
         """The patches that are in place, by what they replace."""
         self.environ: dict[str, Place] = {}
@@ -555,6 +559,22 @@ class Core(State):
                 self.escape([*value.args, *value.keywords.values()], depth + 1)
             elif isinstance(value, Generator):
                 value.rest()
+        self.unsettle_replacing(values)
+
+    def unsettle_replacing(self, values: list[Value]) -> None:
+        """Whoever has what replaces attributes may do so, any time."""
+        if any(map(_replaces, values)):
+            self.lose(None)
+
+    def lose(self, attribute: str | None) -> None:
+        """An attribute of this name is replaced on something that is not known. Where its name is not known either, the
+        test is not followed any further.
+
+        :raises Exhausted: what was found so far stands.
+        """
+        if attribute is None:
+            raise Exhausted
+        self.write(self.somewhere, attribute, True)
 
     def loosen(self, value: Value, *, grows: bool = True, depth: int = 0) -> None:
         """Code that is not followed has an object: the plain values among its attributes are not known from now on. The
@@ -585,11 +605,7 @@ class Core(State):
         if callable(make):
             self.delete(value.slots, "make")
 
-            def now() -> Status:
-                make()
-                return Status.NEXT
-
-            self.fork([now, lambda: Status.NEXT])
+            self.perhaps(make)
             self.scatter(value)
 
     def unsettle(self, values: list[Value], depth: int = 0) -> None:
@@ -611,6 +627,7 @@ class Core(State):
                         self.write(value.slots, key, UNKNOWN)
             if isinstance(value, (Sequence_, Mapping_)) and depth < _DEPTH_OF_DATA:
                 self.unsettle([*value.held], depth + 1)
+        self.unsettle_replacing(values)
 
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
         """What a name, and attributes after it, mean now; None for other expressions."""
@@ -774,6 +791,8 @@ class Core(State):
         patched = self.overrides.get(key)
         if patched is not None:
             return patched
+        if name in self.somewhere:
+            return UNKNOWN
         if self.environ and self._is_looked_up():
             self.note_environment(self.resolver.name(module, name), f"{module.name}.{name}")
         known = self.globals.get(key)
@@ -861,20 +880,26 @@ class Core(State):
         value, unit = node
         env = Environment(entity.module, unit, {}, None, frozenset())
         # It is bound when the module is imported, and once for all tests.
-        journal, self.journal = self.journal, None
         try:
-            with self.unpatched():
+            with self.at_import():
                 made = self.eval(value, env)
                 if isinstance(made, Mock) and made.unnamed and self.is_test(unit.path):
                     made.label = entity.declaration.target
                 if isinstance(made, Mock) and entity.owner is None:
                     self._module_level_configuration(entity, made, env)
-                made = as_shared(self, entity, made)
+                return as_shared(self, entity, made)
         except Raised:
-            made = UNKNOWN
+            return UNKNOWN
+
+    @contextmanager
+    def at_import(self) -> Iterator[None]:
+        """What the block does was done when a module was imported, once for all tests: it is never taken back."""
+        journal, self.journal = self.journal, None
+        try:
+            with self.unpatched():
+                yield
         finally:
             self.journal = journal
-        return made
 
     @contextmanager
     def unpatched(self) -> Iterator[None]:
@@ -909,14 +934,31 @@ class Core(State):
                             return node.value, unit
         return None
 
+    def _is_given_to_helper(self, node: ast.AST, name: str, module: Module) -> bool:
+        """Does a function get a module-level mock that may configure it?"""
+        helpers: set[Path] | None = None
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call) and any(
+                isinstance(a, ast.Name) and a.id == name for a in call.args
+            ):
+                path = path_of(call.func)
+                found = self.resolver.ref(module, path) if path else None
+                if isinstance(found, FunctionEntity):
+                    helpers = helping(self.resolver, module) if helpers is None else helpers
+                    if found.path in helpers:
+                        return True
+        return False
+
     def _module_level_configuration(self, entity: ValueEntity, made: Mock, env: Environment) -> None:
         """Statements of the module that configure a module-level mock; elsewhere, by functions: not known."""
         name = entity.declaration.target
         env.names[name] = made
+        made.unsure = made.unsure or set_on_variable(self.workspace, entity.path, name)
         for unit in self.workspace.parsed(entity.path).units:
             node = unit.node
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 made.unsure = made.unsure or any(_touches(child, name) for child in ast.walk(node))
+                made.unsure = made.unsure or self._is_given_to_helper(node, name, entity.module)
                 continue
             uses = [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id == name]
             target: ast.AST | None = None
@@ -937,6 +979,12 @@ class Core(State):
             elif any(isinstance(each.ctx, ast.Load) for each in uses) and not _puts_away(node, name):
                 # Another name for it, or somebody who gets it.
                 made.unsure = True
+
+
+def _replaces(value: Value) -> bool:
+    """Does it replace attributes for whoever has it?"""
+    owner = value.receiver if isinstance(value, BoundBuiltin) else value
+    return isinstance(owner, (Mocker, MonkeyPatch))
 
 
 class TooLong(Exception):

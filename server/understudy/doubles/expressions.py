@@ -68,6 +68,9 @@ _CONTAINING = ("__contains__", "__iter__", "__getitem__")
 """``in`` asks the first that there is."""
 _NOT_A_CONTAINER = "argument of type 'coroutine' is not iterable"
 
+_LONGEST = 1000
+"""Longer text is not put together."""
+
 
 class Expressions(Objects):
     """Adds expressions."""
@@ -502,16 +505,22 @@ class Expressions(Objects):
         return {arg.arg: self.eval(default, env) for arg, default in pairs}
 
     def _joined(self, node: ast.JoinedStr, env: Environment) -> Value:
+        texts: list[str | None] = []
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 value = self.eval(part.value, env)
+                texts.append(_as_text(value, part))
                 self.operated(value, "__str__", "__repr__", "__format__")
                 if part.format_spec is not None:
                     self.eval(part.format_spec, env)
                 self.note_name(value, Literal(""), part.value, env)
                 if part.format_spec is not None and part.conversion == -1 and isinstance(value, Mock):
                     self._formatted(value, part, env)
-        return UNKNOWN
+            elif isinstance(part, ast.Constant):
+                texts.append(str(part.value))
+        known = [text for text in texts if text is not None]
+        is_known = len(known) == len(texts) and sum(map(len, known)) <= _LONGEST
+        return Literal("".join(known)) if is_known else UNKNOWN
 
     def _formatted(self, mock: Mock, part: ast.FormattedValue, env: Environment) -> None:
         """``f"{mock:.2f}"``: ``object.__format__`` takes no format specification."""
@@ -574,6 +583,13 @@ def _is_refused(op: ast.operator, left: Literal, right: Literal) -> bool:
     if not isinstance(op, (ast.Add, ast.Sub)) or first is None or second is None:
         return first is None or second is None
     return isinstance(first, (int, float)) is not isinstance(second, (int, float))
+
+
+def _as_text(value: Value, part: ast.FormattedValue) -> str | None:
+    """What a plain value becomes in an f-string; None where that is not known."""
+    if part.format_spec is not None or part.conversion != -1 or not isinstance(value, Literal):
+        return None
+    return str(value.value) if isinstance(value.value, (str, int)) else None
 
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[..., Value]] = {

@@ -13,17 +13,7 @@ from understudy.doubles.core import Core, TooLong, Yielded
 from understudy.doubles.library import exceptions, mock
 from understudy.doubles.library.played import Patch, Patched
 from understudy.doubles.signature import refusal
-from understudy.doubles.state import (
-    NOT_RUN,
-    OTHERS,
-    Call,
-    Doubts,
-    Misuse,
-    Raised,
-    Status,
-    join,
-    last_name,
-)
+from understudy.doubles.state import NOT_RUN, OTHERS, Call, Doubts, Misuse, Raised, Status, join
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -56,6 +46,7 @@ from understudy.infer.entities import (
     FunctionEntity,
     ValueEntity,
 )
+from understudy.source.dotted import last_name
 from understudy.source.parse import Unit, children
 from understudy.source.text import SourceError
 
@@ -131,8 +122,7 @@ class Functions(Core):
         env = Environment(function.module, function.unit, {}, None, frozenset())
         if isinstance(target, (ast.Name, ast.Attribute)):
             name = target.attr if isinstance(target, ast.Attribute) else target.id
-            ours = self._is_of_workspace(function.module, target)
-            if not ours and name in _TAKEN_AS_IT_IS:
+            if name in _TAKEN_AS_IT_IS and not self._is_of_workspace(function.module, target):
                 return value
             if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
                 owner = self.resolver.name(function.module, target.value.id)
@@ -368,16 +358,13 @@ class Functions(Core):
         it may have filled."""
         known = self.defaults_made.get(id(node))
         if known is None:
-            journal, self.journal = self.journal, None
             made: Value = UNKNOWN
             try:
-                with self.unpatched():
+                with self.at_import():
                     made = self.eval(node, env)
-                self.unsettle([made])
+                    self.unsettle([made])
             except Raised:
                 pass
-            finally:
-                self.journal = journal
             known = self.defaults_made[id(node)] = (node, made)
         return known[1]
 
@@ -506,7 +493,7 @@ class Functions(Core):
         raised = exceptions.bases_of(self, entity)
         if raised is not None:
             return ExceptionValue(raised[0], False, raised)
-        opened = (External(f"{cls.module.name}.{cls.qualname}") for cls in ancestry.classes)
+        opened = (External(cls.dotted) for cls in ancestry.classes)
         mocked = mock.mock_class((*opened, *ancestry.externals))
         if mocked is not None:
             return self.make_subclassed(mocked, entity, arguments, Place(env.unit, node))
@@ -557,7 +544,7 @@ class Functions(Core):
         expected = any(guard.catches(*raised) is not False for guard in self.guards)
         if expected or "._sa_instance_state" in value.slots:
             return
-        model_name = f"{owner.module.name}.{owner.qualname}" if owner is not None else ""
+        model_name = owner.dotted if owner is not None else ""
         self.note(env, Misuse.UNMAPPED, value, node, model_name, name)
 
     def hand_over_to_class(self, entity: ClassEntity, arguments: Arguments, env: Environment) -> None:

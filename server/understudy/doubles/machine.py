@@ -19,14 +19,7 @@ from understudy.doubles.arithmetic import worked_out
 from understudy.doubles.core import ITEM_ERRORS, MOST_ITEMS, Taking, Yielded
 from understudy.doubles.expressions import Expressions
 from understudy.doubles.library import calls, exceptions, patches, played, web
-from understudy.doubles.state import (
-    Guard,
-    Journal,
-    Misuse,
-    Raised,
-    Status,
-    last_name,
-)
+from understudy.doubles.state import Guard, Journal, Misuse, Raised, Status, leaves
 from understudy.doubles.values import (
     UNKNOWN,
     Coroutine,
@@ -59,6 +52,7 @@ from understudy.infer.entities import (
     ModuleEntity,
 )
 from understudy.infer.scopes import import_facts
+from understudy.source.dotted import last_name
 
 _MOST_ROUNDS = 12
 """Of a loop whose condition holds for certain; how many more there are is not known."""
@@ -317,11 +311,8 @@ class Machine(Expressions):
     def _try(self, node: ast.Try, env: Environment) -> Status:
         if not node.finalbody:
             return self._attempt(node, env)
-        # ``return`` in ``finally`` swallows whatever was raised; ``break`` does, too.
-        leaving = (ast.Return, ast.Break, ast.Continue)
-        swallows = any(isinstance(child, leaving) for final in node.finalbody for child in ast.walk(final))
         try:
-            if swallows:
+            if leaves(*node.finalbody):
                 status = self.guarded(Guard(None), lambda: self._attempt(node, env))
             else:
                 status = self._attempt(node, env)
@@ -552,7 +543,7 @@ class Machine(Expressions):
             lowered = dotted.lower()
             if is_async:
                 self.may_raise()
-            swallows = any(word in lowered for word in ("raise", "suppress", "ignore"))
+            swallows = any(word in lowered for word in managers.SWALLOWING)
             if "exitstack" in lowered:
                 return Foreign(f"{dotted}.__enter__()"), None, self._leave_stack()
             foreign = manager if isinstance(manager, Foreign) else Foreign(dotted)
@@ -715,6 +706,8 @@ class Machine(Expressions):
 
     def _define_class(self, node: ast.ClassDef, env: Environment) -> Status:
         self.write(env.names, node.name, LocalClass(node.name))
+        names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+        self.unsettle_replacing([self.lookup(env, name) for name in names if name not in env.module.bindings])
         for method in node.body:
             if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 # Its instances are not followed.
@@ -758,7 +751,7 @@ class Machine(Expressions):
             matching = patterns.Matching(self, env)
             ask = partial(self._is_taken, case, matching, subject, env)
             # One before it may have been taken.
-            truth = self._perhaps(ask) if branches else ask()
+            truth = self.perhaps(ask) if branches else ask()
             if truth is False:
                 continue
             take = partial(self._take, case, matching, env)
@@ -776,7 +769,7 @@ class Machine(Expressions):
         if case.guard is None or truth is False:
             return truth
         ask = partial(self._guard_holds, case.guard, matching, env)
-        holds = ask() if truth else self._perhaps(ask)
+        holds = ask() if truth else self.perhaps(ask)
         return holds if truth or holds is False else None
 
     def _guard_holds(self, guard: ast.expr, matching: patterns.Matching, env: Environment) -> bool | None:
@@ -791,24 +784,10 @@ class Machine(Expressions):
         for name, value in matching.bound.items():
             self._bind_name(name, value, env)
 
-    def _perhaps(self, ask: Callable[[], bool | None]) -> bool | None:
-        """The answer to something that may not be asked at all."""
-        answers: list[bool | None] = []
-
-        def one() -> Status:
-            answers.append(ask())
-            return Status.NEXT
-
-        self.fork([one, lambda: Status.NEXT])
-        return answers[0] if answers else None
-
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
     """May a handler end without raising?"""
-    leaving = (ast.Return, ast.Break, ast.Continue)
-    return not isinstance(handler.body[-1], ast.Raise) or any(
-        isinstance(child, leaving) for statement in handler.body for child in ast.walk(statement)
-    )
+    return not isinstance(handler.body[-1], ast.Raise) or leaves(*handler.body)
 
 
 def _nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from understudy.doubles.state import leaves
 from understudy.doubles.values import ClassValue, Environment, FunctionValue, LibraryName
 from understudy.infer.entities import FunctionEntity
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from understudy.doubles.functions import Functions
 
 _DEPTH = 4
-_SWALLOWING = ("raise", "suppress", "ignore", "warns", "exitstack")
+SWALLOWING = ("raise", "suppress", "ignore")
+"""In the names of managers that end what is raised in them."""
+_PERHAPS_SWALLOWING = (*SWALLOWING, "warns", "exitstack")
 
 
 def swallows(machine: Functions, function: FunctionValue, depth: int = 0) -> bool:
@@ -27,8 +30,7 @@ def swallows(machine: Functions, function: FunctionValue, depth: int = 0) -> boo
         if isinstance(node, ast.YieldFrom):
             return True
         if isinstance(node, ast.Try) and any(map(_yields, node.body)):
-            leaving = (ast.Return, ast.Break, ast.Continue)
-            if any(isinstance(child, leaving) for final in node.finalbody for child in ast.walk(final)):
+            if leaves(*node.finalbody):
                 return True
         if isinstance(node, (ast.With, ast.AsyncWith)) and any(map(_yields, node.body)):
             for item in node.items:
@@ -54,7 +56,7 @@ def _item_swallows(
 ) -> bool:
     func = manager.func if isinstance(manager, ast.Call) else manager
     name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    if any(word in name.lower() for word in _SWALLOWING):
+    if any(word in name.lower() for word in _PERHAPS_SWALLOWING):
         return True
     made_by = machine.lookup(env, func.id) if isinstance(func, ast.Name) else None
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and inside.owner is not None:
@@ -63,7 +65,7 @@ def _item_swallows(
         if isinstance(found, FunctionEntity) and found.module.workspace:
             made_by = machine.raw_function(found)
     if isinstance(made_by, LibraryName):
-        return any(word in made_by.entity.dotted.lower() for word in _SWALLOWING)
+        return any(word in made_by.entity.dotted.lower() for word in _PERHAPS_SWALLOWING)
     if isinstance(made_by, FunctionValue) and not isinstance(made_by.node, ast.Lambda):
         return depth >= _DEPTH or swallows(machine, made_by, depth + 1)
     if isinstance(made_by, ClassValue):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from understudy.doubles import awaitables, versions
+from understudy.doubles import awaitables, shared, versions
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.assertions import meant
 from understudy.doubles.core import handed_place
@@ -22,9 +22,10 @@ from understudy.doubles.shapes import (
     RECORDS,
     SYNC_MAGICS,
     is_magic,
+    is_supported,
 )
 from understudy.doubles.signature import refusal, written
-from understudy.doubles.state import Configured, Failure, Misuse, Raised, Sight, last_name
+from understudy.doubles.state import Configured, Failure, Misuse, Raised, Sight
 from understudy.doubles.values import (
     ITERATORS,
     NOT_IMPLEMENTED,
@@ -48,6 +49,7 @@ from understudy.doubles.values import (
     Value,
 )
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup
+from understudy.source.dotted import last_name
 
 _NO_COROUTINE = frozenset(
     {"asynccontextmanager", "cached_property", "contextmanager", "fixture", "hybrid_property", "property"}
@@ -331,9 +333,16 @@ class Mocks(Functions):
             return UNKNOWN
         if mock.plain:
             self._look_at_assertion(mock, name, node, env)
+        if name == "__dict__":
+            # Whoever has it may set any child.
+            self.escape([mock])
+            for child in [key for key in mock.slots if key.startswith(".")]:
+                self.write(mock.slots, child, UNKNOWN)
+            return UNKNOWN
         if not mock.certain:
             self.may_raise_for("AttributeError")
-            return UNKNOWN
+            # What is set on it by them is known all the same.
+            return BoundBuiltin(mock, name) if name in METHODS else UNKNOWN
         own = self._own_attribute(mock, name)
         if own is not None:
             return own
@@ -360,9 +369,6 @@ class Mocks(Functions):
             return BoundBuiltin(mock, name) if name == "reset_mock" else UNKNOWN if name in RECORDS else None
         if name in METHODS:
             return BoundBuiltin(mock, name)
-        if name == "__dict__":
-            self.escape([mock])
-            return UNKNOWN
         return UNKNOWN if name in RECORDS or name.startswith(OWN_PREFIXES) else None
 
     def _child(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
@@ -372,7 +378,8 @@ class Mocks(Functions):
                 return UNKNOWN
             error = f"'function' object has no attribute {name!r}"
             return self._missing_attribute(env, mock, node, name, error)
-        if is_magic(name) and not self.shapes.supports(mock, name):
+        listed = mock.spec is not None and mock.spec.names is not None and name in mock.spec.names
+        if is_magic(name) and not self.shapes.supports(mock, name) and (not listed or is_supported(name)):
             if name in _ON_EVERY_MOCK or self.shapes.supports(mock, name) is None:
                 return UNKNOWN
             error = name if mock.spec is None else ""
@@ -383,7 +390,7 @@ class Mocks(Functions):
         if mock.spec is None and name in AWAIT_RECORDS:
             self.note(env, Misuse.AWAIT_ASSERTION, mock, node, "a mock like any other child", name)
         child = self.shapes.child(mock, name)
-        if child.unsure:
+        if child.unsure or shared.is_open(mock, name):
             self.may_raise_for("AttributeError")
             return UNKNOWN
         if child.kind is None:
@@ -405,6 +412,7 @@ class Mocks(Functions):
             made.slots["wraps"] = inner
             made.unsure = isinstance(inner, Unknown)
         self._seal_too(mock, made)
+        shared.begin_child(self, made, name)
         self.write(mock.slots, f".{name}", made)
         return made
 

@@ -17,10 +17,7 @@ from understudy.doubles.shapes import (
     COROUTINE_ATTRIBUTES,
     is_magic,
 )
-from understudy.doubles.state import (
-    Misuse,
-    last_name,
-)
+from understudy.doubles.state import Misuse
 from understudy.doubles.values import (
     ITERATORS,
     UNKNOWN,
@@ -67,6 +64,7 @@ from understudy.infer.entities import (
 )
 from understudy.infer.properties import own_property
 from understudy.infer.resolve import is_accessor, unmangled
+from understudy.source.dotted import last_name
 
 _SESSION_TAKES = re.compile(
     r"sqlalchemy\.[\w.]*(?:Session\(\)|sessionmaker\(\)\(\))(?:\.__enter__\(\))?\.(?:add|delete|refresh|merge|expunge)$"
@@ -74,6 +72,8 @@ _SESSION_TAKES = re.compile(
 """Methods of a real session that take a mapped object."""
 _CONFIGURING = frozenset({"attach_mock", "configure_mock", "mock_add_spec", "reset_mock"})
 """Methods with which a double is changed."""
+_MIXED_IN = frozenset({"str", "int", "float", "bytes"})
+"""Of an enumeration with one of these, a member equals its value."""
 _OF_MEMBERS = ("__bool__", "__contains__", "__eq__", "__hash__", "__len__", "__new__")
 """What an enumeration may define for its members."""
 _MAKING_ATTRIBUTES = frozenset({"cached_property", "classmethod", "property", "staticmethod"})
@@ -191,6 +191,9 @@ class Objects(Mocks):
                     lambda: stdlib.enter_context(self, manager, node, env, is_async=True),
                     Place(env.unit, node),
                 )
+            if last == "pop_all":
+                # What was entered is left at some other time.
+                self.lose(None)
             if last in ("run_until_complete", "run"):
                 for value in arguments.values:
                     if isinstance(value, Coroutine):
@@ -273,6 +276,8 @@ class Objects(Mocks):
         if isinstance(value, LibraryName):
             return self.library_attribute(value, name)
         if isinstance(value, ClassValue):
+            if calls.is_test_case_method(self, value, name):
+                return BoundBuiltin(value, name)
             return self.class_attribute(value.entity, name, None)
         if isinstance(value, SuperValue):
             return self._super_attribute(value, name)
@@ -287,7 +292,7 @@ class Objects(Mocks):
             known = instances.attribute(self, value, name) if value.slots or self.class_overrides else None
             return known if known is not None else Foreign(f"{value.dotted}.{name}")
         if isinstance(value, played.Mocker) and name == "patch":
-            return played.Mocker(patch=True)
+            return played.Mocker(patch=True, name=value.name)
         if isinstance(value, FunctionValue) and value.cached and name.startswith("cache_"):
             return BoundBuiltin(value, name)
         if isinstance(value, web.App) and name == web.OVERRIDES:
@@ -309,6 +314,8 @@ class Objects(Mocks):
         patched = self.overrides.get(("", dotted))
         if patched is not None:
             return patched
+        if name in self.somewhere:
+            return UNKNOWN
         self.may_raise_for("AttributeError")
         entity = External(dotted)
         named = mock_name(entity)
@@ -320,6 +327,8 @@ class Objects(Mocks):
         module = self.workspace.load(value.file)
         if module is not None and (name in module.bindings or (str(module.path), name) in self.overrides):
             return self.global_value(module, name)
+        if name == "__name__":
+            return Literal(value.file.name)
         found = self.resolver.file_attribute(value.file, name, importer)
         if found is Absent.MISSING:
             self.may_raise()
@@ -375,6 +384,8 @@ class Objects(Mocks):
         """What a patch or a class method put on that very class, as an instance gives it, or the class itself."""
         trace.looked_up(self, ("class", str(cls.path), cls.qualname, name))
         patched = self.class_overrides.get((str(cls.path), cls.qualname, name))
+        if patched is None and name in self.somewhere:
+            return UNKNOWN
         if instance is not None:
             if isinstance(patched, Mock) and patched.kind is MockKind.PROPERTY:
                 return UNKNOWN if "side_effect" in patched.slots else self.return_value(patched)
@@ -395,7 +406,7 @@ class Objects(Mocks):
                     # A member is not its value.
                     return UNKNOWN
                 if self.environ:
-                    self.note_environment(found, f"{cls.module.name}.{cls.qualname}.{name}")
+                    self.note_environment(found, f"{cls.dotted}.{name}")
                 value = self.original(found)
                 if not self._is_plain_class(cls):
                     self.members.add(id(value))
@@ -422,9 +433,8 @@ class Objects(Mocks):
 
     def _is_plain_enum(self, cls: ClassEntity) -> bool:
         """An enumeration whose members are not equal to their values, as those of ``str, Enum`` are."""
-        ancestry = self.resolver.ancestry(cls)
-        above = {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
-        return bool(above & {"Enum", "Flag"}) and above.isdisjoint({"str", "int", "float", "bytes"})
+        above = self._names_above(cls)
+        return bool(above & {"Enum", "Flag"}) and above.isdisjoint(_MIXED_IN)
 
     def _makes_members(self, cls: ClassEntity) -> bool:
         """Has an enumeration a say in what its members are like?"""
@@ -433,10 +443,12 @@ class Objects(Mocks):
 
     def _converts(self, cls: ClassEntity, value: Literal) -> bool:
         """Is a member of a mixed enumeration made by another class than that of its value?"""
-        ancestry = self.resolver.ancestry(cls)
-        above = {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
-        mixed = above & {"str", "int", "float", "bytes"}
+        mixed = self._names_above(cls) & _MIXED_IN
         return bool(mixed) and type(value.value).__name__ not in mixed
+
+    def _names_above(self, cls: ClassEntity) -> set[str]:
+        ancestry = self.resolver.ancestry(cls)
+        return {base.name for base in ancestry.classes} | {base.name for base in ancestry.externals}
 
     def method(self, found: FunctionEntity, entity: ClassEntity, instance: Value | None) -> Value:
         if not found.module.workspace:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from understudy.doubles.collected import Test
 from understudy.doubles.machine import Machine
-from understudy.doubles.run import Simulation, Test
+from understudy.doubles.run import Simulation
 from understudy.doubles.state import Status
 from understudy.doubles.values import (
     ClassValue,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeAlias
 
+from understudy.doubles import shared
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.closures import path_of
+from understudy.doubles.collected import Test, tests
 from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
 from understudy.doubles.memory import Kept, Memory
-from understudy.doubles.state import Exhausted, Failure, Journal, Look, Raised, last_name
+from understudy.doubles.state import Exhausted, Failure, Journal, Look, Raised
 from understudy.doubles.trace import Watched
 from understudy.doubles.values import (
     UNKNOWN,
@@ -27,35 +30,26 @@ from understudy.doubles.values import (
     Place,
     Value,
 )
-from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
+from understudy.infer import marks
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
-from understudy.infer.fixtures import Fixtures, fixture_option
-from understudy.infer.frame import Frame, frame
-from understudy.infer.marks import of_class
+from understudy.infer.fixtures import Fixtures, fixture_name, fixture_option, fixture_scope
+from understudy.infer.frame import ANY, Frame, Stored, frame, stored
 from understudy.infer.resolve import Resolver
+from understudy.infer.surroundings import around, helping
 from understudy.infer.tier2 import Deferred, Names
 from understudy.project.config import pytest_of
-from understudy.source.parse import Parsed, Unit
+from understudy.source.dotted import last_name
+from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
-_SET_UP = ("setup_class", "setUpClass", "setup_method", "setup", "setUp", "asyncSetUp")
+_SET_UP = ("setUp", "asyncSetUp")
+_SET_UP_ONCE = ("setup_class", "setUpClass")
 _SET_UP_MODULE = ("setup_module", "setUpModule")
 _SET_UP_FUNCTION = ("setup_function",)
 _TEAR_DOWN = ("asyncTearDown", "tearDown", "teardown_method", "teardown")
-_NOT_RUN = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure"})
-"""Marks of tests that may not run, or may fail."""
-
-
-@dataclass(frozen=True)
-class Test:
-    """A test function of a file."""
-
-    node: ast.FunctionDef | ast.AsyncFunctionDef
-    unit: Unit
-    owner: ClassEntity | None
-    owner_node: ast.ClassDef | None
+_SCOPES = ("session", "package", "module", "class", "function")
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,8 @@ class Simulation:
         self.resolver = resolver
         self.is_test = is_test
         self.fixtures = Fixtures(resolver)
-        self.tests = [] if _module_not_run(parsed) else list(tests(parsed, module, resolver))
+        skipped = marks.module_may_not_run(resolver, parsed, module)
+        self.tests = [] if skipped else list(tests(parsed, module, resolver))
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
@@ -160,92 +155,8 @@ class Simulation:
         return _Session(self.module, self.fixtures, machine).run(test)
 
 
-def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
-    """The test functions that pytest, or unittest, would collect."""
-    config = pytest_of(parsed.path.parent)
-    collected = config.collects(parsed.path)
-    for unit in parsed.units:
-        node = unit.node
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if (
-                collected
-                and node.name.startswith("test")
-                and config.collects_function(node.name)
-                and not _not_run(node)
-                and _stands(module, node.name, unit)
-            ):
-                yield Test(node, unit, None, None)
-        elif isinstance(node, ast.ClassDef) and not _not_run(node) and _stands(module, node.name, unit):
-            yield from _methods(node, unit, module, resolver, collected)
-
-
-def _stands(module: Module, name: str, unit: Unit) -> bool:
-    """Is the name still bound to this statement when the module is loaded, and may what it is be collected?"""
-    if not {"__test__", None}.isdisjoint(module.set_on_classes.get(name, ())):
-        return False
-    return module.bindings.last_row(name) == unit.row
-
-
-def _methods(
-    node: ast.ClassDef, unit: Unit, module: Module, resolver: Resolver, collected: bool
-) -> Iterator[Test]:
-    """
-    :param collected: is pytest looking for classes of its own in the file?
-    """
-    declaration = module.bindings[node.name][-1].declaration
-    if not isinstance(declaration, model.Class):
-        return
-    entity = ClassEntity(module, declaration, unit.row, node.name)
-    if not resolver.is_test_case(entity):
-        config = pytest_of(module.path.parent)
-        if not collected or not node.name.startswith("Test") or not config.collects_class(node.name):
-            return
-        if isinstance(resolver.class_attribute(entity, "__init__"), FunctionEntity):
-            return
-    switch = resolver.class_attribute(entity, "__test__")
-    if isinstance(switch, ValueEntity) or any(
-        last_name(m) in _NOT_RUN for m in of_class(resolver, entity).found
-    ):
-        return
-    last: dict[str, Test] = {}
-    for child in node.body:
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and child.name.startswith("test"):
-            last[child.name] = Test(child, unit, entity, node)
-    yield from (test for test in last.values() if not _not_run(test.node))
-
-
-def _not_run(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    for decorator in node.decorator_list:
-        name = last_name(decorator)
-        if name in _NOT_RUN:
-            return True
-        if name == "parametrize" and isinstance(decorator, ast.Call) and len(decorator.args) > 1:
-            values = decorator.args[1]
-            if isinstance(values, (ast.List, ast.Tuple)) and not values.elts:
-                return True
-    return False
-
-
-def _module_not_run(parsed: Parsed) -> bool:
-    """May the whole file be skipped: ``pytestmark``, ``pytest.skip`` or ``importorskip`` at the top?"""
-    for unit in parsed.units:
-        if unit.name is not None:
-            continue
-        node = unit.node
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__")
-            for target in node.targets
-        ):
-            if isinstance(node.value, ast.Constant) or any(
-                isinstance(n, ast.Attribute) and n.attr in _NOT_RUN for n in ast.walk(node.value)
-            ):
-                return True
-        elif any(
-            isinstance(n, ast.Call) and last_name(n) in ("skip", "importorskip", "xfail", "SkipTest")
-            for n in ast.walk(node)
-        ):
-            return True
-    return False
+_Steps: TypeAlias = dict[object, tuple[int, Callable[[], object]]]
+"""By what is set up: the rank of its scope, and how."""
 
 
 @dataclass
@@ -271,6 +182,8 @@ class _Session:
         self.module = module
         self.fixtures = fixtures
         self.machine = machine
+        self.surroundings = around(fixtures, module)
+        machine.somewhere.update(dict.fromkeys(self.surroundings.replaced, True))
         self.layers: list[_Layer] = []
         self.values: dict[FunctionEntity, Value] = {}
         self.endings: dict[object, Callable[[], None]] = {}
@@ -280,15 +193,24 @@ class _Session:
         """One for a test and its fixtures."""
         self.asked: list[str] = []
         """The fixtures that the running test asks for by its parameters."""
+        self.marks: tuple[ast.expr, ...] = ()
+        """Of the running test."""
+        self.filled: frozenset[str] = frozenset()
+        """What its marks and hooks give it: who asks for a fixture of that name gets that."""
         self.tests_run = 0
 
     def run(self, test: Test) -> Outcome:
         """The failures of a test, those of its fixtures included."""
         self.tests_run += 1
-        if self._decorated_by_workspace(test):
+        if not self.surroundings.known:
+            return Outcome(test, (), frozenset())
+        if self._decorated_by_workspace(test) or not self._look_at_marks(test):
             return Outcome(test, (), frozenset())
         self.asked = self._asked(test)
-        plan = self._plan(test)
+        try:
+            plan = self._plan(test)
+        except Exhausted:
+            return Outcome(test, (), frozenset())
         kept = 0
         while kept < min(len(plan), len(self.layers)) and plan[kept][0] == self.layers[kept].key:
             kept += 1
@@ -330,17 +252,27 @@ class _Session:
 
     def _decorated_by_workspace(self, test: Test) -> bool:
         """A decorator of the workspace may run the test as it likes, or catch what it raises."""
+        resolver = self.fixtures.resolver
         for decorator in self._decorators(test):
-            target = decorator.func if isinstance(decorator, ast.Call) else decorator
-            if isinstance(target, ast.Name):
-                found = self.fixtures.resolver.name(self.module, target.id)
-                if isinstance(found, (Absent, FunctionEntity, ClassEntity)):
-                    return True
-            elif isinstance(target, ast.Attribute) and (path := path_of(target)):
-                found = self.fixtures.resolver.ref(self.module, path)
-                if isinstance(found, (FunctionEntity, ClassEntity)) and found.module.workspace:
+            path = path_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            if not path:
+                return True
+            found = resolver.ref(self.module, path)
+            if isinstance(found, (FunctionEntity, ClassEntity)) and found.module.workspace:
+                return True
+            if isinstance(found, Absent) and len(path) == 1:
+                return True
+            if isinstance(found, ValueEntity) and marks.meant(resolver, self.module, decorator) is decorator:
+                if not isinstance(self._decorator_value(decorator, test), played.Patch):
                     return True
         return False
+
+    def _decorator_value(self, decorator: ast.expr, test: Test) -> Value:
+        self.machine.begin([])
+        try:
+            return self.machine.eval(decorator, Environment(self.module, test.unit, {}, None, frozenset()))
+        except (Raised, Exhausted):
+            return UNKNOWN
 
     def _do(self, key: object, action: Callable[[], object]) -> _Layer:
         layer = _Layer(key)
@@ -369,45 +301,72 @@ class _Session:
     # --- what a test needs
 
     def _plan(self, test: Test) -> list[tuple[object, Callable[[], object]]]:
-        """The fixtures of a test in the order in which they are set up, then the ``setUp`` of its class."""
-        order: dict[FunctionEntity, None] = {}
+        """What is set up for a test, in its order: by scope, and among those of one scope what is used automatically
+        (of conftest files, of the module, of the class) before what is asked for; last the ``setUp`` of a test case."""
+        steps: _Steps = {}
+        hidden = [name for name in self.filled if any(self.fixtures.find(name, self.module, test.owner))]
+        if hidden:
+            # What is set up for a test with others may have asked for these.
+            steps["filled", frozenset(hidden)] = (0, lambda: None)
+        automatic = [
+            entity
+            for entity in self.fixtures.autouse(self.module, test.owner)
+            if fixture_name(entity.declaration) not in self.filled
+        ]
+        own = [entity for entity in automatic if entity.path == self.module.path]
+        for entity in automatic:
+            if entity not in own and entity.owner is None:
+                self._order(entity, test, steps, [])
+        self._add_functions(test, steps)
+        for entity in own:
+            if entity.owner is None:
+                self._order(entity, test, steps, [])
         instance = self._instance(test)
-        for entity in self.fixtures.autouse(self.module, test.owner):
-            self._order(entity, test, order, [])
-        for name in (*self._used_by_marks(test), *self.asked):
+        if instance is not None:
+            steps["setup_class", test.owner] = (3, partial(self._set_up, _SET_UP_ONCE, instance, test))
+            steps["setup_method", test.owner] = (
+                4,
+                partial(self._set_up, ("setup_method", "setup"), instance, test),
+            )
+        for entity in automatic:
+            self._order(entity, test, steps, [])
+        everywhere = pytest_of(self.module.path.parent).usefixtures
+        for name in (*everywhere, *marks.used_fixtures(reversed(self.marks)), *self.asked):
             found = self._find(name, test, [])
             if found is not None:
-                self._order(found, test, order, [])
-        top = Environment(self.module, test.unit, {}, None, frozenset())
-        names = _SET_UP_MODULE if instance is not None else (*_SET_UP_MODULE, *_SET_UP_FUNCTION)
-        plan: list[tuple[object, Callable[[], object]]] = [
-            (found, partial(self._set_up_module, found, test, top))
-            for found in (self.fixtures.resolver.name(self.module, name) for name in names)
-            if isinstance(found, FunctionEntity) and found.module is self.module
-        ]
-        plan.extend((entity, partial(self._set_up_fixture, entity, test)) for entity in order)
+                self._order(found, test, steps, [])
         if instance is not None:
-            plan.append((("setUp", test.owner), lambda: self._set_up_class(instance, test, top)))
-        return plan
+            steps["setUp", test.owner] = (5, partial(self._set_up, _SET_UP, instance, test))
+        return [(key, action) for key, (_, action) in sorted(steps.items(), key=lambda step: step[1][0])]
 
-    def _order(
-        self,
-        entity: FunctionEntity,
-        test: Test,
-        order: dict[FunctionEntity, None],
-        making: list[FunctionEntity],
-    ) -> None:
-        if entity in order or entity in making:
+    def _add_functions(self, test: Test, steps: _Steps) -> None:
+        """``setup_module`` and ``setup_function`` of the file."""
+        top = Environment(self.module, test.unit, {}, None, frozenset())
+        for name in (*_SET_UP_MODULE, *_SET_UP_FUNCTION):
+            found = self.fixtures.resolver.name(self.module, name)
+            if isinstance(found, FunctionEntity) and (name in _SET_UP_MODULE or test.owner is None):
+                rank = 2 if name in _SET_UP_MODULE else 4
+                steps[found] = (rank, partial(self._set_up_module, found, test, top))
+
+    def _order(self, entity: FunctionEntity, test: Test, steps: _Steps, making: list[FunctionEntity]) -> None:
+        if entity in steps or entity in making:
             return
         for name in _fixture_parameters(entity):
             found = self._find(name, test, [*making, entity])
             if found is not None:
-                self._order(found, test, order, [*making, entity])
-        order[entity] = None
+                self._order(found, test, steps, [*making, entity])
+        scope = fixture_scope(entity.declaration)
+        rank = _SCOPES.index(scope) if scope in _SCOPES else len(_SCOPES) - 1
+        steps[entity] = (rank, partial(self._set_up_fixture, entity, test))
 
     def _find(self, name: str, test: Test, making: list[FunctionEntity]) -> FunctionEntity | None:
-        """The definition that a name means: one that overrides another gets that one under its own name."""
-        for entity in self.fixtures.find(name, self.module, test.owner):
+        """The definition that a name means: one that overrides another gets that one under its own name.
+
+        :raises Exhausted: it may be another, which cannot be read.
+        """
+        if self.fixtures.is_hidden(name, self.module, test.owner):
+            self.machine.lose(None)
+        for entity in () if name in self.filled else self.fixtures.find(name, self.module, test.owner):
             if entity not in making:
                 return entity
         return None
@@ -428,45 +387,24 @@ class _Session:
         names.extend(arg.arg for arg in spec.kwonlyargs)
         defaulted = {arg.arg for arg in spec.args[len(spec.args) - len(spec.defaults) :]}
         by_name = {name for patch in patched for name in patch.arguments.keywords if patch.kind == "multiple"}
-        filled = self._parametrized(test) | defaulted | by_name
+        filled = self.filled | defaulted | by_name
         return [name for name in names if name not in filled]
 
-    def _used_by_marks(self, test: Test) -> list[str]:
-        """Fixtures that ``pytest.mark.usefixtures`` names, on the module, the class and the function."""
-        marks: list[ast.AST] = list(reversed(self._decorators(test)))
-        marks = [*self.module_marks, *marks]
-        return [
-            argument.value
-            for mark in marks
-            for node in ast.walk(mark)
-            if isinstance(node, ast.Call) and last_name(node) == "usefixtures"
-            for argument in node.args
-            if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-        ]
-
-    @cached_property
-    def module_marks(self) -> list[ast.AST]:
+    def _look_at_marks(self, test: Test) -> bool:
+        """What is known of a test by its marks; False where they are not all known."""
+        resolver = self.fixtures.resolver
         parsed = self.machine.workspace.parsed(self.module.path)
-        return [
-            unit.node
-            for unit in parsed.units
-            if isinstance(unit.node, ast.Assign)
-            and any(
-                isinstance(target, ast.Name) and target.id == "pytestmark" for target in unit.node.targets
-            )
-        ]
-
-    def _parametrized(self, test: Test) -> set[str]:
-        names: set[str] = set()
-        owner = test.owner_node.decorator_list if test.owner_node is not None else []
-        for decorator in (*test.node.decorator_list, *owner):
-            if isinstance(decorator, ast.Call) and last_name(decorator) == "parametrize" and decorator.args:
-                first = decorator.args[0]
-                parts = first.elts if isinstance(first, (ast.Tuple, ast.List)) else [first]
-                for part in parts:
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        names.update(name.strip() for name in part.value.split(","))
-        return names
+        found = marks.of_test(resolver, parsed, self.module, test.owner, test.node)
+        filled = self.fixtures.generated(self.module, test.owner)
+        if filled is None or not found.known:
+            return False
+        for mark in found.found:
+            names = marks.parametrized(mark)
+            if names is None:
+                return False
+            filled |= names
+        self.marks, self.filled = found.found, filled
+        return not self.surroundings.may_skip(found.found)
 
     # --- setting up
 
@@ -481,6 +419,9 @@ class _Session:
         function = machine.raw_function(entity)
         if function is None or isinstance(function.node, ast.Lambda):
             return UNKNOWN
+        if not self.fixtures.is_certain(entity):
+            # Which one it is, or what a decorator makes of it, is not known.
+            machine.lose(None)
         arguments = Arguments()
         parameters = list(entity.declaration.parameters)
         if entity.owner is not None and parameters:
@@ -498,14 +439,28 @@ class _Session:
             value = machine.run_bound(function, env, place)
         if isinstance(value, Mock) and value.unnamed:
             value.label = entity.name
+        scope = fixture_scope(entity.declaration)
+        if scope != "function":
+            is_local = scope in ("class", "module") or entity.module is self.module
+            shared.may_be_changed(machine, value, self._stored(function.node) if is_local else ANY)
         return value
+
+    def _stored(self, maker: ast.AST) -> frozenset[Stored]:
+        """What tests before may have set on what is made once for many, by themselves or with the help of others."""
+        workspace = self.machine.workspace
+        helpers = helping(self.fixtures.resolver, self.module)
+        return stored(workspace.parsed(self.module.path), maker).union(
+            *(stored(workspace.parsed(path), maker) for path in helpers)
+        )
 
     def _value(self, name: str, test: Test, making: list[FunctionEntity]) -> Value:
         found = self._find(name, test, making)
         if found is not None:
             return self.values.get(found, UNKNOWN)
-        if name in ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"):
-            return played.Mocker()
+        if name in self.filled:
+            return UNKNOWN
+        if name in played.MOCKERS:
+            return played.Mocker(name=name)
         if name == "request":
             return played.Request(lambda wanted: self._dynamic(wanted, test))
         if name == "monkeypatch":
@@ -514,14 +469,13 @@ class _Session:
 
     def _dynamic(self, name: str, test: Test) -> Value:
         """``request.getfixturevalue(name)``: set up now, if it is not there yet."""
-        order: dict[FunctionEntity, None] = {}
+        steps: _Steps = {}
         found = self._find(name, test, [])
         if found is None:
             return self._value(name, test, [])
-        self._order(found, test, order, [])
-        for entity in order:
-            if entity not in self.values:
-                self._set_up_fixture(entity, test)
+        self._order(found, test, steps, [])
+        for _, set_up in steps.values():
+            set_up()
         return self.values.get(found, UNKNOWN)
 
     def _set_up_module(self, entity: FunctionEntity, test: Test, env: Environment) -> None:
@@ -537,19 +491,38 @@ class _Session:
                 ]
                 self.machine.escape([value for value in made if isinstance(value, Value)])
 
-    def _set_up_class(self, instance: Instance, test: Test, env: Environment) -> None:
-        self._call_methods(_SET_UP, instance, test, env)
+    def _set_up(self, names: tuple[str, ...], instance: Instance, test: Test) -> None:
+        self._call_methods(names, instance, test, Environment(self.module, test.unit, {}, None, frozenset()))
 
     def _call_methods(self, names: tuple[str, ...], instance: Instance, test: Test, env: Environment) -> None:
+        ancestry = self.fixtures.resolver.ancestry(instance.entity)
+        above = {each.name for each in ancestry.externals} | {each.name for each in ancestry.classes}
         for name in names:
             method = self.machine.class_attribute(instance.entity, name, instance)
             if not isinstance(method, FunctionValue):
                 continue
-            if name in ("setup_class", "setUpClass") and isinstance(method.bound, Instance):
+            if name.startswith("async") and "TestCase" in above and "IsolatedAsyncioTestCase" not in above:
+                continue
+            if name in _SET_UP_ONCE and isinstance(method.bound, Instance):
                 method.bound = ClassValue(instance.entity)
+            before = dict(self.machine.class_overrides)
             made = self.machine.call_function(method, Arguments(), test.node, env)
-            if isinstance(made, Coroutine):
+            if isinstance(made, Coroutine) and name.startswith("async"):
                 made.run()
+            if name == "setup":
+                # Only up to pytest 7, where a test may not rest on it.
+                for attribute in [*instance.slots]:
+                    found = self.fixtures.resolver.class_attribute(instance.entity, attribute)
+                    if found is not Absent.MISSING:
+                        self.machine.write(instance.slots, attribute, UNKNOWN)
+            if name not in _SET_UP_ONCE:
+                continue
+            left = self._stored(method.node)
+            for key, value in list(self.machine.class_overrides.items()):
+                if before.get(key) is not value:
+                    shared.may_be_changed(self.machine, value, left)
+                    if any(each.name == key[-1] for each in left):
+                        self.machine.write(self.machine.class_overrides, key, UNKNOWN)
 
     # --- the test itself
 
@@ -564,7 +537,7 @@ class _Session:
         env = machine.bind(function, arguments if instance is None else arguments.with_first(instance))
         for name in self.asked:
             env.names[name] = self._value(name, test, [])
-        for name in self._parametrized(test):
+        for name in self.filled & env.names.keys():
             env.names[name] = UNKNOWN
         machine.block(test.node.body, env)
         machine.note_stand_ins()
@@ -612,12 +585,10 @@ class _Session:
 
     def _patch_decorators(self, test: Test) -> list[played.Patch]:
         """The patches among the decorators, none of them entered."""
-        top = Environment(self.module, test.unit, {}, None, frozenset())
-        self.machine.begin([])
         found: list[played.Patch] = []
         for decorator in self._decorators(test):
             if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):
-                value = self.machine.eval(decorator, top)
+                value = self._decorator_value(decorator, test)
                 if isinstance(value, played.Patch):
                     found.append(value)
         return found

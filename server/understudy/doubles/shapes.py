@@ -321,6 +321,11 @@ class Shapes:
         return self.has(mock.spec, magic)
 
 
+def is_supported(name: str) -> bool:
+    """Is it a special method that mocks have on their type? Others may be attributes as any (``_all_magics``)."""
+    return name in SYNC_MAGICS or name in ASYNC_METHOD_MAGICS
+
+
 def _child_kind(kind: MockKind, name: str) -> MockKind:
     """The kind of a child of a mock without a spec that says otherwise."""
     if name in ASYNC_METHOD_MAGICS and kind in (MockKind.MAGIC, MockKind.ASYNC):

@@ -7,12 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from understudy.doubles.closures import FILLING
-from understudy.doubles.values import UNKNOWN, Instance, Literal, Mapping_, Sequence_, Value
+from understudy.doubles.library.played import OwnObject
+from understudy.doubles.values import UNKNOWN, Instance, Literal, Mapping_, Mock, Sequence_, Value
 from understudy.infer.entities import ValueEntity
+from understudy.infer.frame import Stored
 from understudy.source.text import SourceError
 
 if TYPE_CHECKING:
     from understudy.doubles.core import Core as Machine
+
+_STORED = "stored"
+_DEPTH = 3
 
 
 def as_shared(machine: Machine, entity: ValueEntity, made: Value) -> Value:
@@ -39,6 +44,70 @@ def as_shared(machine: Machine, entity: ValueEntity, made: Value) -> Value:
             return made if len(entity.module.bindings[entity.declaration.target]) == 1 else UNKNOWN
         return UNKNOWN if _is_changed(machine, entity) else made
     return made
+
+
+def may_be_changed(machine: Machine, made: Value, stored: frozenset[Stored]) -> None:
+    """What a fixture of a wider scope, or ``setup_class``, made is what the tests before have left: of an object, and
+    of a double, the attributes that they set on anything are not known until the running test sets them.
+
+    :param stored: what the code that may run before sets.
+    """
+    if isinstance(made, OwnObject):
+        return
+    machine.unsettle([made])
+    if any(not each.name for each in stored):
+        machine.escape([made])
+    _forget(machine, made, stored, "", 0)
+
+
+def is_open(mock: Mock, name: str) -> bool:
+    """May a test before have set this attribute of a double that others have, too?"""
+    return any(each.name == name for each in _stored(mock))
+
+
+def begin_child(machine: Machine, mock: Mock, name: str) -> None:
+    """A child of a double is made that others may have had, too."""
+    stored = _stored(mock)
+    if stored:
+        _forget_mock(machine, mock, stored, name)
+
+
+def _stored(mock: Mock) -> frozenset[Stored]:
+    stored = mock.root.slots.get(_STORED)
+    return stored if isinstance(stored, frozenset) else frozenset()
+
+
+def _forget(machine: Machine, value: Value, stored: frozenset[Stored], behind: str, depth: int) -> None:
+    if depth > _DEPTH:
+        return
+    if isinstance(value, Mock):
+        machine.write(value.slots, _STORED, stored)
+        _forget_mock(machine, value, stored, behind)
+        held: dict[str, Value] = {
+            key.lstrip("."): each for key, each in value.slots.items() if isinstance(each, Mock)
+        }
+    elif isinstance(value, Instance):
+        for each in stored:
+            if each.name in value.slots:
+                machine.write(value.slots, each.name, UNKNOWN)
+        held = {key: each for key, each in value.slots.items() if isinstance(each, Value)}
+    elif isinstance(value, (Sequence_, Mapping_)):
+        for inner in value.held:
+            _forget(machine, inner, stored, "", depth + 1)
+        return
+    else:
+        return
+    for key, inner in held.items():
+        _forget(machine, inner, stored, key, depth + 1)
+
+
+def _forget_mock(machine: Machine, mock: Mock, stored: frozenset[Stored], behind: str) -> None:
+    for each in stored:
+        if each.name in ("return_value", "side_effect"):
+            if each.behind in (behind, None):
+                machine.write(mock.slots, each.name, UNKNOWN)
+        elif f".{each.name}" in mock.slots:
+            machine.write(mock.slots, f".{each.name}", UNKNOWN)
 
 
 def _is_changed(machine: Machine, entity: ValueEntity) -> bool:

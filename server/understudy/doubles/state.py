@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from understudy.doubles.trace import Watched
 from understudy.doubles.values import (
@@ -21,6 +21,8 @@ from understudy.doubles.values import (
     held_in,
     one_of,
 )
+
+_T = TypeVar("_T")
 
 
 class Status(Enum):
@@ -212,7 +214,7 @@ class Guard:
         return None if None in answers else False
 
 
-_MOST_ROUNDS = 4
+_OTHER_ROUNDS = 4
 """Of a loop of unknown length, each with what those before it have changed unknown."""
 OTHERS = "?"
 """Among the bases of an exception: there are more, which are not known."""
@@ -390,6 +392,17 @@ class State:
                 self._doubt_by(each)
         return Status.NEXT
 
+    def perhaps(self, run: Callable[[], _T]) -> _T | None:
+        """Do something that may not be done at all; what it gave, and None where it raises."""
+        made: list[_T] = []
+
+        def now() -> Status:
+            made.append(run())
+            return Status.NEXT
+
+        self.fork([now, lambda: Status.NEXT])
+        return made[0] if made else None
+
     def _doubt_by(self, raised: Raised) -> None:
         """A branch raised something: what is around and may catch it may be left here."""
         for guard in reversed(self.guards):
@@ -416,7 +429,7 @@ class State:
             return first()
 
         status = self.fork([first, lambda: Status.NEXT])
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_OTHER_ROUNDS):
             known = {(id(slots), key) for slots, key in changed}
             if not known or status is not Status.NEXT:
                 break
@@ -453,6 +466,12 @@ class State:
                 current = slots.get(key, MISSING)
                 if current is not value:
                     self._join_in(slots, key, [current, value])
+
+
+def leaves(*nodes: ast.AST) -> bool:
+    """Is there a ``return``, ``break`` or ``continue`` in it? In a ``finally`` they swallow what was raised."""
+    leaving = (ast.Return, ast.Break, ast.Continue)
+    return any(isinstance(child, leaving) for node in nodes for child in ast.walk(node))
 
 
 def roll_back(journal: Journal) -> None:
@@ -510,14 +529,3 @@ def join(values: list[Any]) -> Any:
         else:
             among.append(value)
     return one_of(among)
-
-
-def last_name(node: ast.expr) -> str | None:
-    """The last part of the (called) dotted name in ``except X``, ``raise X(…)`` or ``pytest.raises(X)``."""
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return None

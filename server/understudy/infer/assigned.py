@@ -26,8 +26,12 @@ _SETTERS = re.compile(
 )
 _ANY_NAME = re.compile(r"\bsetattr\(|\b__setattr__\(|\b__dict__\b|\bvars\(")
 _ANY_OWNER = re.compile(r"\btype\(|\b__class__\b|\bfor\b")
-_EXPORTING = re.compile(rb"\bmodules\s*\[[^\]\n]*\b__module__\b|\bf_globals\b|\b__globals__\b")
+_EXPORTING = re.compile(rb"\bmodules\s*\[[^\]\n]*\b__module__\b|\b(?:f_globals|__globals__)\b")
 """Functions with this may put names into the module that calls them, or whose class they are given."""
+_ONLY_READ = re.compile(
+    r"\bdict\([\w.]*\b__globals__\)"
+    r"|\b(?:f_globals|__globals__)(?:\.(?:copy|get|items|keys|values)\(|\[[^\]\n]*\](?!\s*=[^=]))"
+)
 _UPDATING = frozenset({"update", "setdefault", "__setitem__"})
 _READING = frozenset(
     {"dict", "list", "sorted", "set", "tuple", "len", "iter", "print", "repr", "str", "isinstance"}
@@ -52,6 +56,17 @@ def set_on_class(workspace: Workspace, classes: Collection[str], name: str) -> b
     return False
 
 
+def set_on_variable(workspace: Workspace, file: Path, name: str) -> bool:
+    """Does a file that names a module set attributes on something that is called like one of its variables?"""
+    stem = file.parent.name if file.stem == "__init__" else file.stem
+    for path in workspace.files_with(_SETTERS):
+        content = workspace.text(path).content
+        if path != file and name in content and stem in content:
+            if any(owner == name for owner, _ in _pairs(workspace.parsed(path))):
+                return True
+    return False
+
+
 def set_on_module(resolver: Resolver, file: ModuleFile, name: str) -> bool:
     """Does other code put such an attribute on a module, or may it do so for one that uses it?"""
     workspace = resolver.workspace
@@ -61,7 +76,12 @@ def set_on_module(resolver: Resolver, file: ModuleFile, name: str) -> bool:
     exporting = workspace.files_with(_EXPORTING)
     if module is None or not exporting:
         return False
-    return module.path in exporting or any(path in exporting for path in _imported_from(resolver, module))
+    concerned = {module.path, *_imported_from(resolver, module)} & set(exporting)
+    return any(_exports(workspace.text(path).content) for path in concerned if path is not None)
+
+
+def _exports(content: str) -> bool:
+    return _EXPORTING.search(_ONLY_READ.sub("", content).encode()) is not None
 
 
 def _imported_from(resolver: Resolver, module: Module) -> Iterator[Path | None]:

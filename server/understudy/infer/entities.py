@@ -55,8 +55,13 @@ class ClassEntity:
     def key(self) -> tuple[Path, str]:
         return (self.module.path, self.qualname)
 
+    @property
+    def dotted(self) -> str:
+        """The name by which it can be imported."""
+        return f"{self.module.name}.{self.qualname}"
+
     def __repr__(self) -> str:
-        return f"<class {self.module.name}.{self.qualname}>"
+        return f"<class {self.dotted}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClassEntity) and self.key == other.key

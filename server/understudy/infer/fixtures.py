@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,12 +10,14 @@ from typing import Final, NamedTuple
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
-from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ModuleEntity
+from understudy.infer import marks
+from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ModuleEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.project.config import pytest_of
 
 FIXTURES: Final = "fixtures of "
 """Before the file, the key of what :func:`outlined` gives."""
+_HOOK: Final = "pytest_generate_tests"
 
 
 class Outline(NamedTuple):
@@ -63,18 +66,59 @@ class Fixtures:
         self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
         self._autouse: dict[tuple[Path, ClassEntity | None], list[FunctionEntity]] = {}
+        self._hooks: dict[FunctionEntity, frozenset[str] | None] = {}
 
     def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
         """Every definition of a fixture that a test in ``module`` can see, nearest first."""
         if owner is not None:
             for cls in self.resolver.ancestry(owner).classes:
                 found = self._in_body(cls).get(name)
-                if found is not None:
+                if found is not None and self._is_there(owner, found):
                     yield found
         for place in self.chain(module):
             found = self._named(place, name, module)
             if found is not None:
                 yield found
+
+    def is_hidden(self, name: str, module: Module, owner: ClassEntity | None) -> bool:
+        """Does something bind the name nearer than the nearest definition that can be read, and is perhaps a fixture:
+        ``client = pytest.fixture(make)``?"""
+        for cls in self.resolver.ancestry(owner).classes if owner is not None else ():
+            if name in self._in_body(cls):
+                return False
+            if self._may_make(self.resolver.own_attribute(cls, name)):
+                return True
+        for place in self.chain(module):
+            if name in self._in(place, module):
+                return False
+            if name in place.bindings and self._may_make(self.resolver.module_attribute(place, name)):
+                return True
+        return False
+
+    def _may_make(self, found: Lookup) -> bool:
+        """May it be a fixture that a call makes, or a decorator which is not known as one?"""
+        if isinstance(found, FunctionEntity):
+            return any("fixture" in str(decorator) for decorator in found.declaration.decorators)
+        value = found.declaration.value if isinstance(found, ValueEntity) else None
+        if not isinstance(found, ValueEntity) or not isinstance(value, model.CallTerm):
+            return False
+        if not isinstance(value.func, model.Ref) or "fixture" in value.func.parts[-1]:
+            return True
+        made_by = self.resolver.ref(found.module, value.func.parts)
+        return (
+            isinstance(made_by, FunctionEntity)
+            and "fixture" in self.resolver.workspace.text(made_by.path).content
+        )
+
+    def is_certain(self, entity: FunctionEntity) -> bool:
+        """Is it defined whatever happens, and is it the function itself that is the fixture?"""
+        terms = [d.func if isinstance(d, model.CallTerm) else d for d in entity.declaration.decorators]
+        if not all(isinstance(term, model.Ref) and _is_plain(term.parts) for term in terms):
+            return False
+        if entity.owner is not None:
+            return True
+        bindings = entity.module.bindings.get(entity.declaration.name, ())
+        return not any(binding.guards for binding in bindings)
 
     def names(self, module: Module) -> set[str]:
         """The fixtures that any test in a module sees."""
@@ -112,6 +156,7 @@ class Fixtures:
 
     def _find_autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         found: dict[str, FunctionEntity] = {}
+        # What is used automatically is the name: whatever is nearest under it is set up.
         for place in reversed(self.chain(module)):
             for name, each in self._in(place, module).items():
                 entity = self._entity(each) if isinstance(each, Outline) and each.autouse else each
@@ -121,9 +166,48 @@ class Fixtures:
         if owner is not None:
             for cls in reversed(self.resolver.ancestry(owner).classes):
                 for name, entity in self._in_body(cls).items():
-                    if fixture_option(entity.declaration, "autouse") is True:
+                    if fixture_option(entity.declaration, "autouse") is True and self._is_there(
+                        owner, entity
+                    ):
                         found[name] = entity
-        return list(found.values())
+        return [next(self.find(name, module, owner), entity) for name, entity in found.items()]
+
+    def _is_there(self, owner: ClassEntity, entity: FunctionEntity) -> bool:
+        """Does the class still have the function: ``_client = None`` in one below takes it away?"""
+        found = self.resolver.class_attribute(owner, entity.declaration.name)
+        return isinstance(found, (FunctionEntity, Absent))
+
+    def generated(self, module: Module, owner: ClassEntity | None) -> frozenset[str] | None:
+        """The parameters that ``pytest_generate_tests`` fills, whoever defines it; None where it computes names."""
+        hooks: list[Lookup] = [
+            self.resolver.module_attribute(place, _HOOK)
+            for place in self.chain(module)
+            if _HOOK in place.bindings
+        ]
+        above = self.resolver.ancestry(owner).classes if owner is not None else ()
+        hooks.extend(
+            self.resolver.class_attribute(cls, _HOOK) for cls in above if self.resolver.declared(cls, _HOOK)
+        )
+        found: frozenset[str] = frozenset()
+        for hook in hooks:
+            filled = self._filled_by_hook(hook) if isinstance(hook, FunctionEntity) else None
+            if filled is None:
+                return None
+            found |= filled
+        return found
+
+    def _filled_by_hook(self, hook: FunctionEntity) -> frozenset[str] | None:
+        if hook not in self._hooks:
+            self._hooks[hook] = self._read_hook(hook)
+        return self._hooks[hook]
+
+    def _read_hook(self, hook: FunctionEntity) -> frozenset[str] | None:
+        for unit in self.resolver.workspace.parsed(hook.path).units:
+            if unit.row == hook.row:
+                for node in ast.walk(unit.node):
+                    if isinstance(node, ast.FunctionDef) and unit.name_span(node) == hook.span:
+                        return marks.filled_by_hook(node)
+        return None
 
     def chain(self, module: Module) -> list[Module]:
         """The module, then the conftest files above it, nearest first, each with its ``pytest_plugins``."""
@@ -211,6 +295,11 @@ class Fixtures:
             for declaration in cls.declaration.body
             if isinstance(declaration, model.Function) and is_fixture(declaration)
         }
+
+
+def _is_plain(parts: tuple[str, ...]) -> bool:
+    """A decorator that leaves a fixture what it is."""
+    return parts[-1] in ("fixture", "staticmethod", "classmethod") or "mark" in parts[:2]
 
 
 def is_fixture(function: model.Function) -> bool:

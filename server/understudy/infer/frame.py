@@ -6,14 +6,39 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from understudy.source.parse import Parsed, Unit
+from understudy.source.parse import Parsed, Part, Unit
 
 Frame: TypeAlias = tuple[object, ...]
 """Equal for two versions of a file whose tests stand among the same things."""
 _CALLED = re.compile(r"(?<!def )\b(test\w*)\s*\(")
 _SET_ON_CLASS = re.compile(r"\b([A-Z]\w*\.\w+)\s*=(?!=)|\b(setattr)\(")
+_STORED = re.compile(
+    r"(?:\.(\w+)|(\w+)|[)\]])\s*\.\s*(\w+)\s*(?::[^=\n]+)?(?:[-+*/|&]|\*\*|//)?=(?!=)|\bdel\s+[\w.]+\.(\w+)"
+)
+_CONFIGURED = re.compile(
+    r"(?<!\.)\bsetattr\(|\b(?:configure_mock|attach_mock|mock_add_spec)\(|\b__dict__\b|\bvars\("
+)
+
+
+class Stored(NamedTuple):
+    """An attribute that code sets on something: ``client.get.return_value = 1`` is ``("get", "return_value")``."""
+
+    behind: str | None
+    """The attribute before it: empty for that of a name, None where it is not written there."""
+    name: str
+    """Empty where it is not written there."""
+
+
+ANY = frozenset({Stored(None, "")})
+
+
+class _Mentioned(NamedTuple):
+    called: frozenset[str]
+    """What may be tests."""
+    set_on_classes: frozenset[str]
+    stored: frozenset[Stored]
 
 
 def frame(parsed: Parsed, tests: Collection[ast.AST]) -> Frame:
@@ -26,9 +51,10 @@ def frame(parsed: Parsed, tests: Collection[ast.AST]) -> Frame:
 
 
 def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
-    mentioned = [each for unit in parsed.units for each in _mentioned(unit)]
-    called = frozenset[str]().union(*(names for names, _ in mentioned))
-    yield frozenset[str]().union(*(names for _, names in mentioned))
+    mentioned = [_mentioned_in(unit, part) for unit in parsed.units for part in unit.parts]
+    called = frozenset[str]().union(*(each.called for each in mentioned))
+    yield frozenset[str]().union(*(each.set_on_classes for each in mentioned))
+    yield frozenset[Stored]().union(*(each.stored for each in mentioned))
     for unit in parsed.units:
         node = unit.node
         if not isinstance(node, ast.ClassDef):
@@ -43,15 +69,28 @@ def _frame(parsed: Parsed, tests: set[ast.AST]) -> Iterator[object]:
                 yield child
 
 
-def _mentioned(unit: Unit) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-    """What may be a test that a part of the statement calls, and what it sets on classes."""
-    for part in unit.parts:
-        known: tuple[frozenset[str], frozenset[str]] | None = part.memo.get("frame")
-        if known is None:
-            text = unit.text_of(part)
-            set_here = frozenset(name or builtin for name, builtin in _SET_ON_CLASS.findall(text))
-            known = part.memo["frame"] = (frozenset(_CALLED.findall(text)), set_here)
-        yield known
+def stored(parsed: Parsed, but: ast.AST) -> frozenset[Stored]:
+    """The attributes that a file sets, all but one of its functions."""
+    parts = ((unit, part) for unit in parsed.units for part in unit.parts if part.node is not but)
+    return frozenset[Stored]().union(*(_mentioned_in(unit, part).stored for unit, part in parts))
+
+
+def _mentioned_in(unit: Unit, part: Part) -> _Mentioned:
+    known: _Mentioned | None = part.memo.get("frame")
+    if known is None:
+        text = unit.text_of(part)
+        set_on_classes = frozenset(name or builtin for name, builtin in _SET_ON_CLASS.findall(text))
+        known = _Mentioned(frozenset(_CALLED.findall(text)), set_on_classes, frozenset(_stored(text)))
+        part.memo["frame"] = known
+    return known
+
+
+def _stored(text: str) -> Iterator[Stored]:
+    for found in _STORED.finditer(text):
+        behind, owner, name, deleted = found.groups()
+        yield Stored(behind or ("" if owner or deleted else None), name or deleted)
+    if _CONFIGURED.search(text) is not None:
+        yield Stored(None, "")
 
 
 def _is_fixture(test: ast.AST) -> bool:

@@ -1,4 +1,4 @@
-"""The marks around a test: those of its class and of the classes above it, and those of its module."""
+"""The marks of a test: its own decorators, those of its class and of the classes above it, and those of its module."""
 
 from __future__ import annotations
 
@@ -8,28 +8,43 @@ from dataclasses import dataclass
 
 from understudy.facts import model
 from understudy.index.module import Module
-from understudy.infer.entities import Absent, ClassEntity
+from understudy.infer.entities import Absent, ClassEntity, ValueEntity
 from understudy.infer.resolve import Resolver
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, dotted_parts, last_name
 from understudy.source.parse import Parsed
+from understudy.source.text import SourceError
 
 _NAME = "pytestmark"
+_NOT_RUN = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure"})
+"""Marks of tests that may not run, or may fail."""
+SKIPPING = frozenset({"skip", "skipTest", "SkipTest", "xfail", "importorskip"})
+"""What is called to skip the running test, or the file."""
+
+_SKIPS = ("skip", "Skip", "xfail")
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Marks as they are written; of the test's own class, all decorators."""
+    """Marks as they are written, where a name stands for one as that one; of the test itself and its own class, all
+    decorators."""
 
     found: tuple[ast.expr, ...]
     known: bool
     """False: there may be others."""
 
 
-def around(resolver: Resolver, parsed: Parsed, module: Module, owner: ClassEntity | None) -> Marks:
-    """The marks that a test has from its class and its module, which are the file's."""
-    above = of_class(resolver, owner) if owner is not None else Marks((), True)
+def of_test(
+    resolver: Resolver,
+    parsed: Parsed,
+    module: Module,
+    owner: ClassEntity | None,
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+) -> Marks:
+    """All that a test of the file has, its own decorators first."""
+    own = tuple(meant(resolver, module, decorator) for decorator in node.decorator_list)
+    around = of_class(resolver, owner) if owner is not None else Marks((), True)
     outside = of_module(resolver, parsed, module)
-    return Marks((*above.found, *outside.found), above.known and outside.known)
+    return Marks((*own, *around.found, *outside.found), around.known and outside.known)
 
 
 def of_class(resolver: Resolver, owner: ClassEntity) -> Marks:
@@ -43,8 +58,9 @@ def of_class(resolver: Resolver, owner: ClassEntity) -> Marks:
         if node is None:
             known = False
             continue
-        inside = _assigned(node.body)
-        found.extend(d for d in node.decorator_list if cls == owner or _is_mark(d))
+        inside = _assigned(resolver, cls.module, node.body)
+        decorators = (meant(resolver, cls.module, decorator) for decorator in node.decorator_list)
+        found.extend(d for d in decorators if cls == owner or _is_mark(d))
         found.extend(inside.found)
         known = known and inside.known
     return Marks(tuple(found), known)
@@ -52,10 +68,136 @@ def of_class(resolver: Resolver, owner: ClassEntity) -> Marks:
 
 def of_module(resolver: Resolver, parsed: Parsed, module: Module) -> Marks:
     """The ``pytestmark`` of a file."""
-    inside = _assigned(unit.node for unit in parsed.units if unit.name is None and unit.mentions(_NAME))
+    if _NAME not in module.bindings and not module.stars:
+        return Marks((), True)
+    body = (unit.node for unit in parsed.units if unit.name is None and unit.mentions(_NAME))
+    inside = _assigned(resolver, module, body)
     # A star import may bring it.
     known = not module.stars or resolver.module_attribute(module, _NAME) is Absent.MISSING
     return inside if known or inside.found else Marks((), False)
+
+
+def meant(resolver: Resolver, module: Module, mark: ast.expr) -> ast.expr:
+    """What a module's name for a mark stands for: ``needs_network = pytest.mark.skipif(…)``."""
+    parts = dotted_parts(mark)
+    if parts is None or _is_mark(mark):
+        return mark
+    found = resolver.ref(module, parts)
+    if not isinstance(found, ValueEntity) or found.owner is not None or not found.module.workspace:
+        return mark
+    try:
+        units = resolver.workspace.parsed(found.path).units
+    except SourceError:
+        return mark
+    for unit in units:
+        if unit.row == found.row and isinstance(unit.node, (ast.Assign, ast.AnnAssign)):
+            value = unit.node.value
+            return value if value is not None and _is_mark(value) else mark
+    return mark
+
+
+def may_not_run(marks: Iterable[ast.expr]) -> bool:
+    """Does one of them say that the test is skipped, perhaps, or may fail?"""
+    return any(last_name(mark) in _NOT_RUN or _has_no_cases(mark) for mark in marks)
+
+
+def module_may_not_run(resolver: Resolver, parsed: Parsed, module: Module) -> bool:
+    """May a file be skipped, or the failures in it be expected: ``pytestmark``, ``__test__``, ``importorskip`` of what
+    is not there, a skip at its top level?"""
+    marks = of_module(resolver, parsed, module)
+    if may_not_run(marks.found) or "__test__" in module.bindings:
+        return True
+    if _NAME in module.bindings and not marks.known:
+        return True
+    return any(
+        _may_skip(resolver, parsed, node)
+        for unit in parsed.units
+        if unit.name is None and any(map(unit.mentions, _SKIPS))
+        for node in ast.walk(unit.node)
+    )
+
+
+def _may_skip(resolver: Resolver, parsed: Parsed, node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise) and node.exc is not None:
+        return "skip" in (dotted_name(node.exc) or "").lower()
+    if not isinstance(node, ast.Call) or last_name(node) not in SKIPPING or _is_mark(node):
+        return False
+    if last_name(node) != "importorskip":
+        return True
+    wanted = node.args[0] if len(node.args) == 1 and not node.keywords else None
+    if not isinstance(wanted, ast.Constant) or not isinstance(wanted.value, str):
+        return True
+    return resolver.workspace.find(wanted.value, parsed.path) is None
+
+
+def used_fixtures(marks: Iterable[ast.expr]) -> list[str]:
+    """The fixtures that ``usefixtures`` names."""
+    return [
+        argument.value
+        for mark in marks
+        if isinstance(mark, ast.Call) and last_name(mark) == "usefixtures"
+        for argument in mark.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+
+
+def parametrized(mark: ast.expr) -> frozenset[str] | None:
+    """The parameters that a mark fills, and not by way of their fixtures (``indirect``); None where they are
+    computed. A fixture of the same name is not set up then, for no other that asks for it, either."""
+    if last_name(mark) != "parametrize":
+        return frozenset()
+    return filled_by(mark) if isinstance(mark, ast.Call) else None
+
+
+def filled_by(call: ast.Call) -> frozenset[str] | None:
+    """As :func:`parametrized`, for a call with its arguments: ``metafunc.parametrize`` has the same."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    names = call.args[0] if call.args else given.get("argnames")
+    if names is None or None in given:
+        return None
+    indirect = call.args[2] if len(call.args) > 2 else given.get("indirect")
+    found = _names(names)
+    if found is None or indirect is None:
+        return found
+    if isinstance(indirect, ast.Constant):
+        return frozenset() if indirect.value else found
+    by_fixture = _names(indirect) if not isinstance(indirect, ast.Constant) else None
+    return found - by_fixture if by_fixture is not None else None
+
+
+def filled_by_hook(hook: ast.FunctionDef) -> frozenset[str] | None:
+    """What a ``pytest_generate_tests(metafunc)`` fills; None where it computes the names, or hands ``metafunc`` on."""
+    found: frozenset[str] = frozenset()
+    nodes = list(ast.walk(hook))
+    asked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    calls = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id == "metafunc" and id(node) not in asked:
+            return None
+        if isinstance(node, ast.Attribute) and node.attr == "parametrize":
+            call = calls.get(id(node))
+            names = filled_by(call) if call is not None else None
+            if names is None:
+                return None
+            found |= names
+    return found
+
+
+def _names(node: ast.expr) -> frozenset[str] | None:
+    """``"a, b"``, ``("a", "b")`` or ``["a", "b"]``."""
+    found: set[str] = set()
+    for part in node.elts if isinstance(node, (ast.Tuple, ast.List)) else [node]:
+        if not isinstance(part, ast.Constant) or not isinstance(part.value, str):
+            return None
+        found.update(name.strip() for name in part.value.split(","))
+    return frozenset(found - {""})
+
+
+def _has_no_cases(mark: ast.expr) -> bool:
+    """``parametrize("name", [])``: the test is skipped."""
+    if last_name(mark) != "parametrize" or not isinstance(mark, ast.Call) or len(mark.args) < 2:
+        return False
+    return isinstance(mark.args[1], (ast.List, ast.Tuple)) and not mark.args[1].elts
 
 
 def _may_have_marks(cls: ClassEntity) -> bool:
@@ -78,7 +220,7 @@ def _is_mark(decorator: ast.expr) -> bool:
     return name.startswith(("pytest.mark.", "mark."))
 
 
-def _assigned(body: Iterable[ast.AST]) -> Marks:
+def _assigned(resolver: Resolver, module: Module, body: Iterable[ast.AST]) -> Marks:
     """What a body binds to ``pytestmark``: all that it is, or is given, is collected."""
     found: list[ast.expr] = []
     known = True
@@ -93,7 +235,10 @@ def _assigned(body: Iterable[ast.AST]) -> Marks:
         elif any(_binds(inner) for inner in ast.walk(node)):
             known = False
         if value is not None:
-            found.extend(value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value])
+            marks = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
+            stand_for = [meant(resolver, module, mark) for mark in marks]
+            found.extend(stand_for)
+            known = known and all(map(_is_mark, stand_for))
     return Marks(tuple(found), known)
 
 

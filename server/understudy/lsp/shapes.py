@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from understudy.doubles.collected import Test
 from understudy.doubles.observe import Shape, observe
-from understudy.doubles.run import Simulation, Test
+from understudy.doubles.run import Simulation
 from understudy.engine import Project
 from understudy.infer.resolve import Resolver
 from understudy.lsp.documents import Document

@@ -149,6 +149,8 @@ class PytestConfig:
     """``importlib`` puts no folder of a test on the path."""
     plugins: tuple[str, ...] = ()
     """The modules that ``-p`` names."""
+    usefixtures: tuple[str, ...] = ()
+    """Fixtures that every test gets."""
     problems: tuple[ConfigProblem, ...] = ()
 
     def starts_at(self, path: Path) -> bool:
@@ -169,13 +171,12 @@ class PytestConfig:
         folders = path.relative_to(self.rootdir).parts[:-1]
         if any(fnmatch(folder, pattern) for folder in folders for pattern in self.norecursedirs):
             return True
-        for option, following in zip(self.addopts, (*self.addopts, "")[1:], strict=True):
-            name, _, value = option.partition("=")
-            if name in ("--ignore", "--deselect", "--ignore-glob"):
-                left_out = (self.rootdir / (value or following).partition("::")[0]).as_posix()
-                if any(fnmatch(each.as_posix(), left_out) for each in (path, *path.parents)):
-                    return True
-        return False
+        left_out = (
+            (self.rootdir / value.partition("::")[0]).as_posix()
+            for option in ("--ignore", "--deselect", "--ignore-glob")
+            for value in _options(self.addopts, option)
+        )
+        return any(fnmatch(each.as_posix(), out) for out in left_out for each in (path, *path.parents))
 
     def collects_class(self, name: str) -> bool:
         """Is a class of this name one of tests?"""
@@ -595,6 +596,7 @@ def _pytest_config(
         "python_classes",
         "python_functions",
         "norecursedirs",
+        "usefixtures",
         "addopts",
     ):
         values = _words(options.get(key))
@@ -606,7 +608,7 @@ def _pytest_config(
         )
     if isinstance(mode := options.get("asyncio_mode"), str):
         changes["asyncio_mode"] = mode.strip().lower()
-    words = _words(options.get("addopts")) or ()
+    words = changes.get("addopts", ())
     changes["plugins"] = tuple(name for name in _options(words, "-p") if not name.startswith("no:"))
     for mode in _options(words, "--import-mode"):
         changes["import_mode"] = mode

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from understudy.doubles.shapes import AWAIT_ASSERTIONS
-from understudy.doubles.state import Look, Sight, last_name
+from understudy.doubles.state import Look, Sight
 from understudy.doubles.values import Mock, MockKind
 from understudy.finding import Applicability, Edit, Fix, Related
 from understudy.rules import async_doubles
 from understudy.rules.base import Context
 from understudy.rules.looks import looks
+from understudy.source.dotted import last_name
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 

@@ -7,21 +7,18 @@ import builtins
 import re
 from collections.abc import Iterator
 
-from understudy.doubles.state import last_name
-from understudy.index.workspace import Workspace
+from understudy.infer import marks
 from understudy.infer.entities import ClassEntity, FunctionEntity
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
-from understudy.source.parse import Parsed
+from understudy.source.dotted import dotted_parts, last_name
 
 _EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress"})
 _REFUSING = re.compile(r"rais|expect|refus|fail|error|suppress|swallow|ignor|reject", re.IGNORECASE)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_MARKS = frozenset({"xfail", "skip", "skipif", "skipIf", "skipUnless", "expectedFailure"})
-_SKIPPING = frozenset({"skip", "skipTest", "SkipTest", "xfail", "importorskip"})
 
 
-def expected(site: Site, *exceptions: str) -> bool:
+def expected(context: Context, site: Site, *exceptions: str) -> bool:
     """Does the code around a place expect, catch or excuse one of these exceptions, or stop before it?"""
     previous: ast.AST = site.node
     in_function = True
@@ -46,7 +43,7 @@ def expected(site: Site, *exceptions: str) -> bool:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             if isinstance(previous, ast.stmt) and _called_where_expected(site, node, exceptions):
                 return True
-            if any(last_name(decorator) in _MARKS for decorator in node.decorator_list):
+            if _is_excused(context, node):
                 return True
         elif isinstance(node, ast.Lambda):
             # Usually handed to something that calls it and expects it to fail: pytest.raises(E, lambda: …).
@@ -70,36 +67,29 @@ def _called_where_expected(site: Site, function: ast.AST, exceptions: tuple[str,
     return False
 
 
-def excused(context: Context) -> bool:
-    """May the whole file be skipped, or its failures be expected: ``pytestmark``, ``importorskip``, a skip at
-    its top level?"""
-    return context.once("excused", lambda: _excused(context.parsed, context.workspace))
-
-
-def _excused(parsed: Parsed, workspace: Workspace) -> bool:
-    for unit in parsed.units:
-        if unit.name is not None:
-            continue
-        node = unit.node
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if (
-                any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in targets)
-                and node.value is not None
-            ):
-                marks = (child.attr for child in ast.walk(node.value) if isinstance(child, ast.Attribute))
-                if not _MARKS.isdisjoint(marks):
-                    return True
-        for call in _calls(node):
-            if last_name(call) == "importorskip":
-                first = call.args[0] if call.args else None
-                if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
-                    return True
-                if workspace.find(first.value, parsed.path) is None:
-                    return True
-            elif last_name(call) in _SKIPPING and isinstance(call.func, ast.Attribute):
+def _is_excused(context: Context, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """May a test, or a class of tests, be skipped or fail?"""
+    resolver, module = context.resolver, context.module
+    found = [marks.meant(resolver, module, decorator) for decorator in node.decorator_list]
+    entity = resolver.name(module, node.name) if isinstance(node, ast.ClassDef) else None
+    if isinstance(entity, ClassEntity) and entity.module is module:
+        found.extend(marks.of_class(resolver, entity).found)
+    if marks.may_not_run(found):
+        return True
+    for decorator in node.decorator_list:
+        parts = dotted_parts(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        decorated = resolver.ref(module, parts) if parts is not None else None
+        if isinstance(decorated, FunctionEntity) and decorated.module.workspace:
+            if _mentions_skip(context, decorated):
                 return True
     return False
+
+
+def excused(context: Context) -> bool:
+    """May the whole file be skipped, or its failures be expected?"""
+    return context.once(
+        "excused", lambda: marks.module_may_not_run(context.resolver, context.parsed, context.module)
+    )
 
 
 def _stops_before(block: ast.AST, statement: ast.stmt) -> bool:
@@ -111,7 +101,7 @@ def _stops_before(block: ast.AST, statement: ast.stmt) -> bool:
                 if isinstance(above, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
                     return True
                 if not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                    if any(last_name(call) in _SKIPPING for call in _calls(above)):
+                    if any(last_name(call) in marks.SKIPPING for call in _calls(above)):
                         return True
     return False
 
@@ -174,7 +164,9 @@ def _mentions_skip(context: Context, entity: FunctionEntity) -> bool:
             return any(
                 isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
                 and node.name == entity.name
-                and any(last_name(call) in _SKIPPING for call in _calls(node))
+                and any(
+                    last_name(call) in marks.SKIPPING or marks.may_not_run([call]) for call in _calls(node)
+                )
                 for node in ast.walk(unit.node)
             )
     return False

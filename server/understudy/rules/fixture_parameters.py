@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from understudy.doubles.run import Test
-from understudy.doubles.state import last_name
-from understudy.infer.marks import around
+from understudy.doubles.collected import Test
+from understudy.infer import marks
 from understudy.rules.base import Context
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, last_name
 
 _HARMLESS_MARKS = frozenset({"settings", "example", "seed", "reproduce_failure", "note"})
 
@@ -29,10 +28,12 @@ def asked(context: Context, test: Test) -> list[ast.arg] | None:
     filled: set[str] = set()
     positional = 0
     drawn = 0
-    marks = around(context.resolver, context.parsed, context.module, test.owner)
-    if not marks.known:
+    found = marks.of_test(context.resolver, context.parsed, context.module, test.owner, node)
+    generated = context.fixtures.generated(context.module, test.owner)
+    if not found.known or generated is None:
         return None
-    for decorator in (*node.decorator_list, *marks.found):
+    filled |= generated
+    for decorator in found.found:
         if last_name(decorator) == "given" and isinstance(decorator, ast.Call) and decorator.args:
             # Hypothesis fills the last parameters by position.
             if (
@@ -56,7 +57,7 @@ def asked(context: Context, test: Test) -> list[ast.arg] | None:
             return None
         filled |= last
     left = [arg for arg in names if arg.arg not in filled][positional:]
-    if left and any(_replaces(decorator) for decorator in (*node.decorator_list, *marks.found)):
+    if left and any(_replaces(decorator) for decorator in found.found):
         # Meant for a ``patch`` with ``new``, which hands over nothing: US207 says so.
         return None
     return left
@@ -86,17 +87,8 @@ def _fills(context: Context, decorator: ast.expr) -> tuple[set[str], int] | None
     text = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator) or ""
     name = last_name(decorator)
     if text.startswith(("pytest.mark.", "mark.")):
-        if name != "parametrize":
-            return set(), 0
-        if not isinstance(decorator, ast.Call) or not decorator.args:
-            return None
-        first = decorator.args[0]
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            return {part.strip() for part in first.value.split(",")}, 0
-        if isinstance(first, (ast.List, ast.Tuple)):
-            parts = [e.value for e in first.elts if isinstance(e, ast.Constant)]
-            return ({str(part) for part in parts}, 0) if len(parts) == len(first.elts) else None
-        return None
+        names = marks.parametrized(decorator)
+        return (set(names), 0) if names is not None else None
     if isinstance(decorator, ast.Call) and name in ("patch", "object") and "patch" in text:
         new = {keyword.arg for keyword in decorator.keywords}
         if None in new or "new" in new:

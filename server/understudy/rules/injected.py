@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from understudy.doubles.library.mock import mock_name
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.infer import marks
 from understudy.infer.entities import ClassEntity, External, ValueEntity
 from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context
 from understudy.rules.patch_calls import PatchCall, patch_call
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, last_name
 from understudy.source.parse import Part
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_]+")
@@ -146,19 +145,16 @@ def _read(
     replacing: list[PatchCall] = []
     by_keyword: set[str] = set()
     filled: set[str] = set()
-    is_open = not is_unittest and _is_generated(context, owner)
-    around = marks.around(context.resolver, context.parsed, context.module, owner)
-    is_open = is_open or not (is_unittest or around.known)
-    for mark in () if is_unittest else around.found:
-        names = _parametrized(mark)
-        is_open = is_open or names is None
-        filled.update(names or ())
+    is_open = False
+    if not is_unittest:
+        found = marks.of_test(context.resolver, context.parsed, context.module, owner, node)
+        given = [context.fixtures.generated(context.module, owner), *map(marks.parametrized, found.found)]
+        is_open = not found.known or None in given
+        filled.update(*(names for names in given if names is not None))
     decorators = [*reversed(node.decorator_list), *reversed(cls.decorator_list if cls is not None else [])]
     for decorator in decorators:
-        if _is_mark(context, site, decorator):
-            names = _parametrized(decorator)
-            is_open = is_open or names is None
-            filled.update(names or ())
+        mark = marks.meant(context.resolver, context.module, decorator)
+        if mark is not decorator or _is_mark(context, site, decorator):
             continue
         if not isinstance(decorator, ast.Call):
             return None
@@ -222,28 +218,6 @@ def _is_mark(context: Context, site: Site, decorator: ast.expr) -> bool:
         or found.dotted
         in ("unittest.skip", "unittest.skipIf", "unittest.skipUnless", "unittest.expectedFailure")
     )
-
-
-def _parametrized(decorator: ast.expr) -> list[str] | None:
-    """The parameters that a mark fills; None where their names are computed."""
-    if not isinstance(decorator, ast.Call) or last_name(decorator) != "parametrize":
-        return []
-    given = [keyword.value for keyword in decorator.keywords if keyword.arg == "argnames"]
-    names: list[str] = []
-    for first in (*decorator.args[:1], *given):
-        for part in first.elts if isinstance(first, (ast.Tuple, ast.List)) else [first]:
-            if not isinstance(part, ast.Constant) or not isinstance(part.value, str):
-                return None
-            names.extend(name.strip() for name in part.value.split(","))
-    return names
-
-
-def _is_generated(context: Context, owner: ClassEntity | None) -> bool:
-    """May ``pytest_generate_tests`` fill any parameter?"""
-    if any("pytest_generate_tests" in module.bindings for module in context.fixtures.chain(context.module)):
-        return True
-    above = context.resolver.ancestry(owner).classes if owner is not None else ()
-    return any(context.resolver.declared(cls, "pytest_generate_tests") for cls in above)
 
 
 # --- names

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
-from understudy.infer.marks import around
+from understudy.infer.marks import of_test
 from understudy.infer.scopes import FunctionNode, Scope, Site
 from understudy.rules.base import Context
 from understudy.source.dotted import dotted_name
@@ -81,7 +81,7 @@ def _of_fixture(
             entity = context.resolver.module_attribute(context.module, cls.name)
             owner = entity if isinstance(entity, ClassEntity) else None
     # What is parametrised or injected is no fixture.
-    if not is_fixture and not _has_plain_marks(context, function, owner):
+    if not is_fixture and not _may_be_fixture(context, function, owner, name):
         return None
     fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
@@ -126,9 +126,17 @@ def _results(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]
         stack.extend(ast.iter_child_nodes(child))
 
 
+def _may_be_fixture(context: Context, function: FunctionNode, owner: ClassEntity | None, name: str) -> bool:
+    """Does nothing else fill a parameter of a test?"""
+    generated = context.fixtures.generated(context.module, owner)
+    if generated is None or name in generated:
+        return False
+    return context.once(("plain marks", function), lambda: _has_plain_marks(context, function, owner))
+
+
 def _has_plain_marks(context: Context, function: FunctionNode, owner: ClassEntity | None) -> bool:
-    marks = around(context.resolver, context.parsed, context.module, owner)
-    return marks.known and all(map(_is_plain_mark, (*function.decorator_list, *marks.found)))
+    marks = of_test(context.resolver, context.parsed, context.module, owner, function)
+    return marks.known and all(map(_is_plain_mark, marks.found))
 
 
 def _is_plain_mark(mark: ast.expr) -> bool:

@@ -233,4 +233,4 @@ def _given_before(context: Context, double: Double, name: str) -> bool:
 
 
 def _excused(context: Context, site: Site) -> bool:
-    return expected(site, "AttributeError") or excused(context)
+    return expected(context, site, "AttributeError") or excused(context)

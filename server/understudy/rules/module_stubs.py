@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from understudy.binding.names import loaded_twice
-from understudy.doubles.state import last_name
 from understudy.infer.imports import ImportGraph, Node
 from understudy.infer.scopes import FunctionNode
 from understudy.rules.base import Context
+from understudy.source.dotted import last_name
 from understudy.source.parse import Parsed, Unit
 
 _IMPORTERS = frozenset({"import_module", "__import__", "reload", "module_from_spec"})

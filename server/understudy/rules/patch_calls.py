@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from understudy.doubles.library.mock import mock_name
-from understudy.doubles.state import last_name
 from understudy.infer.entities import External, Lookup
 from understudy.infer.scopes import Site
 from understudy.rules.base import Context
 from understudy.rules.expected import excused, expected, may_be_skipped
 from understudy.source.computed import ending
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, last_name
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 
@@ -163,7 +162,7 @@ def certain_patches(
     def is_wanted(site: Site) -> bool:
         if not any(map(wanted, _patches_at(context, site))):
             return False
-        if expected(site, *exceptions) or _on_condition(site):
+        if expected(context, site, *exceptions) or _on_condition(site):
             return False
         return not may_be_skipped(context, site)
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.infer.entities import (
     Absent,
@@ -31,6 +30,7 @@ from understudy.rules.patch_calls import PatchCall, all_patches
 from understudy.rules.patch_strings import Part, owner_of
 from understudy.rules.receivers import class_entity, receiver
 from understudy.rules.renaming import Refused, walk
+from understudy.source.dotted import last_name
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 

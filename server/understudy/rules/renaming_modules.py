@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from understudy.doubles.state import last_name
 from understudy.finding import Edit
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import ModuleEntity
@@ -19,6 +18,7 @@ from understudy.project.modules import ModuleFile
 from understudy.rules.base import Context
 from understudy.rules.module_stubs import is_sys_modules, stands_for_sys_modules
 from understudy.rules.patch_calls import PatchCall, all_patches, found_by_path
+from understudy.source.dotted import last_name
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 

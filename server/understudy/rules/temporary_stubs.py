@@ -75,7 +75,7 @@ def unseen(context: Context) -> Iterator[Unseen]:
         return
     for stub in found:
         target = graph.node(stub.name, context.path)
-        if not isinstance(target, Path) or expected(stub.site, "Exception"):
+        if not isinstance(target, Path) or expected(context, stub.site, "Exception"):
             continue
         if any(True for _ in graph.importers(reached, target, lazy=True, possible=True)):
             continue

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.module import Importer
 from understudy.infer.entities import ModuleEntity
@@ -17,6 +16,7 @@ from understudy.rules import module_stubs, temporary_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.module_stubs import Stub
 from understudy.rules.temporary_stubs import TemporaryStub, Unseen
+from understudy.source.dotted import last_name
 from understudy.source.parse import Unit
 from understudy.source.span import Span
 

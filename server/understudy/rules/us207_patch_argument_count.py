@@ -16,7 +16,7 @@ from understudy.source.span import Span
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for test in decorated(context):
-        if test.takes_any or test.by_keyword or expected(test.site, "TypeError"):
+        if test.takes_any or test.by_keyword or expected(context, test.site, "TypeError"):
             continue
         displaced = [arg for arg in test.parameters[: len(test.calls)] if arg.arg in test.filled]
         if len(test.calls) > len(test.parameters):

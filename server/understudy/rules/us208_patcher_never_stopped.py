@@ -28,7 +28,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         func = call.func
         if not isinstance(func, ast.Attribute) or call.args or call.keywords:
             continue
-        if expected(site, "AttributeError", "ModuleNotFoundError", "TypeError"):
+        if expected(context, site, "AttributeError", "ModuleNotFoundError", "TypeError"):
             continue
         if _inherits_unknown(context, site):
             continue

@@ -50,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
 
 def _guarded(context: Context, site: Site) -> bool:
     """May the import not run, or is it expected to fail?"""
-    if expected(site, *_ERRORS) or (context.is_test and excused(context)):
+    if expected(context, site, *_ERRORS) or (context.is_test and excused(context)):
         return True
     previous: ast.AST = site.node
     for node in site.chain:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from understudy.binding.captured import Dependency, Registration, captures, is_app, registered, registrars
 from understudy.binding.readers import reads
-from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.infer.entities import FunctionEntity, ModuleEntity
@@ -18,6 +17,7 @@ from understudy.rules import idle_patches, module_stubs
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path
+from understudy.source.dotted import last_name
 
 _REQUESTS = frozenset({"get", "post", "put", "delete", "patch", "head", "options", "websocket_connect"})
 

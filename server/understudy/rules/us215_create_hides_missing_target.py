@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
 from understudy.fixes.names import nearest
@@ -19,6 +18,7 @@ from understudy.rules.base import Context, Rule
 from understudy.rules.expected import excused
 from understudy.rules.patch_calls import PatchCall, certain_patches, found_by_path, replaced_around
 from understudy.source.computed import beginning
+from understudy.source.dotted import last_name
 from understudy.source.parse import Parsed
 
 _SEPARATORS = re.compile(r"[.:]")

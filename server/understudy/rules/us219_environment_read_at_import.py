@@ -9,13 +9,14 @@ from pathlib import Path
 
 from understudy.binding.idle import loads_again
 from understudy.doubles import environ
-from understudy.doubles.state import Failure, Misuse, last_name
+from understudy.doubles.state import Failure, Misuse
 from understudy.doubles.values import Instance, Place
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.entities import ClassEntity
 from understudy.rules import async_doubles, idle_patches
 from understudy.rules.base import Context, Rule
 from understudy.source.computed import beginning
+from understudy.source.dotted import last_name
 from understudy.source.parse import Parsed
 from understudy.source.span import Span
 

@@ -61,7 +61,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     for site in _candidates(context):
         parent = site.chain.parent
         assert parent is not None
-        if not _is_patcher(context, site) or expected(site, *_RAISED_BY_PATCH):
+        if not _is_patcher(context, site) or expected(context, site, *_RAISED_BY_PATCH):
             continue
         if isinstance(parent.node, ast.Expr):
             yield _alone(rule, context, site, parent.node)
@@ -222,7 +222,7 @@ def _variable(rule: Rule, context: Context, site: Site, statement: ast.Assign) -
         return
     read = {id(node) for node in uses if isinstance(node.ctx, ast.Load)}
     reads = [place for place in context.scopes.reads if id(place.node) in read]
-    if any(expected(place, "AttributeError") for place in reads):
+    if any(expected(context, place, "AttributeError") for place in reads):
         return
     foreign = [node for node in uses if _is_foreign(node.attr)]
     started = [node for node in uses if not _is_foreign(node.attr)]

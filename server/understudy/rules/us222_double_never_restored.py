@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from understudy.doubles.collected import tests
 from understudy.doubles.library.mock import mock_name
-from understudy.doubles.run import tests
-from understudy.doubles.state import last_name
 from understudy.facts import model
 from understudy.finding import Finding, Fix, Related, Severity
 from understudy.index.module import Module
@@ -26,7 +25,7 @@ from understudy.rules.expected import excused, expected
 from understudy.rules.helpers import set_by_helpers
 from understudy.rules.restoring import Replacement
 from understudy.rules.statements import bound_once
-from understudy.source.dotted import dotted_name
+from understudy.source.dotted import dotted_name, last_name
 from understudy.source.parse import Parsed
 
 _DOUBLES = frozenset(
@@ -85,7 +84,7 @@ def _all(context: Context) -> Iterator[_Left]:
     running = {id(test.node) for test in tests(context.parsed, context.module, context.resolver)}
     for site in sites:
         left = _left(context, site)
-        if left is None or expected(site, "Exception"):
+        if left is None or expected(context, site, "Exception"):
             # A test that is skipped sets nothing.
             continue
         function = left.function

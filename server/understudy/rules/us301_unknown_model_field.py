@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.scopes import Site
 from understudy.orm import attributes
@@ -17,6 +16,7 @@ from understudy.rules.keywords import Given, keywords
 from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import creates, replaced_around
 from understudy.rules.statements import model_of
+from understudy.source.dotted import last_name
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         call = site.node
         assert isinstance(call, ast.Call)
         model = _made(context, site)
-        if model is None or expected(site, "TypeError"):
+        if model is None or expected(context, site, "TypeError"):
             continue
         listed = keywords(context, site, call)
         for given in listed.given:

@@ -75,7 +75,7 @@ def _missing(context: Context, found: Model, name: str, on_class: bool) -> bool:
 
 
 def _excused(context: Context, site: Site, found: Model, name: str) -> bool:
-    if expected(site, "AttributeError") or excused(context):
+    if expected(context, site, "AttributeError") or excused(context):
         return True
     if _asked(site, name):
         return True

@@ -34,7 +34,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         if not isinstance(call.func, ast.Attribute):
             continue
         for given, found, raises in _wrong(context, site, call, call.func):
-            if any(expected(site, name) for name in _EXCEPTIONS):
+            if any(expected(context, site, name) for name in _EXCEPTIONS):
                 break
             if excused(context) or _replaced(context, site, found):
                 break

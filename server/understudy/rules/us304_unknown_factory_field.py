@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from understudy.doubles.state import last_name
 from understudy.facts import model as facts
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.infer.entities import External
@@ -22,6 +21,7 @@ from understudy.rules.keywords import keywords
 from understudy.rules.model_advice import advice_for, nearest_field
 from understudy.rules.patch_calls import replaced_around
 from understudy.rules.statements import model_of
+from understudy.source.dotted import last_name
 from understudy.source.span import Span
 
 _DEPTH = 6
@@ -49,7 +49,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             yield from _made(rule, context, site, call)
             continue
         factory, method = made
-        if not factory.plain or expected(site, "TypeError"):
+        if not factory.plain or expected(context, site, "TypeError"):
             continue
         for given in keywords(context, site, call).given:
             refused = _refused(context, factories, factory, given.name, 0)

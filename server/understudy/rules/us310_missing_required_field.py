@@ -49,7 +49,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         site, function = each.site, each.function
         if not is_real_session(context, site, each.session):
             continue
-        if any(expected(site, name) for name in _ERRORS) or not _stored(function, each):
+        if any(expected(context, site, name) for name in _ERRORS) or not _stored(function, each):
             continue
         if _expects_failure(function) or excused(context):
             continue

@@ -37,7 +37,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         session = made_by_call(context, site, each.session, _new_session, entered=True)
         if session is None or _releases(each.function):
             continue
-        if expected(site, "InvalidRequestError", "SQLAlchemyError"):
+        if expected(context, site, "InvalidRequestError", "SQLAlchemyError"):
             continue
         for item in each.items:
             made = bound_once(site.scope, item.id) if isinstance(item, ast.Name) else item

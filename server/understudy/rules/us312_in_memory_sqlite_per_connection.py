@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from understudy.doubles.library import web
-from understudy.doubles.state import last_name
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.fixes.arguments import add_keyword
@@ -16,6 +15,7 @@ from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context, Rule
 from understudy.rules.engines import engine_of
 from understudy.rules.expected import excused, expected
+from understudy.source.dotted import last_name
 from understudy.source.span import Span
 
 _MEMORY = re.compile(r"sqlite(?:\+pysqlite)?://(?:/:memory:)?")
@@ -86,7 +86,7 @@ def _by_engines(rule: Rule, context: Context) -> Iterator[Finding]:
         if name == first or site.scope.node is not engines[first][0].scope.node:
             continue
         query = _query(context, name)
-        if query is None or expected(query, *_ERRORS):
+        if query is None or expected(context, query, *_ERRORS):
             continue
         assert isinstance(query.node, ast.Call)
         fixes: tuple[Fix, ...] = ()
@@ -176,7 +176,7 @@ def _by_threads(
         if (
             not _opens(function, name, makers)
             or made[0].scope.function is function
-            or expected(handed, *_ERRORS)
+            or expected(context, handed, *_ERRORS)
         ):
             continue
         yield rule.finding(

@@ -131,7 +131,9 @@ def _creation(context: Context, typed: _Typed) -> Creation | None:
     for creation in creations(context):
         if creation.metadata != metadata.key or not creation.engine.is_sqlite:
             continue
-        if expected(creation.site, "CompileError", "SQLAlchemyError") or excused(creation.context):
+        if expected(creation.context, creation.site, "CompileError", "SQLAlchemyError") or excused(
+            creation.context
+        ):
             continue
         if typed.path in loading.by(context, creation.context.path):
             return creation

@@ -110,7 +110,11 @@ def _error(call: MockCall, name: str) -> str | None:
     """What the runtime raises for it; empty where it raises nothing, None where that is not known or is meant."""
     unsafe = call.keyword("unsafe")
     if name in _TYPOS and not call.is_constructor:
-        if unsafe is not None or not call.keywords.complete or expected(call.site, "RuntimeError"):
+        if (
+            unsafe is not None
+            or not call.keywords.complete
+            or expected(call.context, call.site, "RuntimeError")
+        ):
             return None
         return f"RuntimeError: {name!r} might be a typo; use unsafe=True if this is intended"
     spec = call.keyword("spec_set")

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from understudy.doubles.run import Test, tests
+from understudy.doubles.collected import Test, tests
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest

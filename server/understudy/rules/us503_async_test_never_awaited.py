@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from understudy.doubles.run import Test, tests
+from understudy.doubles.collected import Test, tests
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.infer.entities import External, FunctionEntity
-from understudy.infer.marks import around
+from understudy.infer.marks import of_test
 from understudy.orm.lineage import own
 from understudy.rules.async_plugins import by_default
 from understudy.rules.base import Context, Rule
@@ -129,11 +129,11 @@ def _imports_pytest(context: Context) -> bool:
 
 def _marks(context: Context, test: Test) -> set[str] | None:
     """The names of all marks on the test, its class and its module; None when one is computed."""
-    marks = around(context.resolver, context.parsed, context.module, test.owner)
+    marks = of_test(context.resolver, context.parsed, context.module, test.owner, test.node)
     if not marks.known:
         return None
     found: set[str] = set()
-    for mark in (*test.node.decorator_list, *marks.found):
+    for mark in marks.found:
         name = dotted_name(mark.func if isinstance(mark, ast.Call) else mark) or ""
         if not name.startswith("pytest.mark."):
             return None

@@ -18,3 +18,14 @@ def dotted_name(node: ast.expr) -> str | None:
     """As :func:`dotted_parts`, in one string."""
     parts = dotted_parts(node)
     return ".".join(parts) if parts is not None else None
+
+
+def last_name(node: ast.expr) -> str | None:
+    """The last part of the (called) dotted name in ``except X``, ``raise X(…)`` or ``pytest.raises(X)``."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return None

@@ -27,6 +27,7 @@ from understudy.doubles.values import (
     Literal,
     Mapping_,
     Mock,
+    ModuleValue,
     Node,
     Place,
     Sequence_,
@@ -108,6 +109,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
             machine.set_attribute(values[0], key, values[2], Place(env.unit, node), env)
             return Literal(None)
         machine.escape(values)
+        if isinstance(values[0], (ClassValue, ModuleValue)):
+            machine.lose(key if isinstance(key, str) else None)
         return UNKNOWN
     if name == "iter" and len(values) == 2:
         # The first one is called until it gives the second.
@@ -175,6 +178,8 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "range" and values and all(isinstance(number(value), int) for value in values):
         return _range([number(value) for value in values])
     if name == "vars" and values:
+        if isinstance(values[0], Mock):
+            return machine.mock_attribute(values[0], "__dict__", node, env)
         machine.escape(values)
         return UNKNOWN
     if name in _ASKING and values:

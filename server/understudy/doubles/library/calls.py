@@ -14,6 +14,7 @@ from understudy.doubles.state import Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
     BoundBuiltin,
+    ClassValue,
     Coroutine,
     Environment,
     ExceptionValue,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from understudy.doubles.arguments import Arguments
     from understudy.doubles.objects import Objects as Machine
 
-_TEST_CASE_METHODS = frozenset({"addCleanup", "fail", "subTest", "enterContext", "skipTest"})
+_ENTERING = frozenset({"enterContext", "enterClassContext", "enterAsyncContext"})
+_TEST_CASE_METHODS = _ENTERING | {"addCleanup", "doCleanups", "fail", "skipTest", "subTest"}
 _MONKEYPATCHES = frozenset({"_pytest.monkeypatch.MonkeyPatch", "pytest.MonkeyPatch"})
 _TRUE = "a coroutine is always true"
 _NEVER_EQUAL = "a coroutine is never the value that it gives"
@@ -63,6 +65,14 @@ def call(machine: Machine, entity: External, arguments: Arguments, node: Node, e
         if not isinstance(known, str) or machine.workspace.find(known, env.unit.path) is None:
             raise Raised("Skipped", ("BaseException",))
         return LibraryName(External(known))
+    if (
+        entity.dotted in ("unittest.enterModuleContext", "unittest.case.enterModuleContext")
+        and arguments.values
+    ):
+        return _enter_until_the_end(machine, arguments.values[0], node, env, is_async=False)
+    if entity.dotted == "importlib.reload":
+        # What was set on the module is gone.
+        machine.lose(None)
     if entity.dotted in _MONKEYPATCHES:
         return MonkeyPatch()
     if entity.dotted in {f"{name}.context" for name in _MONKEYPATCHES}:
@@ -124,8 +134,12 @@ def call_method(
         return _call_context_var(machine, receiver, name, arguments)
     if isinstance(receiver, Request):
         wanted = arguments.get(0, "argname")
-        known = wanted.value if name == "getfixturevalue" and isinstance(wanted, Literal) else None
-        return receiver.fixture(known) if isinstance(known, str) else UNKNOWN
+        known = wanted.value if isinstance(wanted, Literal) else None
+        if name != "getfixturevalue":
+            return UNKNOWN
+        if not isinstance(known, str):
+            machine.lose(None)
+        return receiver.fixture(str(known))
     if isinstance(receiver, OwnObject):
         answered = web.call_method(machine, receiver, name, arguments, node, env)
         if answered is not None:
@@ -138,7 +152,7 @@ def call_method(
         return patches.call_mocker(machine, receiver, name, arguments, node, env)
     if isinstance(receiver, MonkeyPatch):
         return patches.call_monkeypatch(machine, receiver, name, arguments, node, env)
-    if isinstance(receiver, Instance):
+    if isinstance(receiver, (Instance, ClassValue)):
         return _call_test_case(machine, name, arguments, node, env)
     return UNKNOWN
 
@@ -179,11 +193,24 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
             if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
                 misuse = Misuse.COROUTINE_COMPARISON
                 machine.note(env, misuse, value, node, _NEVER_EQUAL, exception="AssertionError")
-    if name == "enterContext" and arguments.values:
-        entered, _, leave = machine.enter(arguments.values[0], ast.Constant(None), False, env)
-        machine.cleanups.append(Cleanup(leave, ""))
-        return entered
+    if name == "doCleanups":
+        machine.lose(None)
+    if name in _ENTERING and arguments.values:
+        return _enter_until_the_end(machine, arguments.values[0], node, env, is_async="Async" in name)
     return Literal(None)
+
+
+def _enter_until_the_end(
+    machine: Machine, manager: Value, node: Node, env: Environment, *, is_async: bool
+) -> Value:
+    """``self.enterContext(patch(…))``"""
+    if is_async:
+        return Coroutine(
+            lambda: stdlib.enter_context(machine, manager, node, env, is_async=True), Place(env.unit, node)
+        )
+    entered, _, leave = machine.enter(manager, ast.Constant(None), False, env)
+    machine.cleanups.append(Cleanup(leave, ""))
+    return entered
 
 
 def set_item(
@@ -198,7 +225,7 @@ def set_item(
         machine.escape([owner, value])
 
 
-def is_test_case_method(machine: Machine, instance: Instance, name: str) -> bool:
+def is_test_case_method(machine: Machine, instance: Instance | ClassValue, name: str) -> bool:
     """``self.assertEqual`` and its kin of :class:`unittest.TestCase`."""
     if not name.startswith("assert") and name not in _TEST_CASE_METHODS:
         return False

@@ -89,7 +89,7 @@ def bases_of(machine: Machine, entity: ClassEntity) -> tuple[str, ...] | None:
     """The names of a class and of all that it derives from, :data:`OTHERS` where they are not all known; None for what
     is no exception. Built-in ones are called as they are, others by module and name."""
     ancestry = machine.resolver.ancestry(entity)
-    names = [f"{cls.module.name}.{cls.qualname}" for cls in ancestry.classes]
+    names = [cls.dotted for cls in ancestry.classes]
     raisable = False
     unknown = False
     for external in ancestry.externals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from understudy.doubles.state import Misuse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine
 
 _LIKE_A_CLASS = frozenset({".__bases__", ".__instancecheck__", ".__subclasscheck__"})
+_REGISTERING = re.compile(rb"\w\.register\b")
 _PROTOCOLS = frozenset({"typing.Protocol", "typing_extensions.Protocol"})
 _DERIVED_FROM_PLAINLY = _PROTOCOLS | {"abc.ABC", "typing.Generic"}
 _ASKING_NO_MORE = frozenset(
@@ -100,9 +102,10 @@ def _of_class(machine: Machine, value: Value, cls: ClassEntity) -> Value:
 
 
 def _is_registered(machine: Machine, cls: ClassEntity) -> bool:
-    """Does the file of an abstract class register others with it?"""
-    text = machine.workspace.text(cls.path).content
-    return f"{cls.name}.register" in text
+    """Does code register other classes with an abstract class?"""
+    workspace = machine.workspace
+    registering = workspace.files_with(_REGISTERING)
+    return any(f"{cls.name}.register" in workspace.text(path).content for path in registering)
 
 
 def _looks_closer(machine: Machine, cls: ClassEntity) -> bool:
@@ -114,7 +117,7 @@ def _looks_closer(machine: Machine, cls: ClassEntity) -> bool:
         if isinstance(found, External) and found.dotted in _PROTOCOLS:
             return True
     for each in resolver.ancestry(cls).classes:
-        if _dotted(each) in _DERIVED_FROM_PLAINLY:
+        if each.dotted in _DERIVED_FROM_PLAINLY:
             continue
         if resolver.own_attribute(each, "__subclasshook__") is not Absent.MISSING:
             return True
@@ -122,10 +125,6 @@ def _looks_closer(machine: Machine, cls: ClassEntity) -> bool:
             if keyword.name == "metaclass" and _may_ask_more(machine, each, keyword.value):
                 return True
     return False
-
-
-def _dotted(cls: ClassEntity) -> str:
-    return f"{cls.module.name}.{cls.qualname}"
 
 
 def _may_ask_more(machine: Machine, cls: ClassEntity, metaclass: model.Term) -> bool:
@@ -137,7 +136,7 @@ def _may_ask_more(machine: Machine, cls: ClassEntity, metaclass: model.Term) -> 
     if not isinstance(found, ClassEntity):
         return True
     for each in machine.resolver.ancestry(found).classes:
-        if _dotted(each) in _ASKING_NO_MORE:
+        if each.dotted in _ASKING_NO_MORE:
             return False
         if machine.resolver.own_attribute(each, "__instancecheck__") is not Absent.MISSING:
             return True

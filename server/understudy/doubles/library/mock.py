@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from understudy.doubles.library import patches
-from understudy.doubles.library.played import Patch
+from understudy.doubles.library.played import MOCKERS, Patch
 from understudy.doubles.shapes import CALLED_ASSERTIONS, CONSTRUCTORS
 from understudy.doubles.state import Misuse, Sight
 from understudy.doubles.values import (
@@ -308,7 +308,7 @@ def call_mock_library(
         kind = name.partition(".")[2]
         return Patch(target if path is None else None, path, None, arguments, place, kind, env)
     if name == "patch.stopall":
-        patches.undo(machine, "start", "mocker")
+        patches.undo(machine, "start", *MOCKERS)
         return Literal(None)
     if name == "seal":
         for value in arguments.values:

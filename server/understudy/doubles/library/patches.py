@@ -90,6 +90,7 @@ def enter_patch(machine: Machine, patch: Patch, env: Environment) -> tuple[Value
     if patch.kind == "patch" and patch.path is not None:
         attribute = patch.path.rpartition(".")[2]
     if owner is None or attribute is None:
+        machine.lose(attribute)
         new = patch.arguments.get(patch.new_position, "new")
         return new if new is not None else UNKNOWN, _nothing
     value = _new_value(machine, patch, owner, attribute)
@@ -135,7 +136,9 @@ def _enter_multiple(machine: Machine, patch: Patch, owner: Value | None) -> tupl
         if mock.is_default(value):
             value = UNKNOWN if owner is None else _double(machine, patch, owner, name, {})
             made[name] = value
-        if owner is not None:
+        if owner is None:
+            machine.lose(name)
+        else:
             machine.handed(value, patch.place)
             leaves.append(_replace(machine, owner, name, value, patch.place, patch.env))
 
@@ -156,6 +159,11 @@ def _enter_dict(machine: Machine, patch: Patch) -> tuple[Value, Callable[[], Non
     if is_environ(target) or patch.path == environ.TABLE:
         return _enter_environ(machine, patch, values)
     if not isinstance(target, Mapping_) or clear is not None or arguments.is_open:
+        if target is None or isinstance(target, Unknown):
+            # It may be a namespace: ``patch.dict(module.__dict__, name=…)``.
+            named = [key for key, _ in values.items()] if isinstance(values, Mapping_) else []
+            for name in (*arguments.keywords, *named):
+                machine.lose(str(name))
         machine.escape(arguments.everything())
         return UNKNOWN, _nothing
     items = {name: value for name, value in arguments.keywords.items() if name not in ("values", "clear")}
@@ -521,6 +529,8 @@ def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callab
             on_class = machine.put(machine.class_overrides, (str(cls.path), cls.qualname, attribute), value)
             return _in_reverse([on_class, machine.put(slots, key, value)])
     else:
+        if isinstance(owner, Unknown):
+            machine.lose(attribute)
         return _nothing
     return machine.put(slots, key, value)
 
@@ -557,14 +567,14 @@ def call_mocker(
             mock.name_double(stub, arguments.get(0, "name"))
             return stub
         if name == "spy":
-            return _spy(machine, arguments, place, env)
+            return _spy(machine, mocker, arguments, place, env)
         if name == "stopall":
-            undo(machine, "mocker")
+            undo(machine, mocker.name)
         elif name == "stop":
-            undo(machine, "mocker", value=arguments.get(0, "mock") or UNKNOWN)
+            undo(machine, mocker.name, value=arguments.get(0, "mock") or UNKNOWN)
         elif name == "resetall":
             for cleanup in machine.cleanups:
-                if cleanup.kind == "mocker" and isinstance(cleanup.value, Mock):
+                if cleanup.kind == mocker.name and isinstance(cleanup.value, Mock):
                     mock.call_mock_method(machine, cleanup.value, "reset_mock", arguments, node, env)
         return UNKNOWN
     library_name = "patch" if name == "__call__" else f"patch.{name}"
@@ -572,7 +582,7 @@ def call_mocker(
     if not isinstance(patch, Patch):
         return UNKNOWN
     entered, leave = enter_patch(machine, patch, env)
-    machine.cleanups.append(Cleanup(leave, "mocker", entered))
+    machine.cleanups.append(Cleanup(leave, mocker.name, entered))
     if isinstance(entered, Mock) and machine.shapes.supports(entered, "__enter__"):
         # pytest-mock makes it warn that this is no context manager.
         warns = Mock(MockKind.MAGIC, place, "__enter__", None, entered)
@@ -581,7 +591,7 @@ def call_mocker(
     return entered
 
 
-def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment) -> Value:
+def _spy(machine: Machine, mocker: Mocker, arguments: Arguments, place: Place, env: Environment) -> Value:
     """``mocker.spy(owner, "name")``: calls what it replaces, and records it."""
     owner, name = arguments.get(0, "obj"), arguments.get(1, "name")
     if owner is None or not isinstance(name, Literal) or not isinstance(name.value, str):
@@ -597,7 +607,7 @@ def _spy(machine: Machine, arguments: Arguments, place: Place, env: Environment)
     spy.slots["side_effect"] = UNKNOWN if bound else original
     for recorded in ("spy_return", "spy_return_list", "spy_exception"):
         spy.slots[f".{recorded}"] = UNKNOWN
-    machine.cleanups.append(Cleanup(_replace(machine, owner, name.value, spy, place, env), "mocker", spy))
+    machine.cleanups.append(Cleanup(_replace(machine, owner, name.value, spy, place, env), mocker.name, spy))
     return spy
 
 
@@ -617,15 +627,19 @@ def call_monkeypatch(
 
         return Managed(inner, False, False, undo_these, undo_these)
     if name == "setattr" and values:
-        first = values[0]
-        if isinstance(first, Literal) and isinstance(first.value, str) and len(values) >= 2:
+        first, second, third = values[0], arguments.get(1, "name"), arguments.get(2, "value")
+        attribute: str | None = None
+        if isinstance(first, Literal) and isinstance(first.value, str) and second is not None:
             path, _, attribute = first.value.rpartition(".")
             owner = machine.value_of(machine.resolver.dotted(path, env.module), env.module)
-            value = values[1]
-        elif len(values) >= 3 and isinstance(values[1], Literal) and isinstance(values[1].value, str):
-            owner, attribute, value = first, values[1].value, values[2]
+            value = second
         else:
+            owner, value = first, third or UNKNOWN
+            if isinstance(second, Literal) and isinstance(second.value, str):
+                attribute = second.value
+        if attribute is None:
             machine.escape(values)
+            machine.lose(None)
             return Literal(None)
         machine.handed(value, Place(env.unit, node))
         _refuse_property(machine, owner, attribute, Place(env.unit, node), env, "setter")

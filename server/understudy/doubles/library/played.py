@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from understudy.doubles.arguments import Arguments
 
 
+MOCKERS = ("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker")
+"""pytest-mock's fixtures."""
+
+
 class OwnObject(Value):
     """An object of a library that the machine itself plays."""
 
@@ -77,6 +81,8 @@ class Mocker(OwnObject):
     """pytest-mock's fixture, or its ``patch`` attribute."""
 
     patch: bool = False
+    name: str = "mocker"
+    """Of the fixture: each takes back what it has done itself."""
 
 
 @dataclass(eq=False, slots=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from understudy.doubles import trace
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.library.played import OwnObject
-from understudy.doubles.state import Guard, Misuse, Raised, last_name
+from understudy.doubles.state import Guard, Misuse, Raised
 from understudy.doubles.values import (
     UNKNOWN,
     ClassValue,
@@ -42,6 +42,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer.entities import External, FunctionEntity, ValueEntity
+from understudy.source.dotted import last_name
 
 if TYPE_CHECKING:
     from understudy.doubles.objects import Objects as Machine

@@ -1,0 +1,129 @@
+"""What happens around the tests of a file: what conftest files replace before, and which tests they may skip."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from understudy.facts import model
+from understudy.index.module import Module
+from understudy.infer.entities import ClassEntity, External, ModuleEntity
+from understudy.infer.fixtures import Fixtures
+from understudy.infer.resolve import Resolver
+from understudy.source.dotted import dotted_parts, last_name
+
+_CONFIGURING = re.compile(r"\b(?:return_value|side_effect|(?:Magic|Async)?Mock\()")
+_CHANGING = re.compile(
+    r"\bfixturenames\s*(?:\.\s*(?:append|extend|insert|remove)\b|\+?=(?!=)|\[)|\bpluginmanager\s*\.\s*register\("
+)
+"""What gives tests other fixtures."""
+_PATCHING = frozenset({"patch", "object", "multiple", "setattr"})
+_USUAL = frozenset(
+    {
+        "anyio",
+        "asyncio",
+        "django_db",
+        "filterwarnings",
+        "flaky",
+        "parametrize",
+        "timeout",
+        "usefixtures",
+        "xdist_group",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of it."""
+
+    replaced: frozenset[str]
+    """The attributes that something, which is not known, has other values of."""
+    known: bool
+    """False: a test may have other fixtures, or anything may be replaced."""
+    skips_marked: bool
+    """May a hook skip tests that have a mark of the project?"""
+
+    def may_skip(self, marks: tuple[ast.expr, ...]) -> bool:
+        """May a hook skip a test with these marks?"""
+        return self.skips_marked and any(last_name(mark) not in _USUAL for mark in marks)
+
+
+def around(fixtures: Fixtures, module: Module) -> Surroundings:
+    """What there is around the tests of a module."""
+    replaced: set[str] = set()
+    known = True
+    skips = False
+    for place in fixtures.chain(module):
+        text = fixtures.resolver.workspace.text(place.path).content
+        hooked = "def pytest_" in text
+        if (hooked and _CHANGING.search(text) is not None) or not _names_its_plugins(place):
+            known = False
+        skips = skips or (hooked and "add_marker" in text and ("skip" in text or "xfail" in text))
+        for name in _replaced(fixtures, place):
+            known = known and name is not None
+            replaced.update([name] if name is not None else [])
+    return Surroundings(frozenset(replaced), known, skips)
+
+
+def helping(resolver: Resolver, module: Module) -> set[Path]:
+    """The files of functions that a module imports which configure doubles: those that have a word for it."""
+    found: set[Path] = set()
+    for _, statement in module.imports:
+        for name in statement.names:
+            entity = resolver.imported(module, statement, name)
+            path = entity.file.path if isinstance(entity, ModuleEntity) else getattr(entity, "path", None)
+            file = resolver.workspace.module(path) if path is not None else None
+            if path is not None and file is not None and file.workspace and path != module.path:
+                if _CONFIGURING.search(resolver.workspace.text(path).content) is not None:
+                    found.add(path)
+    return found
+
+
+def _names_its_plugins(place: Module) -> bool:
+    """Are the modules that ``pytest_plugins`` names written there?"""
+    for binding in place.bindings.get("pytest_plugins", ()):
+        value = getattr(binding.declaration, "value", None)
+        items = value.items if isinstance(value, model.SequenceTerm) else (value,)
+        if not all(isinstance(item, model.Const) for item in items):
+            return False
+    return True
+
+
+def _replaced(fixtures: Fixtures, place: Module) -> Iterator[str | None]:
+    """What the statements of a module, and its hooks, set on modules and classes; None where that is not known."""
+    units = fixtures.resolver.workspace.parsed(place.path).units
+    at_import = any(unit.name is None and unit.mentions(".start()") for unit in units)
+    for unit in units:
+        is_hook = unit.name is not None and unit.name.startswith("pytest_")
+        if unit.name is not None and not is_hook:
+            continue
+        starts = is_hook or at_import
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                if _is_namespace(fixtures, place, node.value):
+                    yield node.attr
+            elif isinstance(node, ast.Call) and last_name(node) in _PATCHING:
+                if starts or last_name(node) == "setattr":
+                    yield from _patched(node)
+
+
+def _is_namespace(fixtures: Fixtures, place: Module, node: ast.expr) -> bool:
+    parts = dotted_parts(node)
+    found = fixtures.resolver.ref(place, parts) if parts is not None else None
+    return isinstance(found, (ModuleEntity, ClassEntity, External))
+
+
+def _patched(call: ast.Call) -> Iterator[str | None]:
+    """The attribute that ``patch``, ``patch.object`` or ``setattr`` replaces; ``patch.multiple`` has several."""
+    name = last_name(call)
+    if name == "multiple":
+        yield from (keyword.arg for keyword in call.keywords)
+        return
+    texts = [
+        each.value for each in call.args[:2] if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    yield texts[-1].rpartition(".")[2] if texts else None
