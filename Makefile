@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 VSIX := editors/vscode/dist/understudy.vsix
 
-.PHONY: demo test fuzz fuzz-doubles fuzz-flow fuzz-sync fuzz-binding soak soak-workspace oracle corpus bench lint format clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
+.PHONY: demo test fuzz fuzz-doubles fuzz-flow fuzz-fixtures fuzz-sync fuzz-binding soak soak-workspace oracle corpus bench lint format clean vsix test-editors test-vscode test-neovim pictures fuzz-orm test-sa20 test-pg profile
 
 demo: $(STAMP)  ## the example backend: findings, fixes, its tests before and after
 	$(BIN)/python tests/projects/demo.py
@@ -64,10 +64,13 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: fuzz-doubles fuzz-binding fuzz-flow  ## the fuzzers that run programs and compare: EXAMPLES=10000 SEED=1
+fuzz: fuzz-doubles fuzz-binding fuzz-flow fuzz-fixtures  ## the fuzzers that run programs and compare: EXAMPLES=10000 SEED=1
 
 fuzz-flow: $(STAMP)  ## random ordinary code around doubles: what is said of it, beside what happens (EXAMPLES=, SEED=)
 	cd tests && $(abspath $(BIN))/python -m fuzz_flow --examples $(or $(EXAMPLES),1000) --seed $(or $(SEED),0) $(ARGS)
+
+fuzz-fixtures: $(STAMP)  ## random suites of fixtures, marks and setups: what is said of them, beside what happens (EXAMPLES=, SEED=)
+	cd tests && $(abspath $(BIN))/python -m fuzz_fixtures --examples $(or $(EXAMPLES),500) --seed $(or $(SEED),0) $(ARGS)
 
 fuzz-doubles: $(STAMP)  ## programs about doubles, run and compared: EXAMPLES=10000 SEED=1 RUN_WITH=…/python (with pytest)
 	cd tests && $(abspath $(BIN))/python -m fuzz --examples $(or $(EXAMPLES),2000) --seed $(or $(SEED),0) \

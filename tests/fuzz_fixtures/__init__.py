@@ -1,0 +1,1 @@
+"""How a double comes to a test: fixtures, marks, setups, patches. What is said of the tests, beside what happens."""
