@@ -2,6 +2,7 @@
 
 An error in a test all of whose cases pass is *false*, and so is one in a test that is skipped or never collected; one
 outside of tests (in a fixture, a setup, the code under test) is false where nothing in the program fails. A test that
+passes only after what others left behind is none of these: what is said of it happens when it is run alone. A test that
 fails because of a double, and of which nothing is said, is *missed*: it is counted by what it raises.
 """
 
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,8 @@ class Verdict:
     said: dict[str, tuple[Finding, ...]]
     broken: tuple[str, ...]
     """What could not be collected: then nothing is judged."""
+    depending: frozenset[str] = frozenset()
+    """The tests that do not raise among the others, and do alone."""
 
     @property
     def passed(self) -> list[str]:
@@ -76,6 +79,8 @@ class Verdict:
         return [test for test in self.raised if test not in self.said]
 
     def _may_fail(self, test: str) -> bool:
+        if test in self.depending:
+            return True
         if test == ELSEWHERE:
             return len(self.passed) < len(self.outcomes)
         return not {"passes", "skipped"}.issuperset(self.outcomes.get(test, ()))
@@ -94,20 +99,46 @@ class Verdict:
 def judge(programs: Sequence[Program], folder: Path) -> list[Verdict]:
     """What becomes of programs, in a folder that is emptied."""
     shutil.rmtree(folder, ignore_errors=True)
-    names = [f"p{number:04}" for number in range(len(programs))]
-    for name, program in zip(names, programs, strict=True):
-        write(program, folder / name)
+    verdicts = []
+    for place, outcomes, broken in _run([(program, ELSEWHERE) for program in programs], folder):
+        verdicts.append(Verdict(programs[len(verdicts)], outcomes, check(place), broken))
+    suspects = [
+        (number, test)
+        for number, verdict in enumerate(verdicts)
+        for test in verdict.false
+        if test and len(verdict.outcomes) > 1
+    ]
+    alone = _run([(programs[number], test) for number, test in suspects], folder / "alone")
+    for (number, test), (_, outcomes, _) in zip(suspects, alone, strict=True):
+        if not {"passes", "skipped"}.issuperset(outcomes.get(test, ())):
+            depending = verdicts[number].depending | {test}
+            verdicts[number] = replace(verdicts[number], depending=depending)
+    shutil.rmtree(folder)
+    return verdicts
+
+
+def _run(
+    programs: Sequence[tuple[Program, str]], folder: Path
+) -> list[tuple[Path, dict[str, tuple[str, ...]], tuple[str, ...]]]:
+    """Of each program, or of one test of it: where it is, what becomes of its tests, and what is not collected."""
+    folder.mkdir(parents=True)
+    places = [folder / f"p{number:04}" for number in range(len(programs))]
+    for place, (program, test) in zip(places, programs, strict=True):
+        write(program, place)
+        if test:
+            (place / "only.txt").write_text(test, "utf-8")
+    if not programs:
+        return []
     command = [sys.executable, "-I", "-W", "ignore", str(_RUNNER), str(folder)]
     printed = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
     ).stdout
-    verdicts = []
-    for name, program in zip(names, programs, strict=True):
-        found = json.loads(printed)[name]
+    ran = []
+    for place in places:
+        found = json.loads(printed)[place.name]
         outcomes = {test: tuple(text for text, _ in cases.values()) for test, cases in found["cases"].items()}
-        verdicts.append(Verdict(program, outcomes, check(folder / name), tuple(found["broken"])))
-    shutil.rmtree(folder)
-    return verdicts
+        ran.append((place, outcomes, tuple(found["broken"])))
+    return ran
 
 
 def write(program: Program, folder: Path) -> None:

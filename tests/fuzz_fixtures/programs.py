@@ -298,7 +298,7 @@ class Writer:
                 f'        metafunc.parametrize("generated", {values})'
             )
             place = place.inside(["generated"])
-        if self.chance(4):
+        if path == "conftest.py" and self.chance(4):
             parts.append(
                 "def pytest_collection_modifyitems(items):\n    for item in items:\n"
                 '        if "3" in item.name:\n            item.add_marker(pytest.mark.skip(reason="x"))'

@@ -1,7 +1,8 @@
 """Runs the tests of programs with pytest and prints what each does, as JSON; it knows nothing of Understudy.
 
-Called as ``python -I runner.py FOLDER``, where each folder in it has one program. Each runs in a process of its own,
-which has pytest loaded. Tests of a program that takes longer than ten seconds have no outcome.
+Called as ``python -I runner.py FOLDER``, where each folder in it has one program; of one with a file ``only.txt`` it
+runs the test named there. Each runs in a process of its own, which has pytest loaded. Tests of a program that takes
+longer than ten seconds have no outcome.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ class Recorder:
         """By function, by case: the outcome and the lines of the program that the exception came through."""
         self.broken: list[str] = []
         """What could not be collected."""
+        only = folder / "only.txt"
+        self.only = only.read_text("utf-8") if only.exists() else ""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.only:
+            items[:] = [item for item in items if self._function(item) == self.only]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

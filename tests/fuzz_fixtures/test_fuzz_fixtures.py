@@ -108,6 +108,27 @@ def test_what_is_false_or_missed_is_heard(test: str, tmp_path: Path, monkeypatch
     assert (verdict.false, verdict.missed) == ([test], [_RAISES[1]])
 
 
+def test_what_passes_only_after_others_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = """\
+from unittest.mock import AsyncMock, MagicMock
+
+CLIENT = MagicMock()
+
+
+def test_first():
+    globals()["CLIENT"] = AsyncMock()
+
+
+async def test_second():
+    await CLIENT.get()
+"""
+    first, second = "test_app.py::test_first", "test_app.py::test_second"
+    _always_said(monkeypatch, first, second)
+    verdict = _one(tmp_path, Program({"test_app.py": tests}))
+    assert verdict.passed == [first, second]
+    assert verdict.false == [first]
+
+
 def test_outside_of_tests_it_is_false_where_nothing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +139,9 @@ def test_outside_of_tests_it_is_false_where_nothing_fails(
 
 def test_a_false_one_is_made_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _always_said(monkeypatch, _PASSES)
-    small = reduce.reduce(_one(tmp_path), _PASSES, "US101", tmp_path / "programs")
+    tests = "class TestPasses:\n    async def test_it(self):\n        unrelated = 1\n\n\ndef test_other():\n    pass\n"
+    program = Program({"conftest.py": "import pytest\n", "test_app.py": tests})
+    small = reduce.reduce(_one(tmp_path, program), _PASSES, "US101", tmp_path / "programs")
     assert small.files == {"test_app.py": "class TestPasses:\n\n    async def test_it(self):\n        pass"}
 
 

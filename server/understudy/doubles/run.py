@@ -404,7 +404,9 @@ class _Session:
                 return False
             filled |= names
         self.marks, self.filled = found.found, filled
-        return not self.surroundings.may_skip(found.found)
+        path = self.machine.workspace.relative(self.module.path)
+        parts = [path, *([test.owner.qualname] if test.owner is not None else ()), test.node.name]
+        return not self.surroundings.may_skip("::".join(parts), found.found)
 
     # --- setting up
 

@@ -194,10 +194,20 @@ def _names(node: ast.expr) -> frozenset[str] | None:
 
 
 def _has_no_cases(mark: ast.expr) -> bool:
-    """``parametrize("name", [])``: the test is skipped."""
+    """``parametrize("name", [])``, or one whose cases are all marked so themselves: the test is skipped."""
     if last_name(mark) != "parametrize" or not isinstance(mark, ast.Call) or len(mark.args) < 2:
         return False
-    return isinstance(mark.args[1], (ast.List, ast.Tuple)) and not mark.args[1].elts
+    cases = mark.args[1]
+    return isinstance(cases, (ast.List, ast.Tuple)) and all(map(_case_may_not_run, cases.elts))
+
+
+def _case_may_not_run(case: ast.expr) -> bool:
+    """``pytest.param(value, marks=pytest.mark.skip)``; a name for marks may stand for such."""
+    if not isinstance(case, ast.Call) or last_name(case) != "param":
+        return False
+    given = [keyword.value for keyword in case.keywords if keyword.arg == "marks"]
+    each = [mark for value in given for mark in getattr(value, "elts", [value])]
+    return any(last_name(mark) in _NOT_RUN or not _is_mark(mark) for mark in each)
 
 
 def _may_have_marks(cls: ClassEntity) -> bool:

@@ -21,6 +21,7 @@ _CHANGING = re.compile(
 )
 """What gives tests other fixtures."""
 _PATCHING = frozenset({"patch", "object", "multiple", "setattr"})
+_SEARCHING = frozenset({"endswith", "fnmatch", "match", "search", "startswith"})
 _USUAL = frozenset(
     {
         "anyio",
@@ -46,9 +47,16 @@ class Surroundings:
     """False: a test may have other fixtures, or anything may be replaced."""
     skips_marked: bool
     """May a hook skip tests that have a mark of the project?"""
+    skips_named: frozenset[str] = frozenset()
+    """What such hooks look for in the names of tests, and in other things."""
 
-    def may_skip(self, marks: tuple[ast.expr, ...]) -> bool:
-        """May a hook skip a test with these marks?"""
+    def may_skip(self, test: str, marks: tuple[ast.expr, ...]) -> bool:
+        """May a hook skip a test with these marks?
+
+        :param test: as pytest names it: ``tests/test_app.py::TestApp::test_it``.
+        """
+        if any(text in test for text in self.skips_named):
+            return True
         return self.skips_marked and any(last_name(mark) not in _USUAL for mark in marks)
 
 
@@ -57,16 +65,19 @@ def around(fixtures: Fixtures, module: Module) -> Surroundings:
     replaced: set[str] = set()
     known = True
     skips = False
+    named: set[str] = set()
     for place in fixtures.chain(module):
         text = fixtures.resolver.workspace.text(place.path).content
         hooked = "def pytest_" in text
         if (hooked and _CHANGING.search(text) is not None) or not _names_its_plugins(place):
             known = False
-        skips = skips or (hooked and "add_marker" in text and ("skip" in text or "xfail" in text))
+        if hooked and "add_marker" in text and ("skip" in text or "xfail" in text):
+            skips = True
+            named.update(_looked_for(fixtures, place))
         for name in _replaced(fixtures, place):
             known = known and name is not None
             replaced.update([name] if name is not None else [])
-    return Surroundings(frozenset(replaced), known, skips)
+    return Surroundings(frozenset(replaced), known, skips, frozenset(named))
 
 
 def helping(resolver: Resolver, module: Module) -> set[Path]:
@@ -91,6 +102,22 @@ def _names_its_plugins(place: Module) -> bool:
         if not all(isinstance(item, model.Const) for item in items):
             return False
     return True
+
+
+def _looked_for(fixtures: Fixtures, place: Module) -> Iterator[str]:
+    """The texts that the hooks of a module compare with, or look for in others."""
+    for unit in fixtures.resolver.workspace.parsed(place.path).units:
+        if unit.name is None or not unit.name.startswith("pytest_"):
+            continue
+        for node in ast.walk(unit.node):
+            asked: list[ast.expr] = []
+            if isinstance(node, ast.Compare):
+                asked = [node.left, *node.comparators]
+            elif isinstance(node, ast.Call) and last_name(node) in _SEARCHING:
+                asked = node.args
+            for each in [part for one in asked for part in getattr(one, "elts", [one])]:
+                if isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value:
+                    yield each.value
 
 
 def _replaced(fixtures: Fixtures, place: Module) -> Iterator[str | None]:

@@ -65,12 +65,12 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     around = list(_around(context))
     if any(_AGAIN.search(context.workspace.text(path).content) for path in around):
         return
-    if any(
-        model.COMPUTED in set_by_helpers(context, each) for each in context.fixtures.chain(context.module)
-    ):
-        # ``with preserve(mail):``
-        return
+    chain = context.fixtures.chain(context.module)
+    preserving = [each for each in chain if model.COMPUTED in set_by_helpers(context, each)]
     for group in grouped.values():
+        if any(_hands_over(context.workspace.parsed(each.path), group[0]) for each in preserving):
+            # ``with preserve(mail):``
+            continue
         for path in around:
             group = _staying(context.workspace.parsed(path), group) if group else group
         if group:
@@ -240,6 +240,18 @@ def _staying(parsed: Parsed, group: list[_Left]) -> list[_Left]:
     if everywhere:
         return []
     return [left for left in group if patching.isdisjoint(inside.get(id(left.function), ()))]
+
+
+def _hands_over(parsed: Parsed, left: _Left) -> bool:
+    """Does a function get what has the attribute?"""
+    names = set(_names_of(left))
+    return any(
+        last_name(given) in names
+        for _, node in parsed.walk()
+        if isinstance(node, ast.Call)
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords))
+        for given in getattr(argument, "elts", [argument])
+    )
 
 
 def _is_double(node: ast.expr) -> bool:
