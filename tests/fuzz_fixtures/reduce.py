@@ -78,4 +78,5 @@ def _smaller(program: Program) -> Iterator[Program]:
     for name, text in program.files.items():
         yield Program({other: kept for other, kept in program.files.items() if other != name})
         for written in shorter(text):
-            yield Program({**program.files, name: written})
+            if len(written) < len(text):
+                yield Program({**program.files, name: written})
