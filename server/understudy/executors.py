@@ -22,7 +22,6 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from understudy import __version__
-from understudy.rules import registry
 
 _T = TypeVar("_T")
 
@@ -100,11 +99,9 @@ class Processes(Workers):
 
     def open(self, visible: Callable[[], str | None]) -> Executor:
         del visible  # They see what this process sees.
+        # Nothing is imported before they part: counting references copies its pages into each of them all the same.
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
-        if method == "forkserver":
-            # What is imported before they part is in memory once.
-            context.set_forkserver_preload(["understudy.jobs", *registry.modules()])
         if os.name == "posix":
             from multiprocessing import resource_tracker
 

@@ -40,7 +40,7 @@ _ALL_GARBAGE_AFTER = 200
 """Analyses, until what is older is looked at, too."""
 _TREES_AFTER = 8
 """Analyses, until the oldest trees are let go of."""
-_KEPT_TREES = 60
+_KEPT_TREES = 40
 """Files whose trees a process holds: they are what its memory goes to."""
 
 

@@ -49,7 +49,7 @@ class ValueOf(NamedTuple):
 Dependency: TypeAlias = Path | FactsOf | ImportsOf | ValueOf | Asked | re.Pattern[bytes]
 """What an answer can rest on: the content of a file, its facts, its imports, a value derived from many files, what a
 folder has under a name, or which files match."""
-_MODULES_FOR_A_TREE = 15
+_MODULES_FOR_A_TREE = 16
 """The names of a module take a fraction of the memory that its tree takes, and are asked for more often."""
 EVERY_FILE = re.compile(b"")
 """Matches all: the list of files itself."""

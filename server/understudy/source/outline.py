@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _QUOTED = re.compile(
@@ -32,7 +33,7 @@ class Stretch(NamedTuple):
     """Of the function or class; None for other statements."""
 
 
-def stretches(content: str, starts: tuple[int, ...]) -> list[Stretch] | None:
+def stretches(content: str, starts: Sequence[int]) -> list[Stretch] | None:
     """All of a file, in order; None where that takes a parser.
 
     What looks like a statement between the brackets of another one makes one of the stretches one that does not parse.

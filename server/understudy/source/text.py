@@ -10,6 +10,7 @@ import codecs
 import os
 import re
 import stat
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate, count
@@ -41,18 +42,18 @@ class Text:
     content: str
     encoding: str = "utf-8"
     bom: bool = False
-    starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    starts: array[int] = field(init=False, repr=False, compare=False)
     wide: frozenset[int] = field(init=False, repr=False, compare=False)
     """The rows that are not all ASCII: in the others, bytes and characters are counted alike."""
 
     def __post_init__(self) -> None:
         content = self.content
         if "\r" in content:
-            starts = (0, *(match.end() for match in _NEWLINE.finditer(content)))
+            starts = array("I", (0, *(match.end() for match in _NEWLINE.finditer(content))))
         else:
             # What stands before each line, and a newline more for each.
             lengths = accumulate(map(len, content.split("\n")[:-1]), initial=0)
-            starts = tuple(map(add, lengths, count()))
+            starts = array("I", map(add, lengths, count()))
         object.__setattr__(self, "starts", starts)
         rows = () if content.isascii() else (self.position(m.start())[0] for m in _WIDE.finditer(content))
         object.__setattr__(self, "wide", frozenset(rows))
