@@ -312,7 +312,7 @@ class Machine(Expressions):
         if not node.finalbody:
             return self._attempt(node, env)
         try:
-            if leaves(*node.finalbody):
+            if leaves(*node.finalbody) or _raises(*node.finalbody):
                 status = self.guarded(Guard(None), lambda: self._attempt(node, env))
             else:
                 status = self._attempt(node, env)
@@ -321,8 +321,8 @@ class Machine(Expressions):
             final = self.block(node.finalbody, env)
             if final is not Status.NEXT:
                 return final
-            if len(self.early[-1]) > ways:
-                # On some way the function or loop was left, and the exception with it.
+            if len(self.early[-1]) > ways or _raises(*node.finalbody):
+                # On some way the function or loop was left, or something else raised, and the exception with it.
                 raise Raised(raised.name, raised.bases, None) from None
             raise
         final = self.block(node.finalbody, env)
@@ -351,9 +351,7 @@ class Machine(Expressions):
             names = None if kinds is None or names is None else (*names, *kinds)
         guard = Guard(names)
         guard.goes_on = any(_goes_on(handler) for handler in node.handlers)
-        guard.keeps = not any(
-            isinstance(child, ast.Raise) for each in node.handlers for child in ast.walk(each)
-        )
+        guard.keeps = not _raises(*node.handlers)
         try:
             status = self.guarded(guard, lambda: self.block(node.body, env))
         except Raised as raised:
@@ -783,6 +781,11 @@ class Machine(Expressions):
     def _bind_all(self, matching: patterns.Matching, env: Environment) -> None:
         for name, value in matching.bound.items():
             self._bind_name(name, value, env)
+
+
+def _raises(*nodes: ast.AST) -> bool:
+    """Is there a ``raise`` in it? In a ``finally``, something else goes on in place of what was raised."""
+    return any(isinstance(child, ast.Raise) for node in nodes for child in ast.walk(node))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:

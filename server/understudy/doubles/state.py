@@ -377,7 +377,7 @@ class State:
             if len(statuses) == 1:
                 return statuses.pop()
             for each in escaped:
-                self._doubt_by(each)
+                self.doubt_by(each)
             self.not_certain()
             return Status.RETURN if Status.RETURN in statuses else Status.NEXT
         self._join(going)
@@ -389,7 +389,7 @@ class State:
             if statuses & {Status.RETURN, Status.BREAK, Status.CONTINUE}:
                 self.not_certain()
             for each in escaped:
-                self._doubt_by(each)
+                self.doubt_by(each)
         return Status.NEXT
 
     def perhaps(self, run: Callable[[], _T]) -> _T | None:
@@ -403,7 +403,7 @@ class State:
         self.fork([now, lambda: Status.NEXT])
         return made[0] if made else None
 
-    def _doubt_by(self, raised: Raised) -> None:
+    def doubt_by(self, raised: Raised) -> None:
         """A branch raised something: what is around and may catch it may be left here."""
         for guard in reversed(self.guards):
             caught = guard.catches(raised.name, raised.bases)
