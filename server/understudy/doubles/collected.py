@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from understudy.infer.resolve import Resolver
 from understudy.project.config import pytest_of
 from understudy.source.parse import Parsed, Unit
 
+_ALL_NAMES = re.compile(r"\bglobals\(\)\s*(?:\)|\.\s*(?:copy|items|keys|values)\b)")
 _RUN_BY = ("run", "__call__", "debug", "_callTestMethod", "_callSetUp", "_callTearDown")
 """Methods of a test case that run its tests otherwise."""
 
@@ -32,6 +34,8 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
     """The test functions that pytest, or unittest, would collect."""
     config = pytest_of(parsed.path.parent)
     collected = config.collects(parsed.path)
+    if any(unit.name is None and unit.mentions("globals()") and _goes_through(unit) for unit in parsed.units):
+        return
     for unit in parsed.units:
         node = unit.node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -45,6 +49,13 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
                 yield Test(node, unit, None, None)
         elif isinstance(node, ast.ClassDef) and _stands(module, node.name, unit):
             yield from _methods(node, unit, module, resolver, collected)
+
+
+def _goes_through(unit: Unit) -> bool:
+    """Does a statement go through all names of the module, and perhaps bind them anew?
+    ``for name, test in list(globals().items()): …``"""
+    node = unit.node
+    return isinstance(node, (ast.For, ast.While)) and _ALL_NAMES.search(unit.source(node)) is not None
 
 
 def _stands(module: Module, name: str, unit: Unit) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from understudy.facts import model
 from understudy.index.module import Module
@@ -37,6 +38,13 @@ _USUAL = frozenset(
 )
 
 
+class LookedFor(NamedTuple):
+    """A text that a hook looks for in another one, or compares that with."""
+
+    text: str
+    is_whole: bool
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What is known of it."""
@@ -47,7 +55,7 @@ class Surroundings:
     """False: a test may have other fixtures, or anything may be replaced."""
     skips_marked: bool
     """May a hook skip tests that have a mark of the project?"""
-    skips_named: frozenset[str] = frozenset()
+    skips_named: frozenset[LookedFor] = frozenset()
     """What such hooks look for in the names of tests, and in other things."""
 
     def may_skip(self, test: str, marks: tuple[ast.expr, ...]) -> bool:
@@ -55,7 +63,8 @@ class Surroundings:
 
         :param test: as pytest names it: ``tests/test_app.py::TestApp::test_it``.
         """
-        if any(text in test for text in self.skips_named):
+        parts = {*re.split(r"::|/", test), test}
+        if any(text in (parts if is_whole else test) for text, is_whole in self.skips_named):
             return True
         return self.skips_marked and any(last_name(mark) not in _USUAL for mark in marks)
 
@@ -65,7 +74,7 @@ def around(fixtures: Fixtures, module: Module) -> Surroundings:
     replaced: set[str] = set()
     known = True
     skips = False
-    named: set[str] = set()
+    named: set[LookedFor] = set()
     for place in fixtures.chain(module):
         text = fixtures.resolver.workspace.text(place.path).content
         hooked = "def pytest_" in text
@@ -104,20 +113,25 @@ def _names_its_plugins(place: Module) -> bool:
     return True
 
 
-def _looked_for(fixtures: Fixtures, place: Module) -> Iterator[str]:
+def _looked_for(fixtures: Fixtures, place: Module) -> Iterator[LookedFor]:
     """The texts that the hooks of a module compare with, or look for in others."""
     for unit in fixtures.resolver.workspace.parsed(place.path).units:
         if unit.name is None or not unit.name.startswith("pytest_"):
             continue
         for node in ast.walk(unit.node):
             asked: list[ast.expr] = []
+            is_whole = False
             if isinstance(node, ast.Compare):
                 asked = [node.left, *node.comparators]
+                # ``item.keywords`` has whole names: of the test, its class and file, and its marks.
+                is_whole = isinstance(node.ops[0], (ast.Eq, ast.NotEq)) or any(
+                    last_name(each) == "keywords" or hasattr(each, "elts") for each in asked
+                )
             elif isinstance(node, ast.Call) and last_name(node) in _SEARCHING:
                 asked = node.args
             for each in [part for one in asked for part in getattr(one, "elts", [one])]:
                 if isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value:
-                    yield each.value
+                    yield LookedFor(each.value, is_whole)
 
 
 def _replaced(fixtures: Fixtures, place: Module) -> Iterator[str | None]:

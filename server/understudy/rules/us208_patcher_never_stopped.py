@@ -14,7 +14,13 @@ from understudy.infer.scopes import FunctionNode, Site
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import expected
 from understudy.rules.patch_calls import is_patch
+from understudy.source.dotted import last_name
 from understudy.source.span import Span
+
+_ONLY_LOOKING = frozenset(
+    {"hasattr", "isinstance", "object", "print", "repr", "setattr", "str", "super", "type"}
+)
+"""What stops no patch of an object that it is given: ``super(MailTest, self)``, ``patch.object(self, …)``."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -90,6 +96,8 @@ def _made_above(context: Context, site: Site, node: ast.expr) -> bool:
     class), and nothing else is ever done with it."""
     if isinstance(node, ast.Name):
         where: ast.AST | None = site.scope.function
+        if where is not None and _is_of_outside(where, node.id):
+            return False
         body: list[ast.AST] = [where] if where is not None else [unit.node for unit in context.parsed.units]
     elif (
         isinstance(node, ast.Attribute)
@@ -97,7 +105,7 @@ def _made_above(context: Context, site: Site, node: ast.expr) -> bool:
         and node.value.id in ("self", "cls")
     ):
         where = next((n for n in site.chain if isinstance(n, ast.ClassDef)), None)
-        if where is None or _has_heirs(context, where):
+        if where is None or _has_heirs(context, where) or _is_reached_otherwise(context, where, node.attr):
             return False
         body = [where]
     else:
@@ -118,6 +126,29 @@ def _made_above(context: Context, site: Site, node: ast.expr) -> bool:
             else:
                 other = True
     return made and not other
+
+
+def _is_of_outside(function: ast.AST, name: str) -> bool:
+    """``global patcher``: another function may stop it."""
+    return any(
+        isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names for node in ast.walk(function)
+    )
+
+
+def _is_reached_otherwise(context: Context, cls: ast.ClassDef, name: str) -> bool:
+    """May code stop it that has the object, or the class, in another way than as ``self``: ``TestMail.patcher``,
+    ``stop_all_of(self)``?"""
+    if any(
+        isinstance(argument, ast.Name) and argument.id in ("self", "cls")
+        for node in ast.walk(cls)
+        if isinstance(node, ast.Call) and last_name(node) not in _ONLY_LOOKING
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords))
+    ):
+        return True
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == name and _key(node) is None
+        for _, node in context.parsed.walk()
+    )
 
 
 def _key(node: ast.AST) -> str | None:
