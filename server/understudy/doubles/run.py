@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -78,7 +78,11 @@ class Simulation:
         resolver: Resolver,
         is_test: Callable[[Path], bool],
         tier2: Names | None = None,
+        collected: Sequence[Test] | None = None,
     ) -> None:
+        """
+        :param collected: the tests of the file, where they are known.
+        """
         self.parsed = parsed
         self.module = module
         self.workspace = workspace
@@ -87,7 +91,9 @@ class Simulation:
         self.is_test = is_test
         self.fixtures = Fixtures(resolver)
         skipped = marks.module_may_not_run(resolver, parsed, module)
-        self.tests = [] if skipped else list(tests(parsed, module, resolver))
+        found = collected if collected is not None else tests(parsed, module, resolver)
+        self.tests = [] if skipped else list(found)
+        self._machines: list[Machine] = []
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
@@ -132,9 +138,19 @@ class Simulation:
         """What the tests of this version of the file stand among."""
         return frame(self.parsed, [test.node for test in self.tests])
 
+    def _machine(self, changes: Mapping[tuple[str, Span], Change] | None = None) -> Machine:
+        machine = Machine(self.workspace, self.resolver, self.is_test, changes, self.tier2)
+        self._machines.append(machine)
+        return machine
+
+    def release(self) -> None:
+        """Nobody asks any more. What a machine holds refers to it: it would stay until the garbage collector comes,
+        with the trees of the file."""
+        for machine in self._machines:
+            vars(machine).clear()
+
     def _session(self) -> _Session:
-        machine = Machine(self.workspace, self.resolver, self.is_test, tier2=self.tier2)
-        return _Session(self.module, self.fixtures, machine)
+        return _Session(self.module, self.fixtures, self._machine())
 
     def _memory(self) -> Memory[Outcome]:
         """The outcomes that are known from an earlier version of the file."""
@@ -151,8 +167,7 @@ class Simulation:
 
     def run(self, test: Test, changes: Mapping[tuple[str, Span], Change]) -> Outcome:
         """Simulate one test, with the mocks made at some places changed."""
-        machine = Machine(self.workspace, self.resolver, self.is_test, changes, self.tier2)
-        return _Session(self.module, self.fixtures, machine).run(test)
+        return _Session(self.module, self.fixtures, self._machine(changes)).run(test)
 
 
 _Steps: TypeAlias = dict[object, tuple[int, Callable[[], object]]]
@@ -304,7 +319,7 @@ class _Session:
         """What is set up for a test, in its order: by scope, and among those of one scope what is used automatically
         (of conftest files, of the module, of the class) before what is asked for; last the ``setUp`` of a test case."""
         steps: _Steps = {}
-        hidden = [name for name in self.filled if any(self.fixtures.find(name, self.module, test.owner))]
+        hidden = [name for name in self.filled if self.fixtures.find(name, self.module, test.owner)]
         if hidden:
             # What is set up for a test with others may have asked for these.
             steps["filled", frozenset(hidden)] = (0, lambda: None)
@@ -392,9 +407,8 @@ class _Session:
 
     def _look_at_marks(self, test: Test) -> bool:
         """What is known of a test by its marks; False where they are not all known."""
-        resolver = self.fixtures.resolver
         parsed = self.machine.workspace.parsed(self.module.path)
-        found = marks.of_test(resolver, parsed, self.module, test.owner, test.node)
+        found = self.fixtures.marks(parsed, self.module, test.owner, test.node)
         filled = self.fixtures.generated(self.module, test.owner)
         if filled is None or not found.known:
             return False

@@ -67,7 +67,7 @@ class ClassEntity:
         return isinstance(other, ClassEntity) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return hash(self.qualname)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class FunctionEntity:
         return isinstance(other, FunctionEntity) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return hash(self.qualname)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from understudy.infer import marks
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, Lookup, ModuleEntity, ValueEntity
 from understudy.infer.resolve import Resolver
 from understudy.project.config import pytest_of
+from understudy.source.parse import Parsed
 
 FIXTURES: Final = "fixtures of "
 """Before the file, the key of what :func:`outlined` gives."""
@@ -56,6 +58,18 @@ def outlined(workspace: Workspace, file: str) -> tuple[Outline, ...]:
     return workspace.value(f"{FIXTURES}{file}", make)
 
 
+@dataclass(slots=True)
+class _View:
+    """What is known of the tests of a class, or of a module: of fixtures by the names that were asked for."""
+
+    module: Module | None
+    owner: ClassEntity | None
+    found: dict[str, tuple[FunctionEntity, ...]] = field(default_factory=dict)
+    hidden: dict[str, bool] = field(default_factory=dict)
+    around: marks.Marks | None = None
+    generated: tuple[frozenset[str] | None] | None = None
+
+
 class Fixtures:
     """Finds fixtures the way pytest does: the nearest definition wins."""
 
@@ -67,9 +81,26 @@ class Fixtures:
         self._chains: dict[Path, list[Module]] = {}
         self._autouse: dict[tuple[Path, ClassEntity | None], list[FunctionEntity]] = {}
         self._hooks: dict[FunctionEntity, frozenset[str] | None] = {}
+        self._views: dict[tuple[Path, ClassEntity | None], _View] = {}
+        self._last = _View(None, None)
 
-    def find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
+    def find(self, name: str, module: Module, owner: ClassEntity | None) -> tuple[FunctionEntity, ...]:
         """Every definition of a fixture that a test in ``module`` can see, nearest first."""
+        seen = self._view(module, owner).found
+        known = seen.get(name)
+        if known is None:
+            known = seen[name] = tuple(self._find(name, module, owner))
+        return known
+
+    def _view(self, module: Module, owner: ClassEntity | None) -> _View:
+        # Tests of one class are asked for one after the other.
+        view = self._last
+        if view.module is not module or view.owner is not owner:
+            view = self._views.setdefault((module.path, owner), _View(module, owner))
+            self._last = view
+        return view
+
+    def _find(self, name: str, module: Module, owner: ClassEntity | None) -> Iterator[FunctionEntity]:
         if owner is not None:
             for cls in self.resolver.ancestry(owner).classes:
                 found = self._in_body(cls).get(name)
@@ -83,6 +114,13 @@ class Fixtures:
     def is_hidden(self, name: str, module: Module, owner: ClassEntity | None) -> bool:
         """Does something bind the name nearer than the nearest definition that can be read, and is perhaps a fixture:
         ``client = pytest.fixture(make)``?"""
+        seen = self._view(module, owner).hidden
+        known = seen.get(name)
+        if known is None:
+            known = seen[name] = self._is_hidden(name, module, owner)
+        return known
+
+    def _is_hidden(self, name: str, module: Module, owner: ClassEntity | None) -> bool:
         for cls in self.resolver.ancestry(owner).classes if owner is not None else ():
             if name in self._in_body(cls):
                 return False
@@ -170,15 +208,35 @@ class Fixtures:
                         owner, entity
                     ):
                         found[name] = entity
-        return [next(self.find(name, module, owner), entity) for name, entity in found.items()]
+        return [next(iter(self.find(name, module, owner)), entity) for name, entity in found.items()]
 
     def _is_there(self, owner: ClassEntity, entity: FunctionEntity) -> bool:
         """Does the class still have the function: ``_client = None`` in one below takes it away?"""
         found = self.resolver.class_attribute(owner, entity.declaration.name)
         return isinstance(found, (FunctionEntity, Absent))
 
+    def marks(
+        self,
+        parsed: Parsed,
+        module: Module,
+        owner: ClassEntity | None,
+        node: ast.FunctionDef | ast.AsyncFunctionDef,
+    ) -> marks.Marks:
+        """All that a test of the module has, its own decorators first."""
+        view = self._view(module, owner)
+        if view.around is None:
+            view.around = marks.around(self.resolver, parsed, module, owner)
+        own = tuple(marks.meant(self.resolver, module, decorator) for decorator in node.decorator_list)
+        return marks.Marks((*own, *view.around.found), view.around.known)
+
     def generated(self, module: Module, owner: ClassEntity | None) -> frozenset[str] | None:
         """The parameters that ``pytest_generate_tests`` fills, whoever defines it; None where it computes names."""
+        view = self._view(module, owner)
+        if view.generated is None:
+            view.generated = (self._generated(module, owner),)
+        return view.generated[0]
+
+    def _generated(self, module: Module, owner: ClassEntity | None) -> frozenset[str] | None:
         hooks: list[Lookup] = [
             self.resolver.module_attribute(place, _HOOK)
             for place in self.chain(module)

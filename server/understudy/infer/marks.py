@@ -33,18 +33,11 @@ class Marks:
     """False: there may be others."""
 
 
-def of_test(
-    resolver: Resolver,
-    parsed: Parsed,
-    module: Module,
-    owner: ClassEntity | None,
-    node: ast.FunctionDef | ast.AsyncFunctionDef,
-) -> Marks:
-    """All that a test of the file has, its own decorators first."""
-    own = tuple(meant(resolver, module, decorator) for decorator in node.decorator_list)
-    around = of_class(resolver, owner) if owner is not None else Marks((), True)
+def around(resolver: Resolver, parsed: Parsed, module: Module, owner: ClassEntity | None) -> Marks:
+    """What the tests of a class, or of the file, have beside their own decorators."""
+    of_owner = of_class(resolver, owner) if owner is not None else Marks((), True)
     outside = of_module(resolver, parsed, module)
-    return Marks((*own, *around.found, *outside.found), around.known and outside.known)
+    return Marks((*of_owner.found, *outside.found), of_owner.known and outside.known)
 
 
 def of_class(resolver: Resolver, owner: ClassEntity) -> Marks:

@@ -11,7 +11,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
-from understudy.source.parse import Parsed, Part, Unit, children
+from understudy.source.parse import Parsed, Part, Unit, children, may_bind_inside
 from understudy.source.span import Span
 
 _NAMED = (
@@ -337,6 +337,25 @@ def import_facts(
 
 
 _BINDING = frozenset((ast.Import, ast.ImportFrom, ast.Assign, ast.Global, ast.Nonlocal, *_NAMED))
+_BINDING_PARTS: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.AnnAssign: ("target",),
+    ast.Assert: (),
+    ast.Assign: ("targets",),
+    ast.AsyncFor: ("target", "body", "orelse"),
+    ast.AsyncFunctionDef: (),
+    ast.AsyncWith: ("items", "body"),
+    ast.AugAssign: ("target",),
+    ast.ClassDef: (),
+    ast.Expr: (),
+    ast.For: ("target", "body", "orelse"),
+    ast.FunctionDef: (),
+    ast.If: ("body", "orelse"),
+    ast.Raise: (),
+    ast.Return: (),
+    ast.While: ("body", "orelse"),
+    ast.With: ("items", "body"),
+}
+"""What may bind names in statements whose expressions bind none; of others, anything may."""
 _COMPREHENSIONS = frozenset((ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp))
 
 
@@ -352,16 +371,27 @@ def _binders(body: list[ast.AST]) -> Iterator[ast.AST]:
             continue
         if kind in _BINDING:
             yield node
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                stack.extend([*node.decorator_list, node.args])
-                continue
-            if isinstance(node, ast.ClassDef):
-                stack.extend([*node.decorator_list, *node.bases])
-                continue
-        elif kind in _COMPREHENSIONS:
+        inside = _BINDING_PARTS.get(kind)
+        if inside is not None and not may_bind_inside(node):
+            for name in inside:
+                part = getattr(node, name)
+                if name == "items":
+                    stack.extend(item.optional_vars for item in part if item.optional_vars is not None)
+                elif type(part) is list:
+                    stack.extend(part)
+                else:
+                    stack.append(part)
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            stack.extend([*node.decorator_list, node.args])
+            continue
+        if isinstance(node, ast.ClassDef):
+            stack.extend([*node.decorator_list, *node.bases])
+            continue
+        if kind in _COMPREHENSIONS:
             # A walrus inside a comprehension binds in the enclosing function; the rest is the comprehension's.
             stack.extend(c.target for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
             continue
-        elif kind is ast.Constant:
+        if kind is ast.Constant:
             continue
         stack.extend(children(node))

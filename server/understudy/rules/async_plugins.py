@@ -23,6 +23,10 @@ _MODES = ("asyncio_mode", "asyncio-mode")
 def by_default(context: Context) -> Plugins | None:
     """The plugins of the environment; None where settings, hooks of conftest files or a plugin other than
     pytest-asyncio and anyio may decide, or where a plugin is missing."""
+    return context.once("plugins by default", lambda: _by_default(context))
+
+
+def _by_default(context: Context) -> Plugins | None:
     found = plugins(context.workspace)
     if not found.certain or found.missing or "anyio_mode" in found.settings:
         return None

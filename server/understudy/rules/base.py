@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from understudy.binding.idle import Idle, idle_patches
+from understudy.doubles.collected import Test, tests
 from understudy.doubles.run import Simulation
 from understudy.finding import Finding, Fix, Related, Severity
 from understudy.index.module import Module
@@ -59,6 +60,11 @@ class Context:
         return self.is_test_path(self.path)
 
     @cached_property
+    def tests(self) -> tuple[Test, ...]:
+        """What pytest or unittest would run of the file."""
+        return tuple(tests(self.parsed, self.module, self.resolver))
+
+    @cached_property
     def fixtures(self) -> Fixtures:
         return Fixtures(self.resolver)
 
@@ -106,7 +112,7 @@ class Context:
     @cached_property
     def simulation(self) -> Simulation:
         return Simulation(
-            self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2
+            self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2, self.tests
         )
 
     def sites(
@@ -151,6 +157,14 @@ class Context:
                 else None
             )
         return self._others[path]
+
+    def release(self) -> None:
+        """Nobody asks any more. Of a file that is open, what was simulated is kept for its next version."""
+        if not self.workspace.is_open(self.path) and "simulation" in vars(self):
+            self.simulation.release()
+        for other in self._others.values():
+            if other is not None:
+                other.release()
 
     def anew(self) -> Context:
         """The same, having answered nothing yet: for values that outlive the analysis, of which it has to be known

@@ -61,7 +61,7 @@ class Decorated:
             return False
         if name in _PYTEST_FIXTURES:
             return True
-        return any(True for _ in context.fixtures.find(name, context.module, self.owner))
+        return bool(context.fixtures.find(name, context.module, self.owner))
 
 
 _PYTEST_FIXTURES = frozenset(
@@ -147,7 +147,7 @@ def _read(
     filled: set[str] = set()
     is_open = False
     if not is_unittest:
-        found = marks.of_test(context.resolver, context.parsed, context.module, owner, node)
+        found = context.fixtures.marks(context.parsed, context.module, owner, node)
         given = [context.fixtures.generated(context.module, owner), *map(marks.parametrized, found.found)]
         is_open = not found.known or None in given
         filled.update(*(names for names in given if names is not None))

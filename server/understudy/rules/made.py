@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from understudy.infer.entities import ClassEntity, FunctionEntity
-from understudy.infer.marks import of_test
 from understudy.infer.scopes import FunctionNode, Scope, Site
 from understudy.rules.base import Context
 from understudy.source.dotted import dotted_name
@@ -71,21 +70,18 @@ def _of_fixture(
     function = site.scope.function
     if function is None or not any(arg.arg == name for arg in function.args.args):
         return None
-    decorators = [site.unit.spelled(decorator) for decorator in function.decorator_list]
-    is_fixture = any("fixture" in decorator for decorator in decorators)
-    if not function.name.startswith("test") and not is_fixture:
-        return None
     owner = None
     for cls in site.chain:
         if isinstance(cls, ast.ClassDef):
             entity = context.resolver.module_attribute(context.module, cls.name)
             owner = entity if isinstance(entity, ClassEntity) else None
-    # What is parametrised or injected is no fixture.
-    if not is_fixture and not _may_be_fixture(context, function, owner, name):
-        return None
     fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
     if fixture is None or fixture.name == function.name:
         return None
+    if not any("fixture" in site.unit.spelled(decorator) for decorator in function.decorator_list):
+        # What is parametrised or injected is no fixture.
+        if not function.name.startswith("test") or not _may_be_fixture(context, function, owner, name):
+            return None
     other = context.other(fixture.path)
     if other is None:
         return None
@@ -135,7 +131,7 @@ def _may_be_fixture(context: Context, function: FunctionNode, owner: ClassEntity
 
 
 def _has_plain_marks(context: Context, function: FunctionNode, owner: ClassEntity | None) -> bool:
-    marks = of_test(context.resolver, context.parsed, context.module, owner, function)
+    marks = context.fixtures.marks(context.parsed, context.module, owner, function)
     return marks.known and all(map(_is_plain_mark, marks.found))
 
 

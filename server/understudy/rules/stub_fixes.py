@@ -11,7 +11,7 @@ from understudy.finding import Applicability, Fix
 from understudy.fixes import blocks, imports
 from understudy.index.module import Importer
 from understudy.infer.entities import ClassEntity, FunctionEntity
-from understudy.infer.fixtures import Fixtures, fixture_scope, is_fixture
+from understudy.infer.fixtures import fixture_scope, is_fixture
 from understudy.infer.imports import Edge, ImportGraph, Node
 from understudy.rules import module_stubs, restoring
 from understudy.rules.base import Context
@@ -224,7 +224,7 @@ def _is_enough(
     context: Context, graph: ImportGraph, edges: Sequence[Edge], rows: range, targets: set[Node | None]
 ) -> bool:
     """Is all that needs the stubs imported in these rows, and not looked for in ``sys.modules`` again?"""
-    chain = [m.path for m in Fixtures(context.resolver).chain(context.module) if m.path != context.path]
+    chain = [m.path for m in context.fixtures.chain(context.module) if m.path != context.path]
     above = graph.closure([*chain, *_loads(edges, 0, rows.start - 1)])
     inside = graph.closure(_loads(edges, rows.start, rows.stop - 1), possible=True)
     fresh = {node for node in inside if node not in above and node not in targets}

@@ -10,7 +10,6 @@ from pathlib import Path
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.index.module import Importer
 from understudy.infer.entities import ModuleEntity
-from understudy.infer.fixtures import Fixtures
 from understudy.infer.imports import Edge, ImportGraph, Node
 from understudy.rules import module_stubs, temporary_stubs
 from understudy.rules.base import Context, Rule
@@ -50,7 +49,7 @@ def _stub(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         return
     before, after = _around(context, graph, stub)
     start = [node for edge in before for node in edge.targets]
-    conftests = [m.path for m in Fixtures(context.resolver).chain(context.module) if m.path != context.path]
+    conftests = [m.path for m in context.fixtures.chain(context.module) if m.path != context.path]
     loaded = graph.closure([*conftests, *start])
     if target not in loaded:
         return
@@ -113,7 +112,7 @@ def _is_left(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
         return
     if any(
         module_stubs.restored(context.workspace.parsed(module.path), stub.name, stub)
-        for module in Fixtures(context.resolver).chain(context.module)
+        for module in context.fixtures.chain(context.module)
     ):
         return
     yield rule.finding(
@@ -128,7 +127,7 @@ def _is_left(rule: Rule, context: Context, stub: Stub) -> Iterator[Finding]:
 
 def _imports_again(context: Context, graph: ImportGraph, name: str, target: Node) -> bool:
     """Does a file of the test run make a module be imported anew that may import ``target`` then?"""
-    chain = Fixtures(context.resolver).chain(context.module)
+    chain = context.fixtures.chain(context.module)
     return any(
         module_stubs.imports_again(context.workspace.parsed(module.path), name)
         or _reloads(context, graph, module, target)

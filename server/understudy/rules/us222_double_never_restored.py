@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from understudy.doubles.collected import tests
 from understudy.doubles.library.mock import mock_name
 from understudy.facts import model
 from understudy.finding import Finding, Fix, Related, Severity
@@ -81,7 +80,7 @@ def _all(context: Context) -> Iterator[_Left]:
     sites = context.sites("sets a double", "statements", lambda site: _left(context, site) is not None)
     if not sites:
         return
-    running = {id(test.node) for test in tests(context.parsed, context.module, context.resolver)}
+    running = {id(test.node) for test in context.tests}
     for site in sites:
         left = _left(context, site)
         if left is None or expected(context, site, "Exception"):

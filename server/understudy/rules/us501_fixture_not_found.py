@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from understudy.doubles.collected import Test, tests
+from understudy.doubles.collected import Test
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes.names import nearest
@@ -39,12 +39,12 @@ _OWN_PLUGIN = re.compile(r"""-p |["']-p["'\w]""")
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test or context.module.dynamic:
         return
-    fixtures = Fixtures(context.resolver)
+    fixtures = context.fixtures
     chain = fixtures.chain(context.module)
     if not _readable(context, chain):
         return
     by_hand = context.scopes.called_names()
-    for test in tests(context.parsed, context.module, context.resolver):
+    for test in context.tests:
         if test.owner is None and test.node.name in by_hand:
             # A script that runs its functions itself, with arguments of its own.
             continue

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from understudy.doubles.collected import Test, tests
+from understudy.doubles.collected import Test
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.fixes.arguments import add_keyword
@@ -38,7 +38,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         return
     if _suppressed_by_profile(context) or re.search(r"no:hypothesis", plugins(context.workspace).settings):
         return
-    for test in tests(context.parsed, context.module, context.resolver):
+    for test in context.tests:
         given = next((d for d in test.node.decorator_list if _is(context, d, "given")), None)
         if not isinstance(given, ast.Call) or not given.args + given.keywords:
             continue
@@ -50,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         ):
             continue
         for arg in asked(context, test) or ():
-            found = next(context.fixtures.find(arg.arg, context.module, test.owner), None)
+            found = next(iter(context.fixtures.find(arg.arg, context.module, test.owner)), None)
             if found is None and arg.arg not in _FUNCTION_SCOPED:
                 continue
             if found is not None and fixture_scope(found.declaration) != "function":

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from understudy.doubles.collected import Test, tests
+from understudy.doubles.collected import Test
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
 from understudy.infer.entities import External, FunctionEntity
-from understudy.infer.marks import of_test
 from understudy.orm.lineage import own
 from understudy.rules.async_plugins import by_default
 from understudy.rules.base import Context, Rule
@@ -25,7 +24,7 @@ _RUNNING = ("run", "_callTestMethod", "__call__", "debug", "__init__", "__getatt
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test or "async def test" not in context.source:
         return
-    for test in tests(context.parsed, context.module, context.resolver):
+    for test in context.tests:
         if not isinstance(test.node, ast.AsyncFunctionDef) or excused(context):
             continue
         if not all(_keeps(context, decorator) for decorator in test.node.decorator_list):
@@ -129,7 +128,7 @@ def _imports_pytest(context: Context) -> bool:
 
 def _marks(context: Context, test: Test) -> set[str] | None:
     """The names of all marks on the test, its class and its module; None when one is computed."""
-    marks = of_test(context.resolver, context.parsed, context.module, test.owner, test.node)
+    marks = context.fixtures.marks(context.parsed, context.module, test.owner, test.node)
     if not marks.known:
         return None
     found: set[str] = set()

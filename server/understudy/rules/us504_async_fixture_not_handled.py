@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from understudy.doubles.collected import tests
 from understudy.facts import model
 from understudy.finding import Applicability, Edit, Finding, Fix, Related, Severity
 from understudy.fixes import imports
@@ -21,9 +20,9 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     if not context.is_test or not _is_strict(context):
         return
     seen: set[FunctionEntity] = set()
-    for test in tests(context.parsed, context.module, context.resolver):
+    for test in context.tests:
         for arg in asked(context, test) or ():
-            found = next(context.fixtures.find(arg.arg, context.module, test.owner), None)
+            found = next(iter(context.fixtures.find(arg.arg, context.module, test.owner)), None)
             if found is None or found in seen or not _is_left_alone(context, found):
                 continue
             if excused(context):

@@ -43,6 +43,7 @@ _WITHOUT_NODES = frozenset(
     )
 )
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_WALRUS = "understudy_walrus"
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -673,11 +674,21 @@ def _parse(content: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return ast.parse(content)
+            tree = ast.parse(content)
         except (RecursionError, MemoryError):
             raise SyntaxError("nested too deeply") from None
         except ValueError as error:
             raise SyntaxError(str(error)) from None
+    if ":=" in content:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.stmt):
+                node.__dict__[_WALRUS] = True
+    return tree
+
+
+def may_bind_inside(statement: ast.AST) -> bool:
+    """May the expressions of a statement bind names (PEP 572)? Where the text has no ``:=``, they do not."""
+    return _WALRUS in statement.__dict__
 
 
 def _tried(content: str) -> ast.Module | SyntaxError:
