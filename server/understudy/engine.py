@@ -137,7 +137,9 @@ class Project:
         if module is None:
             message = f"{self.display(path)}: is nested too deeply to be checked"
             return Analysis(path, (), frozenset(), (message,))
-        self.workspace.keep_facts(path)
+        # Of a module of tests, hardly anybody asks more than what it loads.
+        is_of_tests = self.is_test(path) and pytest_of(path.parent).collects(path)
+        self.workspace.keep_facts(path, only_imports=is_of_tests)
         unnamed = Deferred()
         context = Context(parsed, module, self.workspace, self.is_test, unnamed)
         if on_error is not None:

@@ -57,6 +57,11 @@ class OnDemand:
         )
         self._all: model.ModuleFacts | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Has somebody asked for :meth:`all`?"""
+        return self._all is not None
+
     def all(self) -> model.ModuleFacts:
         """Those of all statements."""
         if self._all is None:

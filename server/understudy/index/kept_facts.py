@@ -14,13 +14,11 @@ from understudy.index.store import Entry, Store
 from understudy.project.config import Config
 from understudy.source.text import Text
 
-_SHORT: Final = 3000
-"""Characters up to which reading a file again costs less than asking the database."""
 _BATCH: Final = 200
 
 
 class KeptFacts:
-    """Asked before a file is parsed, told afterwards."""
+    """Told when all facts of a file were read, asked what those of a file were that has changed since."""
 
     def __init__(self, store: Store, *, later: bool = False) -> None:
         """
@@ -29,18 +27,6 @@ class KeptFacts:
         self.store = store
         self._later = later
         self._new: dict[str, model.ModuleFacts] = {}
-
-    def get(self, text: Text) -> model.ModuleFacts | None:
-        if len(text.content) < _SHORT or self.store.off:
-            return None
-        key = _key(text)
-        data = self.store.get([key]).get(key)
-        if data is None:
-            return None
-        try:
-            return serial.loads(data)
-        except ValueError:
-            return None
 
     def bytes_of(self, content: str) -> bytes | None:
         """The facts of a file with a content, which is given as its hash.

@@ -64,7 +64,7 @@ class Module:
         self.path = path
         self.name = name
         self._facts = facts
-        self.is_kept = isinstance(facts, model.ModuleFacts)
+        self.is_kept = False
         """Are its facts written down for later runs?"""
         self.workspace = workspace
         self.memo: dict[str, tuple[int, object, frozenset[Any]]] = {}
@@ -76,10 +76,26 @@ class Module:
         facts = self._facts
         return facts if isinstance(facts, model.ModuleFacts) else facts.all()
 
+    def facts_with(self, word: str) -> model.ModuleFacts:
+        """:attr:`facts` of the statements that have the word in their text, and maybe of others."""
+        units = tuple((each.row, each.facts) for each in self._statements if each.mentions(word))
+        return model.ModuleFacts(units, self._facts.dynamic, self._facts.entries)
+
     def read(self) -> None:
         """Read what nobody asked for yet: the trees are going to change."""
         if not isinstance(self._facts, model.ModuleFacts):
             self._facts.all()
+
+    @property
+    def is_read(self) -> bool:
+        """Has somebody asked for all facts that are read on demand?"""
+        return not isinstance(self._facts, model.ModuleFacts) and self._facts.is_read
+
+    def without_text(self) -> Module:
+        """The same module, which does not refer to what its facts were read from."""
+        made = Module(self.path, self.name, self.facts, workspace=self.workspace)
+        made.is_kept, made.memo = self.is_kept, self.memo
+        return made
 
     def named(self, name: str) -> Module:
         """The same module under another name, which is no module of the workspace."""

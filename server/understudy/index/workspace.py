@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
-from understudy.facts import model
 from understudy.facts.extract import OnDemand
 from understudy.index.kept_facts import KeptFacts
 from understudy.index.literals import needed
@@ -49,7 +48,7 @@ class ValueOf(NamedTuple):
 Dependency: TypeAlias = Path | FactsOf | ImportsOf | ValueOf | Asked | re.Pattern[bytes]
 """What an answer can rest on: the content of a file, its facts, its imports, a value derived from many files, what a
 folder has under a name, or which files match."""
-_MODULES_FOR_A_TREE = 16
+_MODULES_FOR_A_TREE = 24
 """The names of a module take a fraction of the memory that its tree takes, and are asked for more often."""
 EVERY_FILE = re.compile(b"")
 """Matches all: the list of files itself."""
@@ -209,27 +208,24 @@ class Workspace:
         self.finder.listing.depend_on(self._named.get(path, ()))
         return self._modules[path]
 
-    def _facts(self, path: Path) -> model.ModuleFacts | OnDemand | None:
-        kept = self.kept_facts
-        if kept is not None and path not in self._parsed and path not in self._stale:
-            text = self._text(path)
-            known = kept.get(text) if isinstance(text, Text) else None
-            if known is not None:
-                self._texts.pop(path, None)
-                return known
+    def _facts(self, path: Path) -> OnDemand | None:
         try:
             return OnDemand(self._tree(path))
         except (SourceError, RecursionError):
             return None
 
-    def keep_facts(self, path: Path) -> None:
+    def keep_facts(self, path: Path, *, only_imports: bool = False) -> None:
         """Write down what was read out of a file, all of whose trees are there, for later runs. What is read out
-        of one that does not parse depends on who asked first."""
+        of one that does not parse depends on who asked first.
+
+        :param only_imports: nothing of what imports nothing.
+        """
         module, parsed = self._modules.get(path), self._parsed.get(path)
         if self.kept_facts is not None and module is not None and isinstance(parsed, Parsed):
             if not module.is_kept and path not in self._overlays and not parsed.problems:
                 module.is_kept = True
-                self.kept_facts.keep(parsed.text, module.facts)
+                facts = module.facts_with("import") if only_imports else module.facts
+                self.kept_facts.keep(parsed.text, facts)
 
     def find(self, name: str, importer: Path) -> ModuleFile | None:
         """The module that ``import name`` gives in ``importer``."""
@@ -507,13 +503,19 @@ class Workspace:
         pinned = {*pinned, *self._overlays}
         for tree in _forget_oldest(self._with_trees, asked_for, most, pinned):
             tree.forget()
+            module = self._modules.get(tree.path)
+            if module is not None and module.is_read:
+                # The text takes as much as the facts, which are what is asked for.
+                self._modules[tree.path] = module.without_text()
+                self._parsed.pop(tree.path, None)
         _forget_oldest(self._modules, asked_for, most * _MODULES_FOR_A_TREE, pinned)
         _forget_oldest(self._parsed, asked_for, most * _MODULES_FOR_A_TREE, pinned)
 
     def let_go_of(self, path: Path) -> None:
-        """Forget the tree of a file that is not open. It is read again when somebody asks."""
+        """Forget a file that is not open, its tree and its names. It is read again when somebody asks."""
         if path not in self._overlays:
             self._parsed.pop(path, None)
+            self._modules.pop(path, None)
             tree = self._with_trees.pop(path, None)
             if tree is not None:
                 tree.forget()

@@ -1,4 +1,4 @@
-"""The server starts warm: with the findings of the last session, and the facts of the files that a check looked at."""
+"""The server starts warm: with the findings of the last session."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from typing import Any
 import pytest
 from lsp_client import PATIENCE
 from lsprotocol import types
-from understudy import cli
 from understudy.engine import Analysis, Project
-from understudy.facts.extract import OnDemand
-from understudy.index import workspace
 from understudy.index.store import Entry, Store
 from understudy.lsp.documents import Documents
 from understudy.lsp.exchange import Report, Settings
 from understudy.lsp.worker import Worker
 from understudy.rules import registry
-from understudy.source.parse import Parsed
 
 MODELS = "class Base:\n    pass\n\n\n" + "".join(f"def function_{number}(): ...\n" for number in range(300))
 TEST = """\
@@ -35,19 +31,6 @@ from models import Base
 def test_a(double):
     assert Base
 """
-
-
-@pytest.fixture
-def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files whose facts were read out of their text."""
-    names: list[str] = []
-
-    def noting(parsed: Parsed) -> OnDemand:
-        names.append(parsed.path.name)
-        return OnDemand(parsed)
-
-    monkeypatch.setattr(workspace, "OnDemand", noting)
-    return names
 
 
 @contextmanager
@@ -78,28 +61,7 @@ def codes(reports: queue.Queue[Report]) -> list[str]:
     return [finding.code for finding in reports.get(timeout=PATIENCE).findings]
 
 
-def test_a_session_starts_with_the_facts_that_a_check_kept(
-    tmp_path: Path, extracted: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "models.py").write_text(MODELS)
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["check", "--jobs", "1"]) == 0
-    assert "models.py" in extracted
-    extracted.clear()
-    with session(tmp_path) as (worker, reports):
-        assert codes(reports) == ["US201"]
-        assert "models.py" not in extracted
-        settings = Settings((tmp_path,))
-
-        def start_over(change: object) -> None:
-            change.settings, change.clear = settings, True  # type: ignore[attr-defined]
-
-        worker.tell(start_over)
-        assert codes(reports) == ["US201"]
-        assert "models.py" in extracted
-
-
-def test_a_file_that_changed_meanwhile_is_read(tmp_path: Path, extracted: list[str]) -> None:
+def test_a_file_that_changed_meanwhile_is_read(tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text(MODELS)
     with session(tmp_path) as (_, reports):
         assert codes(reports) == ["US201"]
