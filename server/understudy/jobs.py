@@ -118,6 +118,10 @@ def _tidy_up(project: Project) -> None:
     _analyses += 1
     if _analyses % _TREES_AFTER == 0:
         project.workspace.let_go(_KEPT_TREES, ())
+    if _analyses == 1:
+        # What is there by now is there to stay.
+        gc.freeze()
+        return
     if _analyses % _ALL_GARBAGE_AFTER:
         gc.collect(0)
         return

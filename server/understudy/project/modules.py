@@ -111,12 +111,17 @@ class Listing:
             return sorted(self._spelled(asked.folder))
         if asked.name == PACKAGES:
             return [path.name for path in self.with_packages(Path(asked.folder))]
-        stems = self._stems.get(asked.folder)
+        return self.named(asked.folder, asked.name)
+
+    def named(self, folder: str, stem: str) -> list[str]:
+        """What there is under a name without suffix, for those who note themselves what they ask; folders end with
+        ``/``."""
+        stems = self._stems.get(folder)
         if stems is None:
-            stems = self._stems[asked.folder] = {}
-            for name in sorted(self._spelled(asked.folder)):
+            stems = self._stems[folder] = {}
+            for name in sorted(self._spelled(folder)):
                 stems.setdefault(name.rstrip("/").partition(".")[0], []).append(name)
-        return stems.get(asked.name, [])
+        return stems.get(stem, [])
 
     def _spelled(self, folder: str) -> list[str]:
         return [f"{name}/" if is_folder else name for name, is_folder in self.peek(folder).items()]
@@ -325,7 +330,7 @@ class ModuleFinder:
                     continue
             if f"{part}.py" in entries:
                 return ModuleFile(name, Kind.SOURCE, folder / f"{part}.py", (), workspace)
-            if any(entry.startswith(f"{part}.") and entry.endswith(_COMPILED) for entry in entries):
+            if any(entry.endswith(_COMPILED) for entry in self.listing.named(str(folder), part)):
                 return ModuleFile(name, Kind.OPAQUE, None, (), workspace)
         if namespace:
             return ModuleFile(name, Kind.NAMESPACE, None, tuple(namespace), workspace)
