@@ -285,9 +285,14 @@ class _Session:
     def _decorator_value(self, decorator: ast.expr, test: Test) -> Value:
         self.machine.begin([])
         try:
-            return self.machine.eval(decorator, Environment(self.module, test.unit, {}, None, frozenset()))
+            return self._evaluated(decorator, Environment(self.module, test.unit, {}, None, frozenset()))
         except (Raised, Exhausted):
             return UNKNOWN
+
+    def _evaluated(self, decorator: ast.expr, top: Environment) -> Value:
+        """A decorator, when its module was imported: what it is given was not patched yet."""
+        with self.machine.unpatched():
+            return self.machine.eval(decorator, top)
 
     def _do(self, key: object, action: Callable[[], object]) -> _Layer:
         layer = _Layer(key)
@@ -581,7 +586,7 @@ class _Session:
         injected = Arguments()
         inside = outside = False
         for decorator in self._decorators(test):
-            value = self.machine.eval(decorator, top)
+            value = self._evaluated(decorator, top)
             if isinstance(value, played.Patch):
                 entered, _ = patches.enter_patch(self.machine, value, top)
                 injected = patches.inject(value, entered, injected)
