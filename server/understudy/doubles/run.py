@@ -371,6 +371,9 @@ class _Session:
     def _order(self, entity: FunctionEntity, test: Test, steps: _Steps, making: list[FunctionEntity]) -> None:
         if entity in steps or entity in making:
             return
+        if marks.has_no_cases(entity.declaration):
+            # The test is skipped.
+            self.machine.lose(None)
         for name in _fixture_parameters(entity):
             found = self._find(name, test, [*making, entity])
             if found is not None:

@@ -159,7 +159,8 @@ def filled_by(call: ast.Call) -> frozenset[str] | None:
 
 
 def filled_by_hook(hook: ast.FunctionDef) -> frozenset[str] | None:
-    """What a ``pytest_generate_tests(metafunc)`` fills; None where it computes the names, or hands ``metafunc`` on."""
+    """What a ``pytest_generate_tests(metafunc)`` fills; None where it computes the names, hands ``metafunc`` on, or has
+    cases that are all skipped."""
     found: frozenset[str] = frozenset()
     nodes = list(ast.walk(hook))
     asked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
@@ -169,7 +170,7 @@ def filled_by_hook(hook: ast.FunctionDef) -> frozenset[str] | None:
             return None
         if isinstance(node, ast.Attribute) and node.attr == "parametrize":
             call = calls.get(id(node))
-            names = filled_by(call) if call is not None else None
+            names = filled_by(call) if call is not None and not _has_no_cases(call) else None
             if names is None:
                 return None
             found |= names
@@ -201,6 +202,29 @@ def _case_may_not_run(case: ast.expr) -> bool:
     given = [keyword.value for keyword in case.keywords if keyword.arg == "marks"]
     each = [mark for value in given for mark in getattr(value, "elts", [value])]
     return any(last_name(mark) in _NOT_RUN or not _is_mark(mark) for mark in each)
+
+
+def has_no_cases(fixture: model.Function) -> bool:
+    """Are all ``params`` of a fixture marked so, or are there none: is whoever asks for it skipped?"""
+    for decorator in fixture.decorators:
+        params = decorator.keyword("params") if isinstance(decorator, model.CallTerm) else None
+        if isinstance(params, model.SequenceTerm) and all(map(_param_may_not_run, params.items)):
+            return True
+    return False
+
+
+def _param_may_not_run(param: model.Term) -> bool:
+    """As :func:`_case_may_not_run`."""
+    given = param.keyword("marks") if isinstance(param, model.CallTerm) else None
+    for mark in given.items if isinstance(given, model.SequenceTerm) else [given]:
+        name = mark.func if isinstance(mark, model.CallTerm) else mark
+        if mark is not None and not (isinstance(name, model.Ref) and _is_plain_mark(name.parts)):
+            return True
+    return False
+
+
+def _is_plain_mark(parts: tuple[str, ...]) -> bool:
+    return "mark" in parts[:2] and parts[-1] not in _NOT_RUN
 
 
 def _may_have_marks(cls: ClassEntity) -> bool:
