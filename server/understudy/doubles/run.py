@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -291,8 +291,15 @@ class _Session:
 
     def _evaluated(self, decorator: ast.expr, top: Environment) -> Value:
         """A decorator, when its module was imported: what it is given was not patched yet."""
-        with self.machine.unpatched():
-            return self.machine.eval(decorator, top)
+        machine = self.machine
+        with machine.unpatched():
+            value = machine.eval(decorator, top)
+        if isinstance(decorator, ast.Call) and not isinstance(value, played.Patch):
+            # Whoever has a double has what it was given since, too.
+            given = [machine.eval(name, top) for name in _given(decorator)]
+            inside = [value for each in given if isinstance(each, Mock) for value in each.slots.values()]
+            machine.escape([*given, *(each for each in inside if isinstance(each, Value))])
+        return value
 
     def _do(self, key: object, action: Callable[[], object]) -> _Layer:
         layer = _Layer(key)
@@ -616,6 +623,21 @@ class _Session:
                 if isinstance(value, played.Patch):
                     found.append(value)
         return found
+
+
+def _given(node: ast.expr) -> Iterator[ast.expr]:
+    """The names, and their attributes, that a call and those inside it are given."""
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        yield node
+    elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        for item in node.elts:
+            yield from _given(item)
+    elif isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from _given(value)
+    elif isinstance(node, ast.Call):
+        for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+            yield from _given(given)
 
 
 def _fixture_parameters(entity: FunctionEntity) -> list[str]:
