@@ -225,8 +225,32 @@ def _owner(machine: Machine, patch: Patch) -> Value | None:
     if not path:
         return None
     module = patch.env.module
-    value = machine.value_of(machine.resolver.patched(path, module), module)
+    value = _patched_before(machine, patch, path.split("."))
+    if value is None:
+        value = machine.value_of(machine.resolver.patched(path, module), module)
     return None if isinstance(value, Unknown) else value
+
+
+def _patched_before(machine: Machine, patch: Patch, path: list[str]) -> Value | None:
+    """What a path leads to where something on it is patched already: a method of a class that is a mock by now."""
+    if not machine.overrides and not machine.class_overrides:
+        return None
+    module = patch.env.module
+    for at, name in enumerate(path[1:], 1):
+        found = machine.resolver.patched(".".join(path[:at]), module)
+        value: Value | None = None
+        if isinstance(found, ModuleEntity) and found.file.workspace and found.file.path is not None:
+            value = machine.overrides.get((str(found.file.path), name))
+        elif isinstance(found, ClassEntity):
+            value = machine.class_overrides.get((str(found.path), found.qualname, name))
+        elif isinstance(found, (ModuleEntity, External)):
+            dotted = found.file.name if isinstance(found, ModuleEntity) else found.dotted
+            value = machine.overrides.get(("", f"{dotted}.{name}"))
+        if value is not None:
+            for inner in path[at + 1 :]:
+                value = machine.attribute(value, inner, patch.place.node, patch.env)
+            return value
+    return None
 
 
 def _new_value(machine: Machine, patch: Patch, owner: Value, attribute: str) -> Value:
