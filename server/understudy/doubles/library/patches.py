@@ -237,19 +237,40 @@ def _patched_before(machine: Machine, patch: Patch, path: list[str]) -> Value | 
         return None
     module = patch.env.module
     for at, name in enumerate(path[1:], 1):
-        found = machine.resolver.patched(".".join(path[:at]), module)
-        value: Value | None = None
-        if isinstance(found, ModuleEntity) and found.file.workspace and found.file.path is not None:
-            value = machine.overrides.get((str(found.file.path), name))
-        elif isinstance(found, ClassEntity):
-            value = machine.class_overrides.get((str(found.path), found.qualname, name))
-        elif isinstance(found, (ModuleEntity, External)):
-            dotted = found.file.name if isinstance(found, ModuleEntity) else found.dotted
-            value = machine.overrides.get(("", f"{dotted}.{name}"))
-        if value is not None:
-            for inner in path[at + 1 :]:
-                value = machine.attribute(value, inner, patch.place.node, patch.env)
-            return value
+        owner = machine.value_of(machine.resolver.patched(".".join(path[:at]), module), module)
+        value = _overridden(machine, owner, name)
+        if value is None:
+            continue
+        if machine.workspace.find(".".join(path[: at + 1]), module.path) is not None:
+            # A module, and a double in its place: ``pkgutil.resolve_name`` imports the module, since Python 3.11;
+            # mock before that takes the double.
+            if machine.workspace.target_version < (3, 11):
+                return UNKNOWN
+            continue
+        if machine.workspace.find(path[0], module.path) is None:
+            # A library that is not installed here: it may be one of its modules.
+            return UNKNOWN
+        for inner in path[at + 1 :]:
+            value = machine.attribute(value, inner, patch.place.node, patch.env)
+        return value
+    return None
+
+
+def _overridden(machine: Machine, owner: Value, attribute: str) -> Value | None:
+    """What a patch put in place of an attribute of a module or class; None where none did."""
+    if isinstance(owner, ClassValue):
+        return machine.class_override(owner.entity, attribute)
+    key = _override(machine, owner, attribute)
+    return None if key is None else machine.overrides.get(key)
+
+
+def _override(machine: Machine, owner: Value, attribute: str) -> tuple[str, str] | None:
+    """Under what ``overrides`` keeps an attribute of a module; None for other objects."""
+    if isinstance(owner, ModuleValue):
+        module = machine.workspace.load(owner.file)
+        return None if module is None else (str(module.path), attribute)
+    if isinstance(owner, LibraryName):
+        return "", f"{owner.entity.dotted}.{attribute}"
     return None
 
 
@@ -530,33 +551,21 @@ def _replace(
 
 
 def _set(machine: Machine, owner: Value, attribute: str, value: Value) -> Callable[[], None]:
-    slots: dict[Any, Any]
-    key: Any
-    if isinstance(owner, ModuleValue):
-        module = machine.workspace.load(owner.file)
-        if module is None:
-            return _nothing
-        slots, key = machine.overrides, (str(module.path), attribute)
-    elif isinstance(owner, ClassValue):
-        slots = machine.class_overrides
-        key = (str(owner.entity.path), owner.entity.qualname, attribute)
-    elif isinstance(owner, (Instance, Mock)):
-        return _set_in_object(
-            machine, owner.slots, attribute if isinstance(owner, Instance) else f".{attribute}", value
-        )
-    elif isinstance(owner, Foreign) and instances.takes(machine, owner, attribute):
+    if isinstance(owner, (Instance, Mock)):
+        slot = attribute if isinstance(owner, Instance) else f".{attribute}"
+        return _set_in_object(machine, owner.slots, slot, value)
+    if isinstance(owner, Foreign) and instances.takes(machine, owner, attribute):
         return _set_in_object(machine, owner.slots, attribute, value)
-    elif isinstance(owner, LibraryName):
-        slots, key = machine.overrides, ("", f"{owner.entity.dotted}.{attribute}")
-        cls = machine.resolver.open(owner.entity)
-        if isinstance(cls, ClassEntity):
-            on_class = machine.put(machine.class_overrides, (str(cls.path), cls.qualname, attribute), value)
-            return _in_reverse([on_class, machine.put(slots, key, value)])
-    else:
-        if isinstance(owner, Unknown):
-            machine.lose(attribute)
-        return _nothing
-    return machine.put(slots, key, value)
+    if isinstance(owner, Unknown):
+        machine.lose(attribute)
+    leaves: list[Callable[[], None]] = []
+    cls = machine.resolver.open(owner.entity) if isinstance(owner, (ClassValue, LibraryName)) else None
+    if isinstance(cls, ClassEntity):
+        leaves.append(machine.put(machine.class_overrides, (str(cls.path), cls.qualname, attribute), value))
+    key = _override(machine, owner, attribute)
+    if key is not None:
+        leaves.append(machine.put(machine.overrides, key, value))
+    return _in_reverse(leaves)
 
 
 def _set_in_object(machine: Machine, slots: dict[Any, Any], key: str, value: Value) -> Callable[[], None]:
