@@ -145,13 +145,11 @@ class Project:
         if on_error is not None:
             on_error = _once(on_error)
         findings, more = self._run_rules(context, on_error)
-        context.release()
         if self.tier2 is not None and unnamed.questions:
             # Once more with the second tier. It only adds: what the first found stays.
             context = Context(parsed, module, self.workspace, self.is_test, self.tier2)
             known = {_identity(finding) for finding in findings}
             again, _ = self._run_rules(context, on_error)
-            context.release()
             findings.extend(finding for finding in again if _identity(finding) not in known)
         return Analysis(
             path,
@@ -179,6 +177,7 @@ class Project:
                 if on_error is None:
                     raise
                 on_error(rule.code, error)
+        context.release()
         return findings, problems
 
     def _configured(self, findings: Iterable[Finding]) -> Iterable[Finding]:

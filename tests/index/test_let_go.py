@@ -63,3 +63,27 @@ def test_a_file_that_does_not_parse_stays_one_when_its_tree_is_gone(tmp_path: Pa
     project.workspace.parsed(broken).forget()
     project.workspace._modules.clear()
     assert project.analyse(user).findings == ()
+
+
+def test_names_stay_without_the_text(tmp_path: Path) -> None:
+    paths = [tmp_path / f"m{number}.py" for number in range(2 * _MOST)]
+    for path in paths:
+        path.write_text(_TEXT)
+    workspace = Project(tmp_path.resolve(), Config()).workspace
+    texts: dict[Path, weakref.ref[object]] = {}
+    for path in workspace.files():
+        texts[path] = weakref.ref(workspace.parsed(path).text)
+        module = workspace.module(path)
+        assert module is not None
+        # Of some, all is asked for; the others are read on demand, from their text.
+        if path.stem <= "m3":
+            assert len(module.facts.units) == 2
+    del module
+    for _ in range(2):
+        workspace.let_go(1, ())
+    gc.collect()
+    assert {path.stem for path, text in texts.items() if text() is None} == {"m0", "m1", "m2", "m3"}
+    for path in workspace.files():
+        module = workspace.module(path)
+        assert module is not None
+        assert set(module.bindings) == {"C", "function"}

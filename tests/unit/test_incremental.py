@@ -14,7 +14,7 @@ from understudy.engine import Project
 from understudy.finding import Finding
 from understudy.project import config
 from understudy.rules import registry
-from understudy.source.parse import Parsed, parse
+from understudy.source.parse import Parsed, binds_inside, parse
 from understudy.source.text import Text
 
 GOVERNANCE = Path(__file__).parents[1] / "projects" / "governance"
@@ -64,7 +64,7 @@ def places(parsed: Parsed) -> list[tuple[object, ...]]:
         assert unit.text is parsed.text
         for node in ast.walk(unit.node):
             if isinstance(node, (ast.expr, ast.stmt, ast.arg, ast.keyword, ast.alias)):
-                found.append((type(node).__name__, tuple(unit.span(node))))
+                found.append((type(node).__name__, tuple(unit.span(node)), binds_inside(node)))
         found.append((ast.dump(unit.node), unit.row, unit.end_row))
     return found
 
@@ -82,6 +82,23 @@ def test_an_edited_tree_is_the_tree_of_the_text(name: str, seed: int) -> None:
         assert bool(parsed.problems) == bool(fresh.problems)
         if not fresh.problems:
             assert places(parsed) == places(fresh)
+
+
+def test_an_edited_tree_still_says_what_its_expressions_bind() -> None:
+    lines = [
+        "class TestA((base := object)):",
+        "    def test_a(self):",
+        "        a",
+        "",
+        "    b = (c := 1)",
+        "",
+    ]
+    parsed = parse(PATH, Text("\n".join(lines)))
+    for row, line in ((2, "        x"), (4, "    b = 1"), (3, "    d = (e := 1)"), (0, "class TestA:")):
+        lines[row] = line
+        version = Text("\n".join(lines))
+        parsed = parsed.edited(version)
+        assert places(parsed) == places(parse(PATH, version))
 
 
 def test_what_an_edit_does_not_touch_is_the_same_object() -> None:

@@ -34,7 +34,7 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
     """The test functions that pytest, or unittest, would collect."""
     config = pytest_of(parsed.path.parent)
     collected = config.collects(parsed.path)
-    if any(unit.name is None and unit.mentions("globals()") and _goes_through(unit) for unit in parsed.units):
+    if "globals()" in parsed.text.content and any(map(_goes_through, parsed.units)):
         return
     for unit in parsed.units:
         node = unit.node
@@ -54,6 +54,8 @@ def tests(parsed: Parsed, module: Module, resolver: Resolver) -> Iterator[Test]:
 def _goes_through(unit: Unit) -> bool:
     """Does a statement go through all names of the module, and perhaps bind them anew?
     ``for name, test in list(globals().items()): …``"""
+    if unit.name is not None:
+        return False
     node = unit.node
     return isinstance(node, (ast.For, ast.While)) and _ALL_NAMES.search(unit.source(node)) is not None
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from understudy.doubles import shared
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.closures import path_of
-from understudy.doubles.collected import Test, tests
+from understudy.doubles.collected import Test
 from understudy.doubles.core import Change, Yielded
 from understudy.doubles.library import patches, played
 from understudy.doubles.machine import Machine
@@ -34,7 +34,7 @@ from understudy.index.module import Module
 from understudy.index.workspace import Workspace
 from understudy.infer import marks
 from understudy.infer.entities import Absent, ClassEntity, FunctionEntity, ValueEntity
-from understudy.infer.fixtures import Fixtures, fixture_name, fixture_option, fixture_scope
+from understudy.infer.fixtures import Fixtures, fixture_name, fixture_option, fixture_scope, has_no_cases
 from understudy.infer.frame import ANY, Frame, Stored, frame, stored
 from understudy.infer.resolve import Resolver
 from understudy.infer.surroundings import around, helping
@@ -77,12 +77,9 @@ class Simulation:
         workspace: Workspace,
         resolver: Resolver,
         is_test: Callable[[Path], bool],
+        tests: Sequence[Test],
         tier2: Names | None = None,
-        collected: Sequence[Test] | None = None,
     ) -> None:
-        """
-        :param collected: the tests of the file, where they are known.
-        """
         self.parsed = parsed
         self.module = module
         self.workspace = workspace
@@ -91,8 +88,7 @@ class Simulation:
         self.is_test = is_test
         self.fixtures = Fixtures(resolver)
         skipped = marks.module_may_not_run(resolver, parsed, module)
-        found = collected if collected is not None else tests(parsed, module, resolver)
-        self.tests = [] if skipped else list(found)
+        self.tests: Sequence[Test] = [] if skipped else tests
         self._machines: list[Machine] = []
 
     @cached_property
@@ -378,7 +374,7 @@ class _Session:
     def _order(self, entity: FunctionEntity, test: Test, steps: _Steps, making: list[FunctionEntity]) -> None:
         if entity in steps or entity in making:
             return
-        if marks.has_no_cases(entity.declaration):
+        if has_no_cases(entity.declaration):
             # The test is skipped.
             self.machine.lose(None)
         for name in _fixture_parameters(entity):
@@ -423,7 +419,7 @@ class _Session:
     def _look_at_marks(self, test: Test) -> bool:
         """What is known of a test by its marks; False where they are not all known."""
         parsed = self.machine.workspace.parsed(self.module.path)
-        found = self.fixtures.marks(parsed, self.module, test.owner, test.node)
+        found = self.fixtures.marks_of(parsed, self.module, test.owner, test.node)
         filled = self.fixtures.generated(self.module, test.owner)
         if filled is None or not found.known:
             return False

@@ -9,7 +9,7 @@ from functools import cache
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.source.parse import Parsed, Unit
+from understudy.source.parse import Parsed, Unit, binds_inside
 from understudy.source.span import Span
 
 _DYNAMIC = re.compile(
@@ -127,7 +127,6 @@ class _Reader:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.row = unit.row
-        self.has_walrus = unit.mentions(":=")
 
     def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias) -> Span:
         return self.unit.span_inside(node)
@@ -139,7 +138,7 @@ class _Reader:
             yield from self.statement(node, guards)
 
     def statement(self, node: ast.stmt, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
-        if self.has_walrus:
+        if binds_inside(node):
             for target in _walruses(node):
                 yield from self.opaque_targets(target, guards, node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -477,9 +476,9 @@ def _walruses(statement: ast.stmt) -> Iterator[ast.expr]:
         for child in ast.iter_child_nodes(stack.pop()):
             if isinstance(child, ast.NamedExpr):
                 yield child.target
-            # A block is looked through by itself, and a lambda keeps its names.
-            if not isinstance(child, (ast.stmt, ast.Lambda)):
-                stack.append(child)
+            # A block is looked through by itself, and a lambda keeps the names of its body.
+            if not isinstance(child, ast.stmt):
+                stack.append(child.args if isinstance(child, ast.Lambda) else child)
 
 
 def _set_by(statement: ast.stmt) -> Iterator[ast.expr]:

@@ -62,10 +62,11 @@ def outlined(workspace: Workspace, file: str) -> tuple[Outline, ...]:
 class _View:
     """What is known of the tests of a class, or of a module: of fixtures by the names that were asked for."""
 
-    module: Module | None
+    module: Module
     owner: ClassEntity | None
     found: dict[str, tuple[FunctionEntity, ...]] = field(default_factory=dict)
     hidden: dict[str, bool] = field(default_factory=dict)
+    autouse: list[FunctionEntity] | None = None
     around: marks.Marks | None = None
     generated: tuple[frozenset[str] | None] | None = None
 
@@ -79,10 +80,9 @@ class Fixtures:
         self._outlined: dict[Path, dict[str, Outline]] = {}
         self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
-        self._autouse: dict[tuple[Path, ClassEntity | None], list[FunctionEntity]] = {}
         self._hooks: dict[FunctionEntity, frozenset[str] | None] = {}
         self._views: dict[tuple[Path, ClassEntity | None], _View] = {}
-        self._last = _View(None, None)
+        self._last: _View | None = None
 
     def find(self, name: str, module: Module, owner: ClassEntity | None) -> tuple[FunctionEntity, ...]:
         """Every definition of a fixture that a test in ``module`` can see, nearest first."""
@@ -92,10 +92,15 @@ class Fixtures:
             known = seen[name] = tuple(self._find(name, module, owner))
         return known
 
+    def nearest(self, name: str, module: Module, owner: ClassEntity | None) -> FunctionEntity | None:
+        """The fixture that a test in ``module`` gets by a name."""
+        found = self.find(name, module, owner)
+        return found[0] if found else None
+
     def _view(self, module: Module, owner: ClassEntity | None) -> _View:
         # Tests of one class are asked for one after the other.
         view = self._last
-        if view.module is not module or view.owner is not owner:
+        if view is None or view.module is not module or view.owner is not owner:
             view = self._views.setdefault((module.path, owner), _View(module, owner))
             self._last = view
         return view
@@ -187,10 +192,10 @@ class Fixtures:
 
     def autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         """The fixtures that every test of the module (and class) gets, outermost first."""
-        known = self._autouse.get((module.path, owner))
-        if known is None:
-            known = self._autouse[module.path, owner] = self._find_autouse(module, owner)
-        return known
+        view = self._view(module, owner)
+        if view.autouse is None:
+            view.autouse = self._find_autouse(module, owner)
+        return view.autouse
 
     def _find_autouse(self, module: Module, owner: ClassEntity | None) -> list[FunctionEntity]:
         found: dict[str, FunctionEntity] = {}
@@ -208,14 +213,14 @@ class Fixtures:
                         owner, entity
                     ):
                         found[name] = entity
-        return [next(iter(self.find(name, module, owner)), entity) for name, entity in found.items()]
+        return [self.nearest(name, module, owner) or entity for name, entity in found.items()]
 
     def _is_there(self, owner: ClassEntity, entity: FunctionEntity) -> bool:
         """Does the class still have the function: ``_client = None`` in one below takes it away?"""
         found = self.resolver.class_attribute(owner, entity.declaration.name)
         return isinstance(found, (FunctionEntity, Absent))
 
-    def marks(
+    def marks_of(
         self,
         parsed: Parsed,
         module: Module,
@@ -386,6 +391,23 @@ def fixture_option(function: model.Function, name: str) -> object:
         if isinstance(value, model.Const):
             return value.value
     return None
+
+
+def has_no_cases(function: model.Function) -> bool:
+    """Are all ``params`` of a fixture marked as skipped, or are there none: is whoever asks for it skipped?"""
+    decorator = _fixture_decorator(function)
+    params = decorator.keyword("params") if isinstance(decorator, model.CallTerm) else None
+    return isinstance(params, model.SequenceTerm) and all(map(_may_not_run, params.items))
+
+
+def _may_not_run(param: model.Term) -> bool:
+    """``pytest.param(value, marks=pytest.mark.skip)``; a name for marks may stand for such."""
+    given = param.keyword("marks") if isinstance(param, model.CallTerm) else None
+    for mark in given.items if isinstance(given, model.SequenceTerm) else [given]:
+        name = mark.func if isinstance(mark, model.CallTerm) else mark
+        if mark is not None and not (isinstance(name, model.Ref) and marks.runs(name.parts)):
+            return True
+    return False
 
 
 def fixture_scope(function: model.Function) -> str | None:

@@ -201,30 +201,17 @@ def _case_may_not_run(case: ast.expr) -> bool:
         return False
     given = [keyword.value for keyword in case.keywords if keyword.arg == "marks"]
     each = [mark for value in given for mark in getattr(value, "elts", [value])]
-    return any(last_name(mark) in _NOT_RUN or not _is_mark(mark) for mark in each)
+    return not all(
+        runs(dotted_parts(mark.func if isinstance(mark, ast.Call) else mark) or ()) for mark in each
+    )
 
 
-def has_no_cases(fixture: model.Function) -> bool:
-    """Are all ``params`` of a fixture marked so, or are there none: is whoever asks for it skipped?"""
-    for decorator in fixture.decorators:
-        params = decorator.keyword("params") if isinstance(decorator, model.CallTerm) else None
-        if isinstance(params, model.SequenceTerm) and all(map(_param_may_not_run, params.items)):
-            return True
-    return False
+def runs(mark: tuple[str, ...]) -> bool:
+    """Does what has only such marks run, and has to pass?
 
-
-def _param_may_not_run(param: model.Term) -> bool:
-    """As :func:`_case_may_not_run`."""
-    given = param.keyword("marks") if isinstance(param, model.CallTerm) else None
-    for mark in given.items if isinstance(given, model.SequenceTerm) else [given]:
-        name = mark.func if isinstance(mark, model.CallTerm) else mark
-        if mark is not None and not (isinstance(name, model.Ref) and _is_plain_mark(name.parts)):
-            return True
-    return False
-
-
-def _is_plain_mark(parts: tuple[str, ...]) -> bool:
-    return "mark" in parts[:2] and parts[-1] not in _NOT_RUN
+    :param mark: its name in parts; a name for a mark may stand for any.
+    """
+    return "mark" in mark[:2] and mark[-1] not in _NOT_RUN
 
 
 def _may_have_marks(cls: ClassEntity) -> bool:

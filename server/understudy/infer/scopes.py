@@ -11,7 +11,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
-from understudy.source.parse import Parsed, Part, Unit, children, may_bind_inside
+from understudy.source.parse import Parsed, Part, Unit, binds_inside, children
 from understudy.source.span import Span
 
 _NAMED = (
@@ -117,6 +117,9 @@ def _names(node: ast.AST) -> dict[str, list[ast.AST]]:
         elif isinstance(child, _NAMED):
             if child.name:
                 found.setdefault(child.name, []).append(child)
+        elif isinstance(child, ast.MatchMapping):
+            if child.rest:
+                found.setdefault(child.rest, []).append(child)
         elif isinstance(child, ast.Assign):
             if len(child.targets) == 1 and isinstance(child.targets[0], ast.Name):
                 found.setdefault(child.targets[0].id, []).insert(0, child)
@@ -336,7 +339,9 @@ def import_facts(
     return model.Import(module, level, (imported,), is_from, False, (), nowhere), imported
 
 
-_BINDING = frozenset((ast.Import, ast.ImportFrom, ast.Assign, ast.Global, ast.Nonlocal, *_NAMED))
+_BINDING = frozenset(
+    (ast.Import, ast.ImportFrom, ast.Assign, ast.Global, ast.Nonlocal, ast.MatchMapping, *_NAMED)
+)
 _BINDING_PARTS: dict[type[ast.AST], tuple[str, ...]] = {
     ast.AnnAssign: ("target",),
     ast.Assert: (),
@@ -372,7 +377,7 @@ def _binders(body: list[ast.AST]) -> Iterator[ast.AST]:
         if kind in _BINDING:
             yield node
         inside = _BINDING_PARTS.get(kind)
-        if inside is not None and not may_bind_inside(node):
+        if inside is not None and not binds_inside(node):
             for name in inside:
                 part = getattr(node, name)
                 if name == "items":
@@ -386,12 +391,25 @@ def _binders(body: list[ast.AST]) -> Iterator[ast.AST]:
             stack.extend([*node.decorator_list, node.args])
             continue
         if isinstance(node, ast.ClassDef):
-            stack.extend([*node.decorator_list, *node.bases])
+            stack.extend([*node.decorator_list, *node.bases, *node.keywords])
+            continue
+        if isinstance(node, ast.Lambda):
+            # What its body binds is its own.
+            stack.append(node.args)
             continue
         if kind in _COMPREHENSIONS:
             # A walrus inside a comprehension binds in the enclosing function; the rest is the comprehension's.
-            stack.extend(c.target for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
+            stack.extend(_walruses(node))
             continue
         if kind is ast.Constant:
             continue
         stack.extend(children(node))
+
+
+def _walruses(comprehension: ast.AST) -> Iterator[ast.expr]:
+    stack = [comprehension]
+    while stack:
+        for child in children(stack.pop()):
+            if isinstance(child, ast.NamedExpr):
+                yield child.target
+            stack.append(child.args if isinstance(child, ast.Lambda) else child)

@@ -63,9 +63,10 @@ class Surroundings:
 
         :param test: as pytest names it: ``tests/test_app.py::TestApp::test_it``.
         """
-        parts = {*re.split(r"::|/", test), test}
-        if any(text in (parts if is_whole else test) for text, is_whole in self.skips_named):
-            return True
+        if self.skips_named:
+            parts = {*re.split(r"::|/", test), test}
+            if any(text in (parts if is_whole else test) for text, is_whole in self.skips_named):
+                return True
         return self.skips_marked and any(last_name(mark) not in _USUAL for mark in marks)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from understudy.doubles.collected import Test
+from understudy.doubles.collected import Test, tests
 from understudy.doubles.observe import Shape, observe
 from understudy.doubles.run import Simulation
 from understudy.engine import Project
@@ -27,7 +27,8 @@ def simulation_of(project: Project, document: Document) -> Simulation | None:
     if module is None:
         return None
     resolver = Resolver(project.workspace)
-    return Simulation(parsed, module, project.workspace, resolver, project.is_test)
+    found = list(tests(parsed, module, resolver))
+    return Simulation(parsed, module, project.workspace, resolver, project.is_test, found)
 
 
 def shape_at(simulation: Simulation, row: int, column: int) -> tuple[Shape, Span] | None:
@@ -106,7 +107,7 @@ def _size(unit: Unit, node: ast.expr | ast.arg) -> tuple[int, int]:
     return (span.end_row - span.row, span.end_column - span.column)
 
 
-def _tests_first(simulation: Simulation, row: int) -> list[Test]:
+def _tests_first(simulation: Simulation, row: int) -> Sequence[Test]:
     def around(test: Test) -> bool:
         span = test.unit.span(test.node)
         return span.row <= row <= span.end_row

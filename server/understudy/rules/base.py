@@ -112,7 +112,7 @@ class Context:
     @cached_property
     def simulation(self) -> Simulation:
         return Simulation(
-            self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tier2, self.tests
+            self.parsed, self.module, self.workspace, self.resolver, self.is_test_path, self.tests, self.tier2
         )
 
     def sites(

@@ -145,7 +145,7 @@ def may_be_skipped(context: Context, site: Site) -> bool:
     cls = owner if isinstance(owner, ClassEntity) else None
     fixtures = context.fixtures
     names = [argument.arg for argument in (*test.args.posonlyargs, *test.args.args, *test.args.kwonlyargs)]
-    asked = [next(iter(fixtures.find(name, context.module, cls)), None) for name in names]
+    asked = [fixtures.nearest(name, context.module, cls) for name in names]
     return any(
         entity is not None and _mentions_skip(context, entity)
         for entity in (*asked, *fixtures.autouse(context.module, cls))

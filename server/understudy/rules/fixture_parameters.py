@@ -28,7 +28,7 @@ def asked(context: Context, test: Test) -> list[ast.arg] | None:
     filled: set[str] = set()
     positional = 0
     drawn = 0
-    found = context.fixtures.marks(context.parsed, context.module, test.owner, node)
+    found = context.fixtures.marks_of(context.parsed, context.module, test.owner, node)
     generated = context.fixtures.generated(context.module, test.owner)
     if not found.known or generated is None:
         return None

@@ -147,7 +147,7 @@ def _read(
     filled: set[str] = set()
     is_open = False
     if not is_unittest:
-        found = context.fixtures.marks(context.parsed, context.module, owner, node)
+        found = context.fixtures.marks_of(context.parsed, context.module, owner, node)
         given = [context.fixtures.generated(context.module, owner), *map(marks.parametrized, found.found)]
         is_open = not found.known or None in given
         filled.update(*(names for names in given if names is not None))

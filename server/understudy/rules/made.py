@@ -75,7 +75,7 @@ def _of_fixture(
         if isinstance(cls, ast.ClassDef):
             entity = context.resolver.module_attribute(context.module, cls.name)
             owner = entity if isinstance(entity, ClassEntity) else None
-    fixture = next(iter(context.fixtures.find(name, context.module, owner)), None)
+    fixture = context.fixtures.nearest(name, context.module, owner)
     if fixture is None or fixture.name == function.name:
         return None
     if not any("fixture" in site.unit.spelled(decorator) for decorator in function.decorator_list):
@@ -131,7 +131,7 @@ def _may_be_fixture(context: Context, function: FunctionNode, owner: ClassEntity
 
 
 def _has_plain_marks(context: Context, function: FunctionNode, owner: ClassEntity | None) -> bool:
-    marks = context.fixtures.marks(context.parsed, context.module, owner, function)
+    marks = context.fixtures.marks_of(context.parsed, context.module, owner, function)
     return marks.known and all(map(_is_plain_mark, marks.found))
 
 

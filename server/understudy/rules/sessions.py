@@ -129,7 +129,7 @@ def _is_session_fixture(context: Context, site: Site, name: str) -> bool:
     for _ in range(_DEPTH):
         if wanted is None:
             return False
-        fixture = next(iter(fixtures.find(wanted, module, owner)), None)
+        fixture = fixtures.nearest(wanted, module, owner)
         if fixture is None:
             return False
         text = _source_of(context, fixture)

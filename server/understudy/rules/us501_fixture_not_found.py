@@ -49,7 +49,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
             # A script that runs its functions itself, with arguments of its own.
             continue
         for arg in asked(context, test) or ():
-            if next(iter(fixtures.find(arg.arg, context.module, test.owner)), None) is not None:
+            if fixtures.nearest(arg.arg, context.module, test.owner) is not None:
                 continue
             if _bound(context, chain, test.owner, arg.arg) or may_provide(context.workspace, arg.arg):
                 continue

@@ -50,7 +50,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
         ):
             continue
         for arg in asked(context, test) or ():
-            found = next(iter(context.fixtures.find(arg.arg, context.module, test.owner)), None)
+            found = context.fixtures.nearest(arg.arg, context.module, test.owner)
             if found is None and arg.arg not in _FUNCTION_SCOPED:
                 continue
             if found is not None and fixture_scope(found.declaration) != "function":

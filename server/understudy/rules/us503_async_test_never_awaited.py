@@ -128,7 +128,7 @@ def _imports_pytest(context: Context) -> bool:
 
 def _marks(context: Context, test: Test) -> set[str] | None:
     """The names of all marks on the test, its class and its module; None when one is computed."""
-    marks = context.fixtures.marks(context.parsed, context.module, test.owner, test.node)
+    marks = context.fixtures.marks_of(context.parsed, context.module, test.owner, test.node)
     if not marks.known:
         return None
     found: set[str] = set()

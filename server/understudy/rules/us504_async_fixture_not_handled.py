@@ -22,7 +22,7 @@ def check(rule: Rule, context: Context) -> Iterator[Finding]:
     seen: set[FunctionEntity] = set()
     for test in context.tests:
         for arg in asked(context, test) or ():
-            found = next(iter(context.fixtures.find(arg.arg, context.module, test.owner)), None)
+            found = context.fixtures.nearest(arg.arg, context.module, test.owner)
             if found is None or found in seen or not _is_left_alone(context, found):
                 continue
             if excused(context):

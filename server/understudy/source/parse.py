@@ -252,6 +252,8 @@ class Unit:
         if same_header and earlier:
             # Another object: whoever looks at a class may look at its body.
             header.memo = earlier[self.node].memo
+        if not same_header:
+            self.node.__dict__.pop(_WALRUS, None)
         self.node.__dict__.update(other.node.__dict__)
         self._sketch = None
         self._first, self.shift, self.text = other._first, other.shift, other.text
@@ -681,13 +683,25 @@ def _parse(content: str) -> ast.Module:
             raise SyntaxError(str(error)) from None
     if ":=" in content:
         for node in ast.walk(tree):
-            if isinstance(node, ast.stmt):
+            if isinstance(node, ast.stmt) and any(
+                isinstance(part, ast.NamedExpr) for part in _own_parts(node)
+            ):
                 node.__dict__[_WALRUS] = True
     return tree
 
 
-def may_bind_inside(statement: ast.AST) -> bool:
-    """May the expressions of a statement bind names (PEP 572)? Where the text has no ``:=``, they do not."""
+def _own_parts(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a statement consists of, without the statements inside it."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        for child in ast.iter_child_nodes(stack.pop()):
+            if not isinstance(child, ast.stmt):
+                yield child
+                stack.append(child)
+
+
+def binds_inside(statement: ast.AST) -> bool:
+    """Do the expressions of a statement bind names (PEP 572)? Those of the statements inside it do not count."""
     return _WALRUS in statement.__dict__
 
 
