@@ -40,8 +40,14 @@ class Changes:
     """Methods that are called, each with the object."""
     names: tuple[str, ...]
     """Every name that is read: functions among them may be called."""
-    calls: tuple[ast.Call, ...]
+    calls: tuple[tuple[str, ast.Call], ...]
     """Calls of plain names: such a function may change its arguments."""
+    called: frozenset[str]
+    """The names in :attr:`calls`."""
+    parameters: tuple[str, ...]
+    """Those that are given by position."""
+    mentioned: frozenset[str]
+    """Every name that is read, or bound in a function around: what else there is, it cannot change."""
     of_arguments: bool
     """May one of the objects or containers be an argument, or be reached from one?"""
 
@@ -54,7 +60,7 @@ def changes(function: ast.AST) -> Changes:
     module_wide: dict[str, None] = {}
     methods: dict[tuple[Path, str], None] = {}
     names: dict[str, None] = {}
-    calls: list[ast.Call] = []
+    calls: list[tuple[str, ast.Call]] = []
     stack = children(function)
     while stack:
         node = stack.pop()
@@ -77,7 +83,7 @@ def changes(function: ast.AST) -> Changes:
             if isinstance(callee, ast.Attribute):
                 methods[path_of(callee.value), callee.attr] = None
             if isinstance(callee, ast.Name):
-                calls.append(node)
+                calls.append((callee.id, node))
             if isinstance(callee, ast.Attribute) and callee.attr in _CONFIGURING:
                 objects[path_of(callee.value), ""] = None
             elif isinstance(callee, ast.Attribute) and callee.attr in FILLING:
@@ -87,6 +93,9 @@ def changes(function: ast.AST) -> Changes:
                 objects[path_of(node.args[0]), ""] = None
     arguments = getattr(function, "args", None)
     taken = {node.arg for node in ast.walk(arguments) if isinstance(node, ast.arg)} if arguments else set()
+    parameters: tuple[str, ...] = ()
+    if isinstance(arguments, ast.arguments):
+        parameters = tuple(arg.arg for arg in (*arguments.posonlyargs, *arguments.args))
     return Changes(
         tuple(item for item in objects if item[0]),
         tuple(filter(None, containers)),
@@ -95,6 +104,9 @@ def changes(function: ast.AST) -> Changes:
         tuple(item for item in methods if item[0]),
         tuple(names),
         tuple(calls),
+        frozenset(name for name, _ in calls),
+        parameters,
+        frozenset((*names, *rebound)),
         any(path and path[0] in taken for path in (*(path for path, _ in objects), *containers)),
     )
 

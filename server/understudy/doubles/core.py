@@ -30,7 +30,6 @@ from understudy.doubles.state import (
     Sight,
     State,
     Status,
-    roll_back,
 )
 from understudy.doubles.values import (
     LOOSE,
@@ -186,6 +185,8 @@ class Core(State):
         """What functions that keep it gave in this test."""
         self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
         """Functions inside others, and methods of objects, that the test has given to something."""
+        self._called_back: int | None = None
+        """The version of the state when they were last taken to run."""
         self._changed: dict[ast.AST, Changes] = {}
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
@@ -533,6 +534,7 @@ class Core(State):
         self.steps, self.plain_limit, self.brief_steps = 0, None, 0
         self.unmet = set()
         self.handed_out = {}
+        self._called_back = None
 
     def end(self) -> tuple[Failure, ...]:
         """What the test or fixture ran into."""
@@ -665,12 +667,18 @@ class Core(State):
             or self._changes_of(function).module_wide
         ):
             self.handed_out[function.node, id(function.closure), id(function.bound)] = function
+            self._called_back = None
             self._may_run(function, {}, set())
 
     def call_back(self) -> None:
         """Code runs that is not followed: it may call whatever was given away, which may see more by now."""
+        version = self.version
+        if version == self._called_back:
+            # Nothing has changed since: they see what they saw.
+            return
         for function in list(self.handed_out.values()):
             self._may_run(function, {}, set())
+        self._called_back = version
 
     def started(self, generator: Generator) -> First | None:
         """Run a generator to its first ``yield``; None where there is none, and where it was started before."""
@@ -709,12 +717,22 @@ class Core(State):
             if not changed.calls or not self.is_test(function.unit.path):
                 # Nothing around it that it could change.
                 return
-        parameters = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-        if function.bound is not None and parameters:
-            given = {parameters[0]: function.bound, **given}
+        if function.bound is not None and changed.parameters:
+            given = {changed.parameters[0]: function.bound, **given}
+        # Most of what it reads is of its module: only arguments and what is of the functions around is looked at.
+        near = set(given)
+        env = function.closure
+        while env is not None:
+            near.update(env.names.keys() & changed.mentioned)
+            env = env.parent
+        in_test = bool(changed.calls) and self.is_test(function.unit.path)
+        if not near and not in_test:
+            return
         own = self.local_names(node)
 
         def value_of(name: str) -> Value | None:
+            if name not in near:
+                return None
             if name in given or name in own:
                 return given.get(name)
             around = _around(function.closure, name)
@@ -732,6 +750,8 @@ class Core(State):
             if isinstance(reached, (Sequence_, Mapping_)):
                 self.escape([reached])
         for path, name in changed.methods:
+            if path[0] not in near:
+                continue
             reached = _reached(value_of(path[0]), path[1:])
             if isinstance(reached, Instance):
                 found = self.resolver.class_attribute(reached.entity, name)
@@ -742,20 +762,18 @@ class Core(State):
             around = _around(function.closure, name)
             if around is not None:
                 self.write(around.names, name, UNKNOWN)
-        called = {call.func.id for call in changed.calls if isinstance(call.func, ast.Name)}
         for name in changed.names:
+            if name in near and name not in changed.called:
+                inner = value_of(name)
+                if isinstance(inner, FunctionValue):
+                    self._may_run(inner, {}, running)
+        for name, call in changed.calls:
             inner = value_of(name)
-            if isinstance(inner, FunctionValue) and name not in called:
-                self._may_run(inner, {}, running)
-        for call in changed.calls:
-            assert isinstance(call.func, ast.Name)
-            name = call.func.id
-            inner = value_of(name)
-            if inner is None and name not in own and self.is_test(function.unit.path):
+            if inner is None and name not in own and in_test:
                 entity = self.resolver.name(function.module, name)
                 inner = self.raw_function(entity) if isinstance(entity, FunctionEntity) else None
             if isinstance(inner, FunctionValue):
-                taken = [arg.arg for arg in (*inner.node.args.posonlyargs, *inner.node.args.args)]
+                taken = self._changes_of(inner).parameters
                 arguments = [*zip(taken, call.args, strict=False)]
                 arguments += [(each.arg, each.value) for each in call.keywords if each.arg is not None]
                 paths = {name: path_of(argument) for name, argument in arguments}
@@ -910,11 +928,11 @@ class Core(State):
         self.overrides, self.class_overrides, self.watched, self.environ = {}, {}, {}, {}
         originals = [noted for noted in self.replaced.values() if isinstance(noted, tuple)]
         doubles = [(slots, key, slots[key]) for slots, key, _ in originals if key in slots]
-        roll_back(originals)
+        self.roll_back(originals)
         try:
             yield
         finally:
-            roll_back(doubles)
+            self.roll_back(doubles)
             self.overrides, self.class_overrides, self.watched, self.environ = patched
             self.guards = guards
 

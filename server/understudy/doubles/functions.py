@@ -34,6 +34,7 @@ from understudy.doubles.values import (
     Node,
     Place,
     Sequence_,
+    Unknown,
     Value,
     carries_double,
     is_known_double,
@@ -203,10 +204,19 @@ class Functions(Core):
             trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
-        if self.plain_limit is None and not self.is_test(function.unit.path) and not self.overrides:
-            if not any(carries_double(value) for value in arguments.everything()):
-                return self._plain_call(function, arguments, node, env)
+        if self.plain_limit is None and not self.is_test(function.unit.path):
+            if not any(map(self._may_be_double, self.overrides.values())):
+                if not any(carries_double(value) for value in arguments.everything()):
+                    return self._plain_call(function, arguments, node, env)
         return self._enter_function(function, arguments, node, env)
+
+    def _may_be_double(self, value: Value) -> bool:
+        """May what is patched in be a double, or lead to one: not a plain value, nor what the workspace has itself?"""
+        if isinstance(value, ClassValue):
+            return self.is_test(value.entity.path)
+        if isinstance(value, FunctionValue):
+            return value.bound is not None or self.is_test(value.unit.path)
+        return not isinstance(value, (Unknown, Literal, LibraryName))
 
     def _enter_function(
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment

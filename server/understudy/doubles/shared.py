@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from understudy.doubles.core import Core as Machine
 
 _STORED = "stored"
+_DELETED = re.compile(r"\bdel\s+([\w.]+)")
 _DEPTH = 3
 
 
@@ -111,27 +112,33 @@ def _forget_mock(machine: Machine, mock: Mock, stored: frozenset[Stored], behind
 
 
 def _is_changed(machine: Machine, entity: ValueEntity) -> bool:
-    try:
-        text = machine.workspace.parsed(entity.path).text.content
-    except SourceError:
-        return True
-    if entity.declaration.target not in text:
-        return True
-    return _changing(entity.declaration.target, entity.owner is not None).search(text) is not None
+    """Does its module fill a list or table, set an item of it, delete it, or bind an attribute of a class anew?"""
+    workspace, name, of_class = machine.workspace, entity.declaration.target, entity.owner is not None
+
+    def look() -> bool:
+        try:
+            text = workspace.parsed(entity.path).text.content
+        except SourceError:
+            return True
+        if name not in text or _changing(name, of_class).search(text) is not None:
+            return True
+        paths = (match[1].split(".") for match in _DELETED.finditer(text))
+        return any(name in (path[1:] if of_class else path[:1]) for path in paths)
+
+    return workspace.of_module(entity.module, f"{name} is changed {of_class}", look)
 
 
 @lru_cache(maxsize=1024)
 def _changing(name: str, of_class: bool) -> re.Pattern[str]:
-    """Matches what fills a list or table, sets an item of it, or binds an attribute of a class anew."""
-    before = r"\." if of_class else r"(?<![\w.])"
+    """Matches what does so. It begins with the name, which is what is looked for first."""
+    before = rf"(?<=\.{name})" if of_class else rf"(?<![\w.]{name})"
     filling = "|".join(sorted(FILLING))
     parts = [
-        rf"{before}{name}\s*(?:\[[^\]\n]*\]\s*)*\.\s*(?:{filling})\s*\(",
-        rf"{before}{name}\s*(?:\[[^\]\n]*\]\s*)+(?:=(?!=)|[-+*/|&]=)",
-        rf"\bdel\s+[\w.]*{before}{name}\b",
+        rf"{before}\s*(?:\[[^\]\n]*\]\s*)*\.\s*(?:{filling})\s*\(",
+        rf"{before}\s*(?:\[[^\]\n]*\]\s*)+(?:=(?!=)|[-+*/|&]=)",
     ]
     if of_class:
-        parts.append(rf"(?<!\bself)\.{name}\s*(?:=(?!=)|[-+*/|&]=)")
+        parts.append(rf"{before}(?<!\bself\.{name})\s*(?:=(?!=)|[-+*/|&]=)")
     else:
-        parts.append(rf"(?<![\w.]){name}\s*[-+*/|&]=")
-    return re.compile("|".join(parts))
+        parts.append(rf"{before}\s*[-+*/|&]=")
+    return re.compile(rf"{name}(?:{'|'.join(parts)})")

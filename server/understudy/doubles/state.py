@@ -254,6 +254,8 @@ class State:
     returns: list[list[Value]] = field(default_factory=lambda: [[]])
     """Per running function: what it may have returned early."""
     last_doubt: int = 0
+    version: int = 0
+    """Another one whenever a slot has changed."""
 
     @property
     def certain(self) -> bool:
@@ -295,15 +297,20 @@ class State:
             self._join_in(slots, key, [*before, slots.get(key, MISSING)])
 
     def write(self, slots: dict[Any, Any], key: Hashable, value: object) -> None:
+        before = slots.get(key, MISSING)
+        if before is value:
+            return
         if self.journal is not None:
-            self.journal.append((slots, key, slots.get(key, MISSING)))
+            self.journal.append((slots, key, before))
         slots[key] = value
+        self.version += 1
 
     def delete(self, slots: dict[Any, Any], key: Hashable) -> None:
         if key in slots:
             if self.journal is not None:
                 self.journal.append((slots, key, slots[key]))
             del slots[key]
+            self.version += 1
 
     def put(self, slots: dict[Any, Any], key: Hashable, value: object) -> Callable[[], None]:
         """Write a slot, and how to write back what was there."""
@@ -319,8 +326,14 @@ class State:
         return leave
 
     def roll_back(self, journal: Journal) -> None:
-        """Take changes back."""
-        roll_back(journal)
+        """Take changes back, the last one first."""
+        for slots, key, before in reversed(journal):
+            if before is MISSING:
+                slots.pop(key, None)
+            else:
+                slots[key] = before
+        if journal:
+            self.version += 1
 
     def not_certain(self) -> None:
         """From here to the end of the running function, code may not run: it may have returned."""
@@ -360,7 +373,7 @@ class State:
                 self.settle((number,))
                 self.journal = outer
             final = {(id(slots), key): (slots, key, slots.get(key, MISSING)) for slots, key, _ in log}
-            roll_back(log)
+            self.roll_back(log)
             for held in (*self.early, *(guard.doubts for guard in self.guards)):
                 if held.journal is log:
                     held.journal, held.start = outer, start
@@ -472,15 +485,6 @@ def leaves(*nodes: ast.AST) -> bool:
     """Is there a ``return``, ``break`` or ``continue`` in it? In a ``finally`` they swallow what was raised."""
     leaving = (ast.Return, ast.Break, ast.Continue)
     return any(isinstance(child, leaving) for node in nodes for child in ast.walk(node))
-
-
-def roll_back(journal: Journal) -> None:
-    """Take noted changes back, the last one first."""
-    for slots, key, before in reversed(journal):
-        if before is MISSING:
-            slots.pop(key, None)
-        else:
-            slots[key] = before
 
 
 def _join_slot(key: Hashable, values: list[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from understudy.facts import model
 from understudy.facts.model import Guard
@@ -23,6 +23,7 @@ from understudy.infer.entities import (
 from understudy.project.modules import Kind, ModuleFile
 
 _DEPTH = 24
+_NOTHING: frozenset[str] = frozenset()
 _MODULE_ATTRIBUTES = frozenset(
     {
         "__name__",
@@ -67,6 +68,19 @@ class Ancestry:
     """False when a base, a decorator or a metaclass is not understood: a missing attribute proves nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a class body says of names, as they are written there."""
+
+    cls: model.Class
+    bound: dict[str, list[model.Declaration]] = field(default_factory=dict)
+    """In order."""
+    set_by_methods: set[str] = field(default_factory=set)
+    """On the class; :data:`model.COMPUTED` for any."""
+    slots: set[str] = field(default_factory=set)
+    """The same."""
+
+
 class Resolver:
     """Follows names through one workspace.
 
@@ -79,7 +93,8 @@ class Resolver:
         self._generation = -1
         self._attributes: dict[tuple[object, str], Lookup] = {}
         self._ancestries: dict[ClassEntity, Ancestry] = {}
-        self._bodies: dict[int, tuple[model.Class, dict[str, list[model.Declaration]]]] = {}
+        self._bodies: dict[int, _Body] = {}
+        self._members: dict[tuple[ClassEntity, str], Lookup] = {}
         self._others: dict[ClassEntity, set[str]] = {}
         self._busy: set[tuple[object, str]] = set()
 
@@ -90,6 +105,7 @@ class Resolver:
             self._ancestries.clear()
             self._others.clear()
             self._bodies.clear()
+            self._members.clear()
 
     # --- dotted names
 
@@ -334,6 +350,17 @@ class Resolver:
 
     def class_attribute(self, entity: ClassEntity, name: str) -> Lookup:
         """A name in the class's namespace or in those of its bases."""
+        self._refresh()
+        known = self._members.get((entity, name))
+        if known is None:
+            # What is asked for while this is found out may be unknown for that alone.
+            is_first = not self._busy
+            known = self._class_attribute(entity, name)
+            if is_first:
+                self._members[entity, name] = known
+        return known
+
+    def _class_attribute(self, entity: ClassEntity, name: str) -> Lookup:
         ancestry = self.ancestry(entity)
         for cls in ancestry.classes:
             found = self.own_attribute(cls, name)
@@ -392,46 +419,30 @@ class Resolver:
 
     def declared(self, cls: ClassEntity, name: str) -> Sequence[model.Declaration]:
         """The statements of a class's body that bind a name, in order."""
-        return self._bound_in(cls.declaration).get(unmangled(cls, name), ())
+        return self._body(cls.declaration).bound.get(unmangled(cls, name), ())
 
-    def _bound_in(self, cls: model.Class) -> dict[str, list[model.Declaration]]:
-        """What a class body declares, by name, in order."""
+    def _body(self, cls: model.Class) -> _Body:
         known = self._bodies.get(id(cls))
         if known is None:
-            by_name: dict[str, list[model.Declaration]] = {}
-            for declaration in cls.body:
-                if isinstance(declaration, (model.Function, model.Class)):
-                    by_name.setdefault(declaration.name, []).append(declaration)
-                elif isinstance(declaration, model.Assign):
-                    by_name.setdefault(declaration.target, []).append(declaration)
-                elif isinstance(declaration, model.Import):
-                    for name in {imported.bound for imported in declaration.names}:
-                        by_name.setdefault(name, []).append(declaration)
             # With the class itself, so that no other gets its number.
-            known = self._bodies[id(cls)] = (cls, by_name)
-        return known[1]
+            known = self._bodies[id(cls)] = _read_body(cls)
+        return known
 
     def is_set_on_class(self, cls: ClassEntity, name: str) -> bool:
         """Is the attribute put on the class in another way: ``__slots__``, ``cls.name = …`` in a class method, an
         assignment below the class?"""
-        written = {unmangled(cls, name), model.COMPUTED}
-        for declaration in cls.declaration.body:
-            if isinstance(declaration, model.Function):
-                if not written.isdisjoint(_set_on_own_class(declaration)):
-                    return True
-            elif isinstance(declaration, model.Expression):
-                if _is_namespace_of_body(declaration.value):
-                    return True
-            elif isinstance(declaration, model.Assign):
-                value = declaration.value
-                if declaration.target == "__slots__":
-                    items = value.items if isinstance(value, model.SequenceTerm) else (value,)
-                    if any(not isinstance(item, model.Const) or item.value == name for item in items):
-                        return True
+        body = self._body(cls.declaration)
+        if not body.set_by_methods.isdisjoint((unmangled(cls, name), model.COMPUTED)):
+            return True
         below = cls.module.set_on_classes
         return any(
-            not {name, model.COMPUTED}.isdisjoint(found)
-            for found in (below.get(cls.name, ()), below.get(ANY_CLASS, ()), self._set_by_others(cls))
+            not found.isdisjoint((name, model.COMPUTED))
+            for found in (
+                body.slots,
+                below.get(cls.name, _NOTHING),
+                below.get(ANY_CLASS, _NOTHING),
+                self._set_by_others(cls),
+            )
         )
 
     def _set_by_others(self, cls: ClassEntity) -> Set[str]:
@@ -442,7 +453,12 @@ class Resolver:
         if known is None:
             # Whoever asks again while this is found out, asks about such a call itself.
             self._others[cls] = known = set()
-            known.update(self._found_set_by_others(cls) if cls.module.workspace else ())
+            key = (cls, "others")
+            self._busy.add(key)
+            try:
+                known.update(self._found_set_by_others(cls) if cls.module.workspace else ())
+            finally:
+                self._busy.discard(key)
         return known
 
     def _found_set_by_others(self, cls: ClassEntity) -> Iterator[str]:
@@ -591,6 +607,27 @@ def set_on(function: FunctionEntity, place: int | str) -> set[str]:
         place = parameters[place]
     found = {attribute for parameter, attribute in declaration.sets_on if parameter == place}
     return found.union(declaration.self_attributes) if parameters[:1] == [place] else found
+
+
+def _read_body(cls: model.Class) -> _Body:
+    made = _Body(cls)
+    for declaration in cls.body:
+        if isinstance(declaration, (model.Function, model.Class)):
+            made.bound.setdefault(declaration.name, []).append(declaration)
+        elif isinstance(declaration, model.Assign):
+            made.bound.setdefault(declaration.target, []).append(declaration)
+        elif isinstance(declaration, model.Import):
+            for name in {imported.bound for imported in declaration.names}:
+                made.bound.setdefault(name, []).append(declaration)
+        if isinstance(declaration, model.Function):
+            made.set_by_methods.update(_set_on_own_class(declaration))
+        elif isinstance(declaration, model.Expression) and _is_namespace_of_body(declaration.value):
+            made.set_by_methods.add(model.COMPUTED)
+        elif isinstance(declaration, model.Assign) and declaration.target == "__slots__":
+            value = declaration.value
+            for item in value.items if isinstance(value, model.SequenceTerm) else (value,):
+                made.slots.add(str(item.value) if isinstance(item, model.Const) else model.COMPUTED)
+    return made
 
 
 def _set_on_own_class(method: model.Function) -> set[str]:
