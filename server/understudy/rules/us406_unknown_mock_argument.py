@@ -10,6 +10,7 @@ from understudy.doubles.assertions import distance
 from understudy.doubles.library.mock import mock_name
 from understudy.doubles.shapes import CONSTRUCTORS
 from understudy.finding import Applicability, Edit, Finding, Fix, Severity
+from understudy.index.workspace import Workspace
 from understudy.infer.entities import Absent, ClassEntity, External, FunctionEntity
 from understudy.rules.base import Context, Rule
 from understudy.rules.expected import expected
@@ -133,17 +134,23 @@ def _is_a_name(call: MockCall, name: str) -> bool:
     if spec is not None and not isinstance(spec, ast.Constant) and _spec_has(call, spec, name) is not False:
         return True
     workspace = call.context.workspace
+    return workspace.derived(f"is read: {name}", lambda: _is_read(workspace, name))
+
+
+def _is_read(workspace: Workspace, name: str) -> bool:
+    """Does a file read an attribute of the name, or have it as a string: ``getattr(mock, "name")``?"""
     for path in workspace.files_with(re.compile(rb"\b" + name.encode() + rb"\b")):
         try:
             parsed = workspace.parsed(path)
         except SourceError:
             return True
-        for _, node in parsed.walk():
-            if isinstance(node, ast.Attribute) and node.attr == name:
-                return True
-            if isinstance(node, ast.Constant) and node.value == name:
-                # ``getattr(mock, "name")``
-                return True
+        parsed.complete()
+        for unit in parsed.units:
+            for node in ast.walk(unit.node) if unit.mentions(name) else ():
+                if isinstance(node, ast.Attribute) and node.attr == name:
+                    return True
+                if isinstance(node, ast.Constant) and node.value == name:
+                    return True
     return False
 
 
