@@ -218,6 +218,8 @@ class Core(State):
         self.plain_limit: int | None = None
         self.has_doubles = False
         """The running test has made a double, or a patch, or met one."""
+        self.names_doubles = True
+        """May the functions of the test's file make one?"""
         self.brief = False
         """Calls that no double reaches get the shortest look: the test has shown none yet."""
         self.brief_steps = 0

@@ -206,7 +206,8 @@ class Functions(Core):
             return UNKNOWN
         if self.plain_limit is None and not self.is_test(function.unit.path):
             if not any(map(self._may_be_double, self.overrides.values())):
-                if not any(carries_double(value) for value in arguments.everything()):
+                looks_only = self.brief and not self.has_doubles and not self.names_doubles
+                if looks_only or not any(carries_double(value) for value in arguments.everything()):
                     return self._plain_call(function, arguments, node, env)
         return self._enter_function(function, arguments, node, env)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -170,6 +171,10 @@ _Steps: TypeAlias = dict[object, tuple[int, Callable[[], object]]]
 """By what is set up: the rank of its scope, and how."""
 
 
+_DOUBLES = re.compile("[mM]ock|patch")
+"""In the text of a file whose functions may make doubles, or patch."""
+
+
 @dataclass
 class _Layer:
     """A fixture that is set up (or the ``setUp`` of a class), and how to take it down again."""
@@ -194,6 +199,7 @@ class _Session:
         self.fixtures = fixtures
         self.machine = machine
         self.surroundings = around(fixtures, module)
+        machine.names_doubles = _DOUBLES.search(machine.workspace.text(module.path).content) is not None
         machine.somewhere.update(dict.fromkeys(self.surroundings.replaced, True))
         self.layers: list[_Layer] = []
         self.values: dict[FunctionEntity, Value] = {}
