@@ -44,6 +44,7 @@ def outlined(workspace: Workspace, file: str) -> tuple[Outline, ...]:
     def make() -> tuple[Outline, ...]:
         module = workspace.module(workspace.root / file)
         found = Fixtures(Resolver(workspace)).of_module(module) if module is not None else {}
+        pairs = ((name, entity) for name, entities in found.items() for entity in entities)
         return tuple(
             Outline(
                 name,
@@ -52,7 +53,7 @@ def outlined(workspace: Workspace, file: str) -> tuple[Outline, ...]:
                 entity.row,
                 fixture_option(entity.declaration, "autouse") is True,
             )
-            for name, entity in found.items()
+            for name, entity in pairs
         )
 
     return workspace.value(f"{FIXTURES}{file}", make)
@@ -76,8 +77,8 @@ class Fixtures:
 
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
-        self._of_module: dict[Path, dict[str, FunctionEntity]] = {}
-        self._outlined: dict[Path, dict[str, Outline]] = {}
+        self._of_module: dict[Path, dict[str, tuple[FunctionEntity, ...]]] = {}
+        self._outlined: dict[Path, dict[str, tuple[Outline, ...]]] = {}
         self._bodies: dict[ClassEntity, dict[str, FunctionEntity]] = {}
         self._chains: dict[Path, list[Module]] = {}
         self._hooks: dict[FunctionEntity, frozenset[str] | None] = {}
@@ -112,9 +113,10 @@ class Fixtures:
                 if found is not None and self._is_there(owner, found):
                     yield found
         for place in self.chain(module):
-            found = self._named(place, name, module)
-            if found is not None:
-                yield found
+            for each in self._in(place, module).get(name, ()):
+                defined = self._entity(each) if isinstance(each, Outline) else each
+                if defined is not None:
+                    yield defined
 
     def is_hidden(self, name: str, module: Module, owner: ClassEntity | None) -> bool:
         """Does something bind the name nearer than the nearest definition that can be read, and is perhaps a fixture:
@@ -167,20 +169,21 @@ class Fixtures:
         """The fixtures that any test in a module sees."""
         return {name for place in self.chain(module) for name in self._in(place, module)}
 
-    def _in(self, place: Module, module: Module) -> Mapping[str, FunctionEntity | Outline]:
-        """The fixtures of a place in the chain of a module: of others than itself, the outlines."""
+    def _in(
+        self, place: Module, module: Module
+    ) -> Mapping[str, tuple[FunctionEntity, ...] | tuple[Outline, ...]]:
+        """The fixtures of a place in the chain of a module, as :meth:`of_module`: of others than itself, the
+        outlines."""
         if place.path == module.path:
             return self.of_module(place)
         known = self._outlined.get(place.path)
         if known is None:
             workspace = self.resolver.workspace
-            outlines = outlined(workspace, workspace.relative(place.path))
-            known = self._outlined[place.path] = {each.name: each for each in outlines}
+            by_name: dict[str, list[Outline]] = {}
+            for each in outlined(workspace, workspace.relative(place.path)):
+                by_name.setdefault(each.name, []).append(each)
+            known = self._outlined[place.path] = {name: tuple(found) for name, found in by_name.items()}
         return known
-
-    def _named(self, place: Module, name: str, module: Module) -> FunctionEntity | None:
-        found = self._in(place, module).get(name)
-        return self._entity(found) if isinstance(found, Outline) else found
 
     def _entity(self, outline: Outline) -> FunctionEntity | None:
         module = self.resolver.workspace.module(self.resolver.workspace.root / outline.file)
@@ -201,11 +204,12 @@ class Fixtures:
         found: dict[str, FunctionEntity] = {}
         # What is used automatically is the name: whatever is nearest under it is set up.
         for place in reversed(self.chain(module)):
-            for name, each in self._in(place, module).items():
-                entity = self._entity(each) if isinstance(each, Outline) and each.autouse else each
-                if isinstance(entity, FunctionEntity):
-                    if fixture_option(entity.declaration, "autouse") is True:
-                        found[name] = entity
+            for name, several in self._in(place, module).items():
+                for each in several:
+                    entity = self._entity(each) if isinstance(each, Outline) and each.autouse else each
+                    if isinstance(entity, FunctionEntity):
+                        if fixture_option(entity.declaration, "autouse") is True:
+                            found[name] = entity
         if owner is not None:
             for cls in reversed(self.resolver.ancestry(owner).classes):
                 for name, entity in self._in_body(cls).items():
@@ -315,34 +319,40 @@ class Fixtures:
                 if isinstance(item, model.Const) and isinstance(item.value, str):
                     yield from self._plugin(item.value, module)
 
-    def of_module(self, module: Module) -> dict[str, FunctionEntity]:
-        """Fixture name to function: defined in the module, or imported into it."""
+    def of_module(self, module: Module) -> dict[str, tuple[FunctionEntity, ...]]:
+        """The fixtures that a module defines or imports, by name. Of several with one name, pytest registers the one
+        with the last name in the module last: it comes first here, and gets the others by its own name."""
         known = self._of_module.get(module.path)
         if known is not None:
             return known
-        found: dict[str, FunctionEntity] = {}
+        found: dict[str, tuple[FunctionEntity, ...]] = {}
         self._of_module[module.path] = found
+        bound: dict[str, tuple[str, FunctionEntity]] = {}
         for star in module.stars:
             source = self.resolver.imported_module(module, star)
             if isinstance(source, ModuleEntity) and source.file.workspace:
                 loaded = self.resolver.workspace.load(source.file)
                 if loaded is not None and loaded.path != module.path:
-                    found.update(self.of_module(loaded))
-        for bound, binding in module.bindings.last_of_each("fixture"):
+                    for name, several in self.of_module(loaded).items():
+                        bound.update((each.declaration.name, (name, each)) for each in several)
+        for attribute, binding in module.bindings.last_of_each("fixture"):
             declaration = binding.declaration
             if isinstance(declaration, model.Function):
                 if is_fixture(declaration):
                     entity = FunctionEntity(module, declaration, binding.row, declaration.name)
-                    found[fixture_name(declaration)] = entity
+                    bound[attribute] = (fixture_name(declaration), entity)
             elif isinstance(declaration, model.Import) and declaration.is_from:
-                resolved = self.resolver.module_attribute(module, bound)
+                resolved = self.resolver.module_attribute(module, attribute)
                 if (
                     not isinstance(resolved, Absent)
                     and isinstance(resolved, FunctionEntity)
                     and is_fixture(resolved.declaration)
                 ):
                     named = fixture_option(resolved.declaration, "name")
-                    found[named if isinstance(named, str) else bound] = resolved
+                    bound[attribute] = (named if isinstance(named, str) else attribute, resolved)
+        for attribute in sorted(bound, reverse=True):
+            name, entity = bound[attribute]
+            found[name] = (*found.get(name, ()), entity)
         return found
 
     def _in_body(self, cls: ClassEntity) -> dict[str, FunctionEntity]:
