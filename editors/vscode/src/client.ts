@@ -5,6 +5,7 @@ import * as readline from 'node:readline';
 import * as vscode from 'vscode';
 import {
   DidChangeConfigurationNotification,
+  ErrorAction,
   LanguageClient,
   RevealOutputChannelOn,
   Trace,
@@ -29,6 +30,13 @@ export function makeClient(program: Program, settings: ServerSettings, surroundi
   const options = ['server', '--log-level', settings.logLevel, ...settings.args];
   const executable = { command: program.command, args: [...program.prefix, ...options], options: { cwd: folder } };
   const client = new LanguageClient(SECTION, 'Understudy', executable, clientOptions(surroundings));
+  const usual = client.createDefaultErrorHandler();
+  client.clientOptions.errorHandler = {
+    // A server that dies ends the connection, too, and is started again then. The usual handler (11.0) would stop for
+    // good where the editor first hears of a message that could not be written.
+    error: () => ({ action: ErrorAction.Continue, handled: true }),
+    closed: () => usual.closed(),
+  };
   void client.setTrace(Trace.fromString(settings.trace));
   const from = program.location === undefined ? '' : `, from ${program.location}`;
   log.info(`starting ${program.name}, ${program.place}${from}: ${[executable.command, ...executable.args].join(' ')}`);

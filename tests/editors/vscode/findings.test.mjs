@@ -1,16 +1,20 @@
 // What a person sees and does in VS Code with the example backend open. The steps build on one another: one workbench
 // serves them all, and each leaves a screenshot.
 
+import fs from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Workbench, assert, steps, until } from './workbench.mjs';
 
 const FILE = 'tests/unit/test_proposal_service.py';
+const LARGE = 'large.py';
 let vscode;
 
 before(async () => {
   vscode = await Workbench.start({
     settings: { '[python]': { 'editor.codeActionsOnSave': { 'source.fixAll.understudy': 'explicit' } } },
+    prepare: (folder) => fs.writeFile(path.join(folder, LARGE), '# More than a pipe takes.\n'.repeat(100_000)),
   });
 });
 after(() => vscode?.stop());
@@ -129,7 +133,24 @@ step('13-logs', 'the log says what was started', async () => {
   await vscode.page.locator('#workbench\\.parts\\.panel .view-line', { hasText: /starting.Understudy/ }).first().waitFor();
 });
 
-step('14-walkthrough', 'the walkthrough shows the pictures', async () => {
+step('14-crash-while-written-to', 'a server that dies while it is written to is started again, too', async () => {
+  const [first] = await until('the server', () => vscode.servers());
+  process.kill(first, 'SIGSTOP');
+  await vscode.open(LARGE, 1, 1);
+  // An extension that answers has been told of the file, too, and is writing that to the server.
+  await vscode.command('Understudy: Explain a Rule');
+  await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'awaited-sync-mock' }).first().waitFor();
+  await vscode.press('Escape');
+  process.kill(first, 'SIGKILL');
+  await until('another server', async () => {
+    const now = await vscode.servers();
+    return now.length === 1 && now[0] !== first;
+  });
+  await vscode.open(FILE, 40, 37);
+  await vscode.squiggles().first().waitFor();
+});
+
+step('15-walkthrough', 'the walkthrough shows the pictures', async () => {
   await vscode.press('Control+J');
   await vscode.command('Welcome: Open Walkthrough...');
   await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Get Started with Understudy' }).click();
