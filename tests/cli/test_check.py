@@ -533,7 +533,7 @@ def _alive(group: int) -> bool:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_progress_on_a_terminal_only(tmp_path: Path, jobs: str) -> None:
     source = AWAITED + "".join(f"\n\ndef test_{n}():\n    x = MagicMock()\n    x.y()\n" for n in range(300))
-    folder = project(tmp_path, **{f"test_{n}": source for n in range(10)})
+    folder = project(tmp_path, **{f"test_{n}": source for n in range(40)})
     quiet = check(folder, "--no-cache", "--jobs", jobs)
     assert quiet.err == ""
     master, slave = os.openpty()
@@ -551,7 +551,7 @@ def test_progress_on_a_terminal_only(tmp_path: Path, jobs: str) -> None:
     shown = _read_to_end(master)
     assert done.stdout == quiet.out
     assert b"\rChecking [=" in shown
-    assert re.search(rb"\] \d+ of 10 files, \d+ findings?", shown)
+    assert re.search(rb"\] \d+ of 40 files, \d+ findings?", shown)
     assert b"\n" not in shown
     assert shown.endswith(b" \r")
 

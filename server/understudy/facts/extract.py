@@ -9,7 +9,7 @@ from functools import cache
 
 from understudy.facts import model
 from understudy.facts.model import Guard
-from understudy.source.parse import Parsed, Unit, binds_inside
+from understudy.source.parse import Parsed, Unit, binds_inside, walruses
 from understudy.source.span import Span
 
 _DYNAMIC = re.compile(
@@ -139,7 +139,7 @@ class _Reader:
 
     def statement(self, node: ast.stmt, guards: tuple[Guard, ...]) -> Iterator[model.Declaration]:
         if binds_inside(node):
-            for target in _walruses(node):
+            for target in walruses(node):
                 yield from self.opaque_targets(target, guards, node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield self.imported(node, guards, None)
@@ -467,18 +467,6 @@ def set_by_call(call: ast.Call) -> tuple[ast.expr, str] | None:
         return None
     plain = key.value if isinstance(key, ast.Constant) else None
     return owner, plain if isinstance(plain, str) else model.COMPUTED
-
-
-def _walruses(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The names that expressions of a statement bind, those of statements inside it left out."""
-    stack: list[ast.AST] = [statement]
-    while stack:
-        for child in ast.iter_child_nodes(stack.pop()):
-            if isinstance(child, ast.NamedExpr):
-                yield child.target
-            # A block is looked through by itself, and a lambda keeps the names of its body.
-            if not isinstance(child, ast.stmt):
-                stack.append(child.args if isinstance(child, ast.Lambda) else child)
 
 
 def _set_by(statement: ast.stmt) -> Iterator[ast.expr]:

@@ -11,7 +11,7 @@ from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, Lookup
 from understudy.infer.resolve import Resolver
-from understudy.source.parse import Parsed, Part, Unit, binds_inside, children
+from understudy.source.parse import Parsed, Part, Unit, binds_inside, children, walruses
 from understudy.source.span import Span
 
 _NAMED = (
@@ -399,17 +399,8 @@ def _binders(body: list[ast.AST]) -> Iterator[ast.AST]:
             continue
         if kind in _COMPREHENSIONS:
             # A walrus inside a comprehension binds in the enclosing function; the rest is the comprehension's.
-            stack.extend(_walruses(node))
+            stack.extend(walruses(node))
             continue
         if kind is ast.Constant:
             continue
         stack.extend(children(node))
-
-
-def _walruses(comprehension: ast.AST) -> Iterator[ast.expr]:
-    stack = [comprehension]
-    while stack:
-        for child in children(stack.pop()):
-            if isinstance(child, ast.NamedExpr):
-                yield child.target
-            stack.append(child.args if isinstance(child, ast.Lambda) else child)

@@ -144,13 +144,11 @@ def _is_read(workspace: Workspace, name: str) -> bool:
             parsed = workspace.parsed(path)
         except SourceError:
             return True
-        parsed.complete()
-        for unit in parsed.units:
-            for node in ast.walk(unit.node) if unit.mentions(name) else ():
-                if isinstance(node, ast.Attribute) and node.attr == name:
-                    return True
-                if isinstance(node, ast.Constant) and node.value == name:
-                    return True
+        for _, node in parsed.walk(mentioning=name):
+            if isinstance(node, ast.Attribute) and node.attr == name:
+                return True
+            if isinstance(node, ast.Constant) and node.value == name:
+                return True
     return False
 
 

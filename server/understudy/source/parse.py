@@ -345,12 +345,13 @@ class Parsed:
             self.units = whole.units
         self._problems, self._broken = whole._problems, whole._broken
 
-    def walk(self) -> Iterator[tuple[Unit, ast.AST]]:
-        """All nodes."""
+    def walk(self, *, mentioning: str = "") -> Iterator[tuple[Unit, ast.AST]]:
+        """All nodes; with a word, those of the statements and definitions at top level that hold it."""
         self.complete()
         for unit in self.units:
-            for node in ast.walk(unit.node):
-                yield unit, node
+            if not mentioning or unit.mentions(mentioning):
+                for node in ast.walk(unit.node):
+                    yield unit, node
 
     def forget(self) -> None:
         """Let go of the trees, and of all that was read out of them: what is asked for is parsed again."""
@@ -683,26 +684,28 @@ def _parse(content: str) -> ast.Module:
             raise SyntaxError(str(error)) from None
     if ":=" in content:
         for node in ast.walk(tree):
-            if isinstance(node, ast.stmt) and any(
-                isinstance(part, ast.NamedExpr) for part in _own_parts(node)
-            ):
+            if isinstance(node, ast.stmt) and any(True for _ in walruses(node)):
                 node.__dict__[_WALRUS] = True
     return tree
-
-
-def _own_parts(statement: ast.stmt) -> Iterator[ast.AST]:
-    """What a statement consists of, without the statements inside it."""
-    stack: list[ast.AST] = [statement]
-    while stack:
-        for child in ast.iter_child_nodes(stack.pop()):
-            if not isinstance(child, ast.stmt):
-                yield child
-                stack.append(child)
 
 
 def binds_inside(statement: ast.AST) -> bool:
     """Do the expressions of a statement bind names (PEP 572)? Those of the statements inside it do not count."""
     return _WALRUS in statement.__dict__
+
+
+def walruses(node: ast.AST) -> Iterator[ast.expr]:
+    """The names that the expressions of a node bind (PEP 572), of the comprehensions in it, too.
+
+    Statements inside a statement are left out, and the bodies of lambdas, which keep what they bind.
+    """
+    stack = [node]
+    while stack:
+        for child in ast.iter_child_nodes(stack.pop()):
+            if isinstance(child, ast.NamedExpr):
+                yield child.target
+            if not isinstance(child, ast.stmt):
+                stack.append(child.args if isinstance(child, ast.Lambda) else child)
 
 
 def _tried(content: str) -> ast.Module | SyntaxError:
