@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -92,6 +94,8 @@ class Processes(Workers):
     def __init__(self, count: int) -> None:
         self._count = count
         self._pool: ProcessPoolExecutor | None = None
+        self._wanted: tuple[Connection, Connection] | None = None
+        """A pipe whose writing end only this process has: when it is closed, nobody wants an answer any more."""
 
     @property
     def count(self) -> int:
@@ -107,7 +111,8 @@ class Processes(Workers):
 
             # Its start would let Ctrl-C through again.
             resource_tracker.ensure_running()
-        self._pool = ProcessPoolExecutor(self._count, context, _deaf)
+        self._wanted = context.Pipe(duplex=False)
+        self._pool = _Pool(self._count, context, _set_up, (self._wanted[0],))
         return self._pool
 
     def look(self) -> None:
@@ -115,14 +120,23 @@ class Processes(Workers):
 
     def close(self, *, at_once: bool, forget: Callable[[], None]) -> None:
         pool, self._pool = self._pool, None
-        if pool is None:
+        wanted, self._wanted = self._wanted, None
+        if pool is None or wanted is None:
             return
         if at_once:
-            for process in multiprocessing.active_children():
-                process.terminate()
+            wanted[1].close()
         # Not left to the end of the interpreter, which may find the pool's pipe half closed: CPython's
         # concurrent.futures then prints a traceback.
         pool.shutdown(wait=True, cancel_futures=True)
+        for end in wanted:
+            end.close()
+
+
+class _Pool(ProcessPoolExecutor):
+    """Its processes end when they are told to, but never in the middle of an answer."""
+
+    def submit(self, function: Callable[..., _T], /, *arguments: Any, **named: Any) -> Future[_T]:
+        return super().submit(_call_while_wanted, function, arguments, named)
 
 
 def set_up_garbage_collection() -> None:
@@ -132,19 +146,49 @@ def set_up_garbage_collection() -> None:
     gc.freeze()
 
 
-def _deaf() -> None:
+# --- on the processes
+
+_gate = threading.Lock()
+_working = False
+_unwanted = False
+
+
+def _set_up(wanted: Connection) -> None:
     """The processes must not end by Ctrl-C on their own; but they end with the one that asked, however it did."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_up_garbage_collection()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_told, args=(wanted,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_when_told(wanted: Connection) -> None:
+    """A process that is killed while it writes an answer leaves the pool waiting for the rest of it for ever: the
+    pool itself holds that pipe open (``concurrent.futures.process`` up to CPython 3.14). So it ends itself, and only
+    while it works."""
+    global _unwanted
     parent = multiprocessing.parent_process()
-    if parent is not None:
+    if parent is None:
+        return
+    if parent.sentinel not in multiprocessing.connection.wait([wanted, parent.sentinel]):
+        with _gate:
+            _unwanted = True
+            if _working:
+                os._exit(1)
         # A pool's processes hold each other's pipes open: no end of file tells them.
         parent.join()
-        os._exit(1)
+    os._exit(1)
+
+
+def _call_while_wanted(function: Callable[..., _T], arguments: tuple[Any, ...], named: dict[str, Any]) -> _T:
+    global _working
+    with _gate:
+        if _unwanted:
+            os._exit(1)
+        _working = True
+    try:
+        return function(*arguments, **named)
+    finally:
+        with _gate:
+            _working = False
 
 
 class Dask(Workers):

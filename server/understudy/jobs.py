@@ -223,9 +223,11 @@ class Checker:
                     for batch in _batches(files, workers.count)
                 }
             while waiting:
-                done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+                # In here Ctrl-C would leave the locks of futures held, and the pool would wait for them for ever.
+                with without_interrupts():
+                    done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
                 if not done:
                     workers.look()
                     yield []

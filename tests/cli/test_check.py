@@ -10,9 +10,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from cli_run import AWAITED, FIXED, check, contents, environ, project, run, signals_heard
@@ -484,6 +485,45 @@ def _read_to_end(master: int) -> bytes:
         pass  # how Linux says that the other end is closed
     os.close(master)
     return said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_never_reaches_the_locks_of_futures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """An interrupt between a future's lock and its release leaves the pool waiting for that lock for ever."""
+    folder = project(tmp_path, **{f"test_{n}": AWAITED for n in range(9)})
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.chdir(folder)
+    real = jobs.wait
+    waited = []
+
+    def wait(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        result = real(*arguments)
+        waited.append(result)
+        return result
+
+    monkeypatch.setattr(jobs, "wait", wait)
+    with signals_heard():
+        assert cli.main(["check", "--jobs", "2"]) == 2
+    assert len(waited) == 1
+    assert "interrupted when" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_answers_are_written() -> None:
+    """A process that is killed in the middle of an answer leaves the pool waiting for the rest of it for ever."""
+    for _ in range(3):
+        workers = Processes(2)
+        executor = workers.open(lambda: None)
+        answers = [executor.submit(bytes, 20_000_000) for _ in range(20)]
+        answers[0].result()
+        closing = threading.Thread(
+            target=workers.close, kwargs={"at_once": True, "forget": lambda: None}, daemon=True
+        )
+        closing.start()
+        closing.join(60)
+        assert not closing.is_alive()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
