@@ -514,6 +514,11 @@ class Core(State):
         if self.plain_limit is not None and self.steps > self.plain_limit:
             raise TooLong
 
+    def meet_double(self) -> None:
+        """Something is done with a double: what is looked at briefly is worth a long look from here on."""
+        self.has_doubles = True
+        self.plain_limit = None
+
     def guarded(self, guard: Guard, body: Callable[[], _T]) -> _T:
         self.guards.append(guard)
         try:

@@ -34,7 +34,6 @@ from understudy.doubles.values import (
     Node,
     Place,
     Sequence_,
-    Unknown,
     Value,
     carries_double,
     is_known_double,
@@ -53,7 +52,7 @@ from understudy.source.text import SourceError
 
 _PLAIN_STEPS = 600
 _BRIEF_STEPS, _ALL_BRIEF_STEPS = 50, 300
-"""For a call of code under test that no double reaches."""
+"""For a call of code under test that meets no double."""
 _DEPTH = 24
 _ROUTE_MAKERS = frozenset({"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Typer"})
 _SAME_PARAMETERS = frozenset({"staticmethod", "classmethod", "contextmanager", "asynccontextmanager"})
@@ -204,20 +203,13 @@ class Functions(Core):
             trace.lost(self)
             self.escape(arguments.everything())
             return UNKNOWN
-        if self.plain_limit is None and not self.is_test(function.unit.path):
-            if not any(map(self._may_be_double, self.overrides.values())):
-                looks_only = self.brief and not self.has_doubles and not self.names_doubles
-                if looks_only or not any(carries_double(value) for value in arguments.everything()):
-                    return self._plain_call(function, arguments, node, env)
+        if self.is_test(function.unit.path):
+            self.plain_limit = None
+        elif self.plain_limit is None:
+            looks_only = self.brief and not self.has_doubles and not self.names_doubles
+            if looks_only or not any(carries_double(value) for value in arguments.everything()):
+                return self._plain_call(function, arguments, node, env)
         return self._enter_function(function, arguments, node, env)
-
-    def _may_be_double(self, value: Value) -> bool:
-        """May what is patched in be a double, or lead to one: not a plain value, nor what the workspace has itself?"""
-        if isinstance(value, ClassValue):
-            return self.is_test(value.entity.path)
-        if isinstance(value, FunctionValue):
-            return value.bound is not None or self.is_test(value.unit.path)
-        return not isinstance(value, (Unknown, Literal, LibraryName))
 
     def _enter_function(
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
@@ -255,7 +247,7 @@ class Functions(Core):
     def _plain_call(
         self, function: FunctionValue, arguments: Arguments, node: Node, env: Environment
     ) -> Value:
-        """A call that no double reaches: worth a short look for what it returns, and no more."""
+        """A call that gets no double: worth a short look for what it returns, and no more, unless it meets one."""
         return self._briefly(lambda: self._enter_function(function, arguments, node, env), arguments)
 
     def _briefly(self, action: Callable[[], Value], arguments: Arguments) -> Value:
@@ -266,6 +258,8 @@ class Functions(Core):
         try:
             return action()
         except TooLong:
+            # What was given away may be made only now, and that is none of the call.
+            self.plain_limit = None
             self.cut_short = self.cut_short or brief
             trace.lost(self)
             self.escape(arguments.everything())

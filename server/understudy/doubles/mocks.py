@@ -61,7 +61,7 @@ class Mocks(Functions):
     """Adds doubles."""
 
     def call_mock(self, mock: Mock, arguments: Arguments, node: Node, env: Environment) -> Value:
-        self.has_doubles = True
+        self.meet_double()
         if not mock.certain:
             return UNKNOWN
         own = self.own_method(mock, "__call__")
@@ -310,7 +310,7 @@ class Mocks(Functions):
         return Absent.MISSING
 
     def mock_attribute(self, mock: Mock, name: str, node: Node, env: Environment) -> Value:
-        self.has_doubles = True
+        self.meet_double()
         if name == "return_value":
             return self._result(mock, node, env)
         if name == "side_effect":
