@@ -53,7 +53,7 @@ def _may_be_loaded(resolver: Resolver, path: Path) -> bool:
         rb"|[\"'][\w.]*\b" + word + rb"[\"']",
         re.MULTILINE,
     )
-    return any(other != path for other in resolver.workspace.files_with(mention))
+    return resolver.workspace.any_with(mention, other_than=path)
 
 
 def _takes_all(resolver: Resolver, path: Path, module: Module) -> bool:

@@ -355,15 +355,15 @@ class Workspace:
         self._touch(pattern)
         return self.matching(pattern)
 
-    def any_with(self, pattern: re.Pattern[bytes]) -> bool:
+    def any_with(self, pattern: re.Pattern[bytes], other_than: Path | None = None) -> bool:
         """Is there a file whose bytes match? As :meth:`files_with`, looking no further than the first one."""
         self._touch(pattern)
         listed = self._listed.get(pattern)
         if listed is not None:
-            return bool(listed)
+            return any(path != other_than for path in listed)
         if self._files is None:
             self._files = self._list_files()
-        return any(self.matches(pattern, path) for path in self._files)
+        return any(path != other_than and self.matches(pattern, path) for path in self._files)
 
     def matching(self, pattern: re.Pattern[bytes]) -> list[Path]:
         """As :meth:`files_with`, for those that do not rest an answer on it."""
