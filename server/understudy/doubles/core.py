@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
@@ -88,6 +88,8 @@ _DEPTH_OF_DATA = 3
 """How far objects and tables in others are looked into."""
 MOST_ITEMS = 40
 """Longer sequences are not followed item by item."""
+_Seen: TypeAlias = dict[int, int]
+"""How deep values were met, by ``id``."""
 _T = TypeVar("_T")
 
 
@@ -548,24 +550,31 @@ class Core(State):
         self.journal = None
         return tuple(self.failures)
 
-    def escape(self, values: list[Value], depth: int = 0) -> None:
+    def escape(self, values: list[Value]) -> None:
         """Values reach code that is not known: from now on their configuration is not known either."""
+        self._escape(values, 0, {}, {})
+
+    def _escape(self, values: list[Value], depth: int, seen: _Seen, unsettled: _Seen) -> None:
         if depth > 3:
             return
         for value in values:
             if isinstance(value, Mock):
                 if "escaped" not in value.slots:
                     self.write(value.slots, "escaped", True)
-            elif isinstance(value, (Sequence_, Mapping_)):
-                self.escape(list(value.held), depth + 1)
-                self.unsettle([value])
+                continue
+            if _was_seen(seen, value, depth):
+                continue
+            if isinstance(value, (Sequence_, Mapping_)):
+                self._escape(list(value.held), depth + 1, seen, unsettled)
+                self._unsettle([value], 0, unsettled)
             elif isinstance(value, OneOf):
-                self.escape(list(value.among), depth + 1)
+                self._escape(list(value.among), depth + 1, seen, unsettled)
             elif isinstance(value, (Instance, Foreign)):
-                self.escape([v for v in value.slots.values() if isinstance(v, Value)], depth + 1)
-                self.loosen(value)
+                held = [each for each in value.slots.values() if isinstance(each, Value)]
+                self._escape(held, depth + 1, seen, unsettled)
+                self._unsettle([value], 0, unsettled)
             elif isinstance(value, Partial):
-                self.escape([*value.args, *value.keywords.values()], depth + 1)
+                self._escape([*value.args, *value.keywords.values()], depth + 1, seen, unsettled)
             elif isinstance(value, Generator):
                 value.rest()
         self.unsettle_replacing(values)
@@ -585,21 +594,23 @@ class Core(State):
             raise Exhausted
         self.write(self.somewhere, attribute, True)
 
-    def loosen(self, value: Value, *, grows: bool = True, depth: int = 0) -> None:
+    def loosen(self, value: Value, *, grows: bool = True) -> None:
         """Code that is not followed has an object: the plain values among its attributes are not known from now on. The
         doubles among them stay as they are.
 
         :param grows: it may get new attributes there.
         """
-        if not isinstance(value, Instance):
-            return
+        if isinstance(value, Instance):
+            self._loosen(value, grows, 0, {})
+
+    def _loosen(self, value: Instance, grows: bool, depth: int, seen: _Seen) -> None:
         if not value.is_loose or (grows and not value.may_have_more):
             self.write(value.slots, LOOSE, grows)
         for name, held in list(value.slots.items()):
             if isinstance(held, Literal):
                 self.write(value.slots, name, UNKNOWN)
             elif isinstance(held, (Instance, Sequence_, Mapping_)) and depth < _DEPTH_OF_DATA:
-                self.unsettle([held], depth + 1)
+                self._unsettle([held], depth + 1, seen)
 
     def operated(self, value: Value, *methods: str) -> None:
         """A special method of an object runs, if its class has one: what it changes is not followed."""
@@ -617,17 +628,23 @@ class Core(State):
             self.perhaps(make)
             self.scatter(value)
 
-    def unsettle(self, values: list[Value], depth: int = 0) -> None:
+    def unsettle(self, values: list[Value]) -> None:
         """Objects, lists and tables may be changed by whoever has them: what they hold is not known from now on. The
         doubles among it stay as they are."""
+        self._unsettle(values, 0, {})
+
+    def _unsettle(self, values: list[Value], depth: int, seen: _Seen) -> None:
         for value in values:
-            self.loosen(value, depth=depth)
-            if isinstance(value, Sequence_):
+            if _was_seen(seen, value, depth):
+                continue
+            if isinstance(value, Instance):
+                self._loosen(value, True, depth, seen)
+            elif isinstance(value, Sequence_):
                 self.may_be_made(value)
                 if value.kind != "tuple":
                     self.scatter(value)
             elif isinstance(value, Partial):
-                self.unsettle([*value.args, *value.keywords.values()], depth + 1)
+                self._unsettle([*value.args, *value.keywords.values()], depth + 1, seen)
             elif isinstance(value, Mapping_):
                 if value.slots["open"] is not True:
                     self.write(value.slots, "open", True)
@@ -635,7 +652,7 @@ class Core(State):
                     if key.startswith("[") and isinstance(held, Literal):
                         self.write(value.slots, key, UNKNOWN)
             if isinstance(value, (Sequence_, Mapping_)) and depth < _DEPTH_OF_DATA:
-                self.unsettle([*value.held], depth + 1)
+                self._unsettle([*value.held], depth + 1, seen)
         self.unsettle_replacing(values)
 
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
@@ -1004,6 +1021,14 @@ class Core(State):
             elif any(isinstance(each.ctx, ast.Load) for each in uses) and not _puts_away(node, name):
                 # Another name for it, or somebody who gets it.
                 made.unsure = True
+
+
+def _was_seen(seen: _Seen, value: Value, depth: int) -> bool:
+    """Was the value come to before, and no deeper than now? Notes that it is."""
+    if seen.get(id(value), depth + 1) <= depth:
+        return True
+    seen[id(value)] = depth
+    return False
 
 
 def _replaces(value: Value) -> bool:
