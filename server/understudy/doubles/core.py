@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from understudy.doubles import environ, trace
 from understudy.doubles.arguments import Arguments
@@ -88,6 +88,7 @@ _DEPTH_OF_DATA = 3
 """How far objects and tables in others are looked into."""
 MOST_ITEMS = 40
 """Longer sequences are not followed item by item."""
+_WITH_SLOTS = (Instance, Foreign, Sequence_, Mapping_)
 _Seen: TypeAlias = dict[int, int]
 """How deep values were met, by ``id``."""
 _T = TypeVar("_T")
@@ -187,8 +188,8 @@ class Core(State):
         """What functions that keep it gave in this test."""
         self.handed_out: dict[tuple[ast.AST, int, int], FunctionValue] = {}
         """Functions inside others, and methods of objects, that the test has given to something."""
-        self._called_back: int | None = None
-        """The version of the state when they were last taken to run."""
+        self._looked_at: set[int] | None = None
+        """The slots that one of them looks at, while it is taken to run, by ``id``."""
         self._changed: dict[ast.AST, Changes] = {}
         self.spent: dict[int, bool] = {}
         """Coroutines that were awaited."""
@@ -542,8 +543,7 @@ class Core(State):
         self.early, self.returns = [Doubts()], [[]]
         self.steps, self.plain_limit, self.brief_steps = 0, None, 0
         self.unmet = set()
-        self.handed_out = {}
-        self._called_back = None
+        self.handed_out, self.readers, self.stale = {}, {}, set()
 
     def end(self) -> tuple[Failure, ...]:
         """What the test or fixture ran into."""
@@ -559,11 +559,14 @@ class Core(State):
             return
         for value in values:
             if isinstance(value, Mock):
+                self._look(value.slots)
                 if "escaped" not in value.slots:
                     self.write(value.slots, "escaped", True)
                 continue
             if _was_seen(seen, value, depth):
                 continue
+            if isinstance(value, (*_WITH_SLOTS, Generator)):
+                self._look(value.slots)
             if isinstance(value, (Sequence_, Mapping_)):
                 self._escape(list(value.held), depth + 1, seen, unsettled)
                 self._unsettle([value], 0, unsettled)
@@ -637,6 +640,8 @@ class Core(State):
         for value in values:
             if _was_seen(seen, value, depth):
                 continue
+            if isinstance(value, _WITH_SLOTS):
+                self._look(value.slots)
             if isinstance(value, Instance):
                 self._loosen(value, True, depth, seen)
             elif isinstance(value, Sequence_):
@@ -658,7 +663,7 @@ class Core(State):
     def held_by(self, env: Environment, node: ast.expr) -> Value | None:
         """What a name, and attributes after it, mean now; None for other expressions."""
         path = path_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ()
-        return _reached(self.lookup(env, path[0]), path[1:]) if path else None
+        return self._led_to(self.lookup(env, path[0]), path[1:]) if path else None
 
     def add(self, container: Sequence_, *values: Value) -> None:
         """Values are put behind those of a list."""
@@ -690,19 +695,36 @@ class Core(State):
             or isinstance(function.bound, (Instance, Mock))
             or self._changes_of(function).module_wide
         ):
-            self.handed_out[function.node, id(function.closure), id(function.bound)] = function
-            self._called_back = None
-            self._may_run(function, {}, set())
+            key = (function.node, id(function.closure), id(function.bound))
+            if key not in self.handed_out:
+                self.handed_out[key] = function
+                self.stale.add(key)
 
     def call_back(self) -> None:
         """Code runs that is not followed: it may call whatever was given away, which may see more by now."""
-        version = self.version
-        if version == self._called_back:
-            # Nothing has changed since: they see what they saw.
-            return
-        for function in list(self.handed_out.values()):
+        if self.stale:
+            for key, function in list(self.handed_out.items()):
+                # The others see what they saw, and would do again what they did.
+                if key in self.stale:
+                    self._call_back(key, function)
+
+    def _call_back(self, key: Hashable, function: FunctionValue) -> None:
+        outer, looked_at, before = self._looked_at, set[int](), self.version
+        self._looked_at = looked_at
+        try:
             self._may_run(function, {}, set())
-        self._called_back = version
+        finally:
+            self._looked_at = outer
+            if outer is not None:
+                outer |= looked_at
+        for slots in looked_at:
+            self.readers.setdefault(slots, set()).add(key)
+        if self.version == before:
+            self.stale.discard(key)
+
+    def _look(self, slots: dict[Any, Any]) -> None:
+        if self._looked_at is not None:
+            self._looked_at.add(id(slots))
 
     def started(self, generator: Generator) -> First | None:
         """Run a generator to its first ``yield``; None where there is none, and where it was started before."""
@@ -734,6 +756,8 @@ class Core(State):
             return
         running.add(node)
         changed = self._changes_of(function)
+        if changed.module_wide:
+            self._look(self.overrides)
         for name in changed.module_wide:
             self.write(self.overrides, (str(function.module.path), name), UNKNOWN)
         reaches = changed.of_arguments or (changed.methods and function.bound is not None)
@@ -747,6 +771,7 @@ class Core(State):
         near = set(given)
         env = function.closure
         while env is not None:
+            self._look(env.names)
             near.update(env.names.keys() & changed.mentioned)
             env = env.parent
         in_test = bool(changed.calls) and self.is_test(function.unit.path)
@@ -764,19 +789,20 @@ class Core(State):
             return found if isinstance(found, Value) else None
 
         for path, name in changed.objects:
-            reached = _reached(value_of(path[0]), path[1:])
+            reached = self._led_to(value_of(path[0]), path[1:])
             if isinstance(reached, Instance) and name:
+                self._look(reached.slots)
                 self.write(reached.slots, name, UNKNOWN)
             elif reached is not None:
                 self.escape([reached])
         for path in changed.containers:
-            reached = _reached(value_of(path[0]), path[1:])
+            reached = self._led_to(value_of(path[0]), path[1:])
             if isinstance(reached, (Sequence_, Mapping_)):
                 self.escape([reached])
         for path, name in changed.methods:
             if path[0] not in near:
                 continue
-            reached = _reached(value_of(path[0]), path[1:])
+            reached = self._led_to(value_of(path[0]), path[1:])
             if isinstance(reached, Instance):
                 found = self.resolver.class_attribute(reached.entity, name)
                 method = self.raw_function(found) if isinstance(found, FunctionEntity) else None
@@ -801,9 +827,25 @@ class Core(State):
                 arguments = [*zip(taken, call.args, strict=False)]
                 arguments += [(each.arg, each.value) for each in call.keywords if each.arg is not None]
                 paths = {name: path_of(argument) for name, argument in arguments}
-                values = {name: _reached(value_of(path[0]), path[1:]) for name, path in paths.items() if path}
+                values = {
+                    name: self._led_to(value_of(path[0]), path[1:]) for name, path in paths.items() if path
+                }
                 known = {name: value for name, value in values.items() if value is not None}
                 self._may_run(inner, known, running)
+
+    def _led_to(self, value: Value | None, attributes: tuple[str, ...]) -> Value | None:
+        """What attributes lead to, or the last that is known on the way."""
+        for name in attributes:
+            if not isinstance(value, (Instance, Mock)):
+                break
+            self._look(value.slots)
+            inner = value.slots.get(name)
+            if inner is None:
+                inner = value.slots.get(f".{name}")
+            if not isinstance(inner, Value):
+                break
+            value = inner
+        return value
 
     # --- names -------------------------------------------------------------------------------------------------
 
@@ -957,6 +999,8 @@ class Core(State):
             yield
         finally:
             self.roll_back(doubles)
+            # Who looked at those of the block has not seen these.
+            self.stale |= self.readers.get(id(self.overrides), set())
             self.overrides, self.class_overrides, self.watched, self.environ = patched
             self.guards = guards
 
@@ -1069,20 +1113,6 @@ def _around(env: Environment | None, name: str) -> Environment | None:
     while env is not None and name not in env.names and name not in env.local:
         env = env.parent
     return env if env is not None and name in env.names else None
-
-
-def _reached(value: Value | None, attributes: tuple[str, ...]) -> Value | None:
-    """What attributes lead to, or the last that is known on the way."""
-    for name in attributes:
-        if not isinstance(value, (Instance, Mock)):
-            break
-        inner = value.slots.get(name)
-        if inner is None:
-            inner = value.slots.get(f".{name}")
-        if not isinstance(inner, Value):
-            break
-        value = inner
-    return value
 
 
 def _root_name(node: ast.AST) -> str | None:

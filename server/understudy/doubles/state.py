@@ -256,6 +256,10 @@ class State:
     last_doubt: int = 0
     version: int = 0
     """Another one whenever a slot has changed."""
+    readers: dict[int, set[Hashable]] = field(default_factory=dict)
+    """Who wants to know when slots change, by the ``id`` of the slots."""
+    stale: set[Hashable] = field(default_factory=set)
+    """Of the readers, those whose slots have changed."""
 
     @property
     def certain(self) -> bool:
@@ -303,14 +307,20 @@ class State:
         if self.journal is not None:
             self.journal.append((slots, key, before))
         slots[key] = value
-        self.version += 1
+        self._changes(slots)
 
     def delete(self, slots: dict[Any, Any], key: Hashable) -> None:
         if key in slots:
             if self.journal is not None:
                 self.journal.append((slots, key, slots[key]))
             del slots[key]
-            self.version += 1
+            self._changes(slots)
+
+    def _changes(self, slots: dict[Any, Any]) -> None:
+        self.version += 1
+        readers = self.readers.get(id(slots))
+        if readers is not None:
+            self.stale |= readers
 
     def put(self, slots: dict[Any, Any], key: Hashable, value: object) -> Callable[[], None]:
         """Write a slot, and how to write back what was there."""
@@ -332,8 +342,7 @@ class State:
                 slots.pop(key, None)
             else:
                 slots[key] = before
-        if journal:
-            self.version += 1
+            self._changes(slots)
 
     def not_certain(self) -> None:
         """From here to the end of the running function, code may not run: it may have returned."""
