@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from understudy.facts import model
 from understudy.index.module import Module
+from understudy.index.workspace import Workspace
 from understudy.infer.entities import ClassEntity, External, ModuleEntity
 from understudy.infer.fixtures import Fixtures
 from understudy.infer.resolve import Resolver
@@ -99,9 +100,16 @@ def helping(resolver: Resolver, module: Module) -> set[Path]:
             path = entity.file.path if isinstance(entity, ModuleEntity) else getattr(entity, "path", None)
             file = resolver.workspace.module(path) if path is not None else None
             if path is not None and file is not None and file.workspace and path != module.path:
-                if _CONFIGURING.search(resolver.workspace.text(path).content) is not None:
+                if path not in found and _configures(resolver.workspace, file):
                     found.add(path)
     return found
+
+
+def _configures(workspace: Workspace, module: Module) -> bool:
+    def search() -> bool:
+        return _CONFIGURING.search(workspace.text(module.path).content) is not None
+
+    return workspace.of_module(module, "configures doubles", search)
 
 
 def _names_its_plugins(place: Module) -> bool:
