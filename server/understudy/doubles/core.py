@@ -699,6 +699,8 @@ class Core(State):
             if key not in self.handed_out:
                 self.handed_out[key] = function
                 self.stale.add(key)
+            if key in self.stale:
+                self._call_back(key, function)
 
     def call_back(self) -> None:
         """Code runs that is not followed: it may call whatever was given away, which may see more by now."""
