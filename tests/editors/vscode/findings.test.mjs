@@ -107,8 +107,8 @@ step('10-fix-all', 'the command applies all safe fixes of a file', async () => {
   await vscode.save();
 });
 
-step('11-crash', 'a server that dies is started again', async () => {
-  const [first] = await until('the server', () => vscode.servers());
+/** Kill a server, and wait until another one has found something. */
+async function isStartedAgain(first) {
   process.kill(first, 'SIGKILL');
   await until('another server', async () => {
     const now = await vscode.servers();
@@ -117,6 +117,11 @@ step('11-crash', 'a server that dies is started again', async () => {
   // One row further down since the fix.
   await vscode.open(FILE, 40, 37);
   await vscode.squiggles().first().waitFor();
+}
+
+step('11-crash', 'a server that dies is started again', async () => {
+  const [first] = await until('the server', () => vscode.servers());
+  await isStartedAgain(first);
   await vscode.languageStatus(/^Understudy \d.*Restart/);
   await vscode.mouseAway();
 });
@@ -141,13 +146,7 @@ step('14-crash-while-written-to', 'a server that dies while it is written to is 
   await vscode.command('Understudy: Explain a Rule');
   await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'awaited-sync-mock' }).first().waitFor();
   await vscode.press('Escape');
-  process.kill(first, 'SIGKILL');
-  await until('another server', async () => {
-    const now = await vscode.servers();
-    return now.length === 1 && now[0] !== first;
-  });
-  await vscode.open(FILE, 40, 37);
-  await vscode.squiggles().first().waitFor();
+  await isStartedAgain(first);
 });
 
 step('15-walkthrough', 'the walkthrough shows the pictures', async () => {
