@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from understudy.doubles.trace import Watched
 from understudy.doubles.values import (
@@ -235,6 +235,8 @@ def _is_subclass(name: str, bases: tuple[str, ...], caught: str) -> bool | None:
 
 Journal: TypeAlias = "list[tuple[dict[Any, Any], Hashable, Any]]"
 """Changes in order: the slots, the key, and what was there before."""
+_Changes: TypeAlias = "dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]"
+"""What a branch changed: the slots, the key, and what is there now, by the number of the slots and the key."""
 MISSING: Any = object()
 """A slot that is not there, in a journal."""
 
@@ -355,7 +357,7 @@ class State:
         catches ends the test; a test is meant to pass, so that branch is taken not to happen.
         """
         outer, start = self.journal, len(self.journal or ())
-        outcomes: list[tuple[Status, dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]] = []
+        outcomes: list[tuple[Status, _Changes]] = []
         escaping: Raised | None = None
         skipped = False
         escaped: list[Raised] = []
@@ -460,7 +462,8 @@ class State:
                 break
         return status
 
-    def _join(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
+    def _join(self, finals: list[_Changes]) -> None:
+        _unify(finals)
         keys = {entry: pair for final in finals for entry, pair in final.items()}
         for entry, (slots, key, _) in keys.items():
             current = slots.get(key, MISSING)
@@ -481,19 +484,51 @@ class State:
         elif joined is not slots.get(key, MISSING):
             self.write(slots, key, joined)
 
-    def _blur(self, finals: list[dict[tuple[int, Hashable], tuple[dict[Any, Any], Hashable, Any]]]) -> None:
+    def _blur(self, finals: list[_Changes]) -> None:
         """Changes of a branch that left the function are seen by others, if it was taken."""
         for final in finals:
-            for slots, key, value in final.values():
-                current = slots.get(key, MISSING)
-                if current is not value:
-                    self._join_in(slots, key, [current, value])
+            stand_ins: dict[int, dict[Any, Any]] = {}
+            for made, key, value in final.values():
+                for slots in (made, stand_ins.get(id(made))):
+                    if slots is None:
+                        continue
+                    current = slots.get(key, MISSING)
+                    if current is not value:
+                        self._join_in(slots, key, [current, value])
+                    if current is not value and _is_child(current) and _is_child(value):
+                        stand_ins[id(value.slots)] = current.slots
 
 
 def leaves(*nodes: ast.AST) -> bool:
     """Is there a ``return``, ``break`` or ``continue`` in it? In a ``finally`` they swallow what was raised."""
     leaving = (ast.Return, ast.Break, ast.Continue)
     return any(isinstance(child, leaving) for node in nodes for child in ast.walk(node))
+
+
+def _is_child(value: object) -> TypeGuard[Mock]:
+    """Is it one that a look alone creates?"""
+    return isinstance(value, Mock) and value.auto
+
+
+def _unify(finals: list[_Changes]) -> None:
+    """Branches that look for the first time at the same attribute of a mock make a child each. One of them stays: what
+    the others have done with theirs is done with that one."""
+    waiting = list(dict.fromkeys(entry for final in finals for entry in final))
+    for entry in waiting:
+        changes = [final[entry] for final in finals if entry in final]
+        if len(changes) < 2:
+            continue
+        slots, key, stays = changes[0]
+        if key in slots or not all(_is_child(value) for _, _, value in changes):
+            continue
+        for final in finals:
+            other = final[entry][2] if entry in final else stays
+            if other is stays:
+                continue
+            for _, own, value in [each for each in final.values() if each[0] is other.slots]:
+                if (id(stays.slots), own) not in final:
+                    final[id(stays.slots), own] = (stays.slots, own, value)
+                    waiting.append((id(stays.slots), own))
 
 
 def _join_slot(key: Hashable, values: list[Any]) -> Any:
