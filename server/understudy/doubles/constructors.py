@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.values import UNKNOWN, Environment, Instance, Node, Place, Value
 from understudy.facts import model
-from understudy.infer.entities import ClassEntity, External, FunctionEntity
+from understudy.infer.entities import Absent, ClassEntity, External, FunctionEntity
 
 if TYPE_CHECKING:
     from understudy.doubles.core import Core
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _DATACLASSES = frozenset({"dataclass", "define", "frozen", "mutable"})
 """Of :mod:`dataclasses` and attrs."""
+_GENERIC = tuple(
+    External(f"{module}.{name}")
+    for module in ("typing", "typing_extensions")
+    for name in ("Generic", "Protocol")
+)
 
 
 def metaclass_defines(machine: Core, entity: ClassEntity, name: str) -> bool:
@@ -36,6 +41,42 @@ def metaclass_defines(machine: Core, entity: ClassEntity, name: str) -> bool:
             if any(each.module.workspace and resolver.declared(each, name) for each in above):
                 return True
     return False
+
+
+def is_generic(machine: Core, entity: ClassEntity) -> bool:
+    """Is ``Class[int]`` the class again, for all that can be done with it?"""
+    resolver = machine.resolver
+    ancestry = resolver.ancestry(entity)
+    if not ancestry.complete or any(resolver.declared(cls, "__class_getitem__") for cls in ancestry.classes):
+        return False
+    return any(
+        isinstance(base, model.SubscriptTerm) and resolver.base(cls, base) in _GENERIC
+        for cls in ancestry.classes
+        for base in cls.declaration.bases
+    )
+
+
+def is_abstract(machine: Core, entity: ClassEntity) -> bool:
+    """Does Python refuse to make an object of the class? Tests get round that in several ways."""
+    ancestry = machine.resolver.ancestry(entity)
+    if not ancestry.is_abstract:
+        return False
+    bases = (machine.resolver.base(entity, base) for base in entity.declaration.bases)
+    if any(isinstance(base, External) and base.name == "Protocol" for base in bases):
+        return True
+    for cls in ancestry.classes:
+        for declaration in cls.declaration.body:
+            if not isinstance(declaration, model.Function) or not _says_abstract(declaration):
+                continue
+            found = machine.resolver.class_attribute(entity, declaration.name)
+            if found is Absent.UNKNOWN or (isinstance(found, FunctionEntity) and found.owner == cls):
+                return True
+    return False
+
+
+def _says_abstract(declaration: model.Function) -> bool:
+    named = (d.func if isinstance(d, model.CallTerm) else d for d in declaration.decorators)
+    return any(isinstance(d, model.Ref) and d.parts[-1].startswith("abstract") for d in named)
 
 
 def is_replaced(machine: Functions, entity: ClassEntity) -> bool:

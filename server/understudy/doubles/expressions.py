@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 
-from understudy.doubles import comprehensions
+from understudy.doubles import comprehensions, constructors
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import worked_out
 from understudy.doubles.comparisons import contains, equal, identical, in_order
@@ -415,6 +415,8 @@ class Expressions(Objects):
                     f"{value.type_name!r} object is not subscriptable",
                 )
             return self.call_magic(value, "__getitem__", Arguments.of(index), node, env)
+        if isinstance(value, ClassValue) and constructors.is_generic(self, value.entity):
+            return value
         if isinstance(value, Literal):
             return plain.item(self, value, index)
         if isinstance(value, Sequence_) and isinstance(index, Literal) and value.items is not None:

@@ -509,7 +509,11 @@ class Functions(Core):
             if isinstance(replaced, FunctionValue):
                 self.call_function(replaced, arguments.with_first(instance), node, env)
             return instance
-        opaque = not ancestry.complete or constructors.is_made_otherwise(self, entity)
+        opaque = (
+            not ancestry.complete
+            or constructors.is_made_otherwise(self, entity)
+            or constructors.is_abstract(self, entity)
+        )
         instance = Instance(entity, {}, opaque)
         init = constructors.initializer(self, entity)
         new = self.resolver.class_attribute(entity, "__new__")

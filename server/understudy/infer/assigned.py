@@ -32,6 +32,10 @@ _ONLY_READ = re.compile(
     r"\bdict\([\w.]*\b__globals__\)"
     r"|\b(?:f_globals|__globals__)(?:\.(?:copy|get|items|keys|values)\(|\[[^\]\n]*\](?!\s*=[^=]))"
 )
+_OBJECT_OF = "object "
+"""Before the name of a parameter that is given an object of a class: no module, and no class."""
+_NO_OBJECTS = re.compile(r"Any|Optional|Union|.{1,2}|\w*(?:Type|T|Class|Cls|Module)")
+"""Annotations that may stand for anything, and the usual names of type variables and of aliases for classes."""
 _UPDATING = frozenset({"update", "setdefault", "__setitem__"})
 _READING = frozenset(
     {"dict", "list", "sorted", "set", "tuple", "len", "iter", "print", "repr", "str", "isinstance"}
@@ -62,7 +66,7 @@ def set_on_variable(workspace: Workspace, file: Path, name: str) -> bool:
     for path in workspace.files_with(_SETTERS):
         content = workspace.text(path).content
         if path != file and name in content and stem in content:
-            if any(owner == name for owner, _ in _pairs(workspace.parsed(path))):
+            if any(owner in (name, f"{_OBJECT_OF}{name}") for owner, _ in _pairs(workspace.parsed(path))):
                 return True
     return False
 
@@ -99,14 +103,21 @@ def _file_of(found: Lookup) -> Path | None:
     return None if isinstance(found, (Absent, External)) else found.path
 
 
-def sets(parsed: Parsed, name: str) -> bool:
-    """Does the file set an attribute of this name, or of a computed one, on anything?"""
-    return any(attribute in (name, COMPUTED) for _, attribute in _pairs(parsed))
+def sets(parsed: Parsed, name: str, *, on_objects: bool) -> bool:
+    """Does the file set an attribute of this name, or of a computed one, on anything?
+
+    :param on_objects: on parameters that are objects of a class by their annotations, too.
+    """
+    return any(
+        attribute in (name, COMPUTED) and (on_objects or not owner.startswith(_OBJECT_OF))
+        for owner, attribute in _pairs(parsed)
+    )
 
 
 def sets_any_on(parsed: Parsed, owners: Collection[str]) -> bool:
     """Does the file set attributes of computed names on something called so?"""
-    return any((owner, COMPUTED) in _pairs(parsed) for owner in owners)
+    pairs = _pairs(parsed)
+    return any((f"{kind}{owner}", COMPUTED) in pairs for owner in owners for kind in ("", _OBJECT_OF))
 
 
 def _pairs(parsed: Parsed) -> frozenset[tuple[str, str]]:
@@ -115,14 +126,37 @@ def _pairs(parsed: Parsed) -> frozenset[tuple[str, str]]:
     if text != parsed.text.content:
         nodes = [node for _, node in parsed.walk()]
         others = _other_names(nodes)
+        found = [pair for node in nodes for pair in _set_by(node)]
+        objects = _objects(nodes, {owner.id for owner, _ in found if isinstance(owner, ast.Name)})
         known = frozenset(
             (meant, name)
-            for node in nodes
-            for owner, name in _set_by(node)
-            for meant in _meant(owner, others)
+            for owner, name in found
+            for meant in ((f"{_OBJECT_OF}{_tail(owner)}",) if owner in objects else _meant(owner, others))
         )
         _known[parsed.path] = (parsed.text.content, known)
     return known
+
+
+def _objects(nodes: list[ast.AST], names: set[str]) -> set[ast.expr]:
+    """The places where these names stand for parameters that are objects of a class, by their annotations."""
+    found: set[ast.expr] = set()
+    for node in nodes:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            parameters = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            own = {each.arg for each in parameters if each.arg in names and _names_a_class(each.annotation)}
+            if own:
+                found.update(n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in own)
+    return found
+
+
+def _names_a_class(annotation: ast.expr | None) -> bool:
+    name = _tail(annotation) if isinstance(annotation, (ast.Name, ast.Attribute)) else ""
+    return is_name_of_class(name)
+
+
+def is_name_of_class(name: str) -> bool:
+    """Is what an annotation names a class, whose objects it asks for?"""
+    return name[:1].isupper() and _NO_OBJECTS.fullmatch(name) is None
 
 
 def _set_by(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:

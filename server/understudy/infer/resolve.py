@@ -53,6 +53,8 @@ _TRANSPARENT_DECORATORS = frozenset(
         "functools.total_ordering",
         "final",
         "typing.final",
+        "runtime_checkable",
+        "typing.runtime_checkable",
     }
 )
 
@@ -66,6 +68,10 @@ class Ancestry:
     """Bases of libraries that could not be opened."""
     complete: bool
     """False when a base, a decorator or a metaclass is not understood: a missing attribute proves nothing."""
+    of_python: frozenset[str] = frozenset()
+    """Names that Python's own bases and metaclasses may give. The others have none but those in class bodies."""
+    is_abstract: bool = False
+    """Made by ``ABCMeta``: there are no objects of it as long as one of its methods is abstract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +374,7 @@ class Resolver:
                 return Absent.UNKNOWN
             if found is not Absent.MISSING:
                 return found
-        if not ancestry.complete or name in _OBJECT_ATTRIBUTES:
+        if not ancestry.complete or name in _OBJECT_ATTRIBUTES or name in ancestry.of_python:
             return Absent.UNKNOWN
         return Absent.MISSING
 
@@ -497,12 +503,20 @@ class Resolver:
         busy.add(entity)
         classes: dict[ClassEntity, None] = {entity: None}
         externals: list[External] = []
-        complete = not any(keyword.name == "metaclass" for keyword in entity.declaration.keywords)
+        of_python: set[str] = set()
+        is_abstract = self._is_made_by_abc(entity)
+        of_python.update(_OF_PLAIN_BASES if is_abstract else ())
+        complete = is_abstract or not any(k.name == "metaclass" for k in entity.declaration.keywords)
         complete = complete and all(
             _term_name(decorator) in _TRANSPARENT_DECORATORS for decorator in entity.declaration.decorators
         )
         for base in entity.declaration.bases:
-            found = self.open(self.base(entity, base))
+            named = self.base(entity, base)
+            if isinstance(named, External) and named.dotted in _PLAIN_BASES:
+                is_abstract = is_abstract or named.name in ("ABC", "Protocol")
+                of_python.update(_OF_PLAIN_BASES)
+                continue
+            found = self.open(named)
             if isinstance(found, ClassEntity):
                 above = self._ancestry(found, busy)
                 for cls in above.classes:
@@ -510,6 +524,8 @@ class Resolver:
                     classes.pop(cls, None)
                     classes[cls] = None
                 externals.extend(above.externals)
+                of_python.update(above.of_python)
+                is_abstract = is_abstract or above.is_abstract
                 complete = complete and above.complete
                 if any(
                     isinstance(d, model.Function) and d.name == "__init_subclass__"
@@ -517,13 +533,18 @@ class Resolver:
                 ):
                     complete = False
             elif isinstance(found, External):
-                if found.dotted not in ("builtins.object", "typing.Generic", "abc.ABC", "typing.Protocol"):
-                    externals.append(found)
-                    complete = False
+                externals.append(found)
+                names = _names_of_exception(found)
+                of_python.update(names)
+                complete = complete and bool(names)
             else:
                 complete = False
         busy.discard(entity)
-        return Ancestry(tuple(classes), tuple(externals), complete)
+        return Ancestry(tuple(classes), tuple(externals), complete, frozenset(of_python), is_abstract)
+
+    def _is_made_by_abc(self, entity: ClassEntity) -> bool:
+        metaclasses = [k.value for k in entity.declaration.keywords if k.name == "metaclass"]
+        return bool(metaclasses) and self.base(entity, metaclasses[0]) == External("abc.ABCMeta")
 
     def base(self, entity: ClassEntity, term: model.Term) -> Lookup:
         """What a base in a class header refers to; ``Generic[T]`` is ``Generic``."""
@@ -587,6 +608,49 @@ _OBJECT_ATTRIBUTES = frozenset(dir(object)) | {
     "__subclasses__",
     "mro",
 }
+
+
+_PLAIN_BASES = frozenset(
+    {
+        "builtins.object",
+        "abc.ABC",
+        "typing.Generic",
+        "typing.Protocol",
+        "typing_extensions.Generic",
+        "typing_extensions.Protocol",
+    }
+)
+"""Bases with nothing that a double could be asked for by another than a special name."""
+_OF_PLAIN_BASES = frozenset(
+    {
+        "register",
+        "__abstractmethods__",
+        "__class_getitem__",
+        "__orig_bases__",
+        "__orig_class__",
+        "__parameters__",
+        "__protocol_attrs__",
+        "__non_callable_proto_members__",
+        "_abc_caches_clear",
+        "_abc_impl",
+        "_abc_registry_clear",
+        "_dump_registry",
+        "_is_protocol",
+        "_is_runtime_protocol",
+    }
+)
+"""What these and their metaclasses give all the same (CPython 3.10 to 3.14)."""
+_OF_LATER_EXCEPTIONS = frozenset({"add_note", "name_from", "winerror", "__notes__"})
+"""On other versions of Python, or on Windows."""
+
+
+def _names_of_exception(base: External) -> frozenset[str]:
+    """The attributes of one of Python's exceptions; none for other classes."""
+    module, _, name = base.dotted.rpartition(".")
+    found = getattr(builtins, name, None) if module == "builtins" else None
+    if not isinstance(found, type) or not issubclass(found, BaseException):
+        return frozenset()
+    return frozenset(dir(found)) | _OF_LATER_EXCEPTIONS
 
 
 def _term_name(term: model.Term) -> str:

@@ -181,9 +181,10 @@ def _set_elsewhere(context: Context, found: _Missing) -> bool:
     """Does other code set such an attribute? Test code may do it on any object: it may be this one."""
     for module in context.fixtures.chain(context.module):
         parsed = context.workspace.parsed(module.path)
-        if sets(parsed, found.name) or creates(parsed, found.name):
+        if sets(parsed, found.name, on_objects=found.of_object) or creates(parsed, found.name):
             return True
-        if not {found.name, model.COMPUTED}.isdisjoint(set_by_helpers(context, module)):
+        by_helpers = set_by_helpers(context, module, on_objects=found.of_object)
+        if not {found.name, model.COMPUTED}.isdisjoint(by_helpers):
             return True
     if isinstance(found.owner, ClassEntity):
         lineage = {cls.name for cls in context.resolver.ancestry(found.owner).classes}

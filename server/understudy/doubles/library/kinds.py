@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _LIKE_A_CLASS = frozenset({".__bases__", ".__instancecheck__", ".__subclasscheck__"})
 _REGISTERING = re.compile(rb"\w\.register\b")
 _PROTOCOLS = frozenset({"typing.Protocol", "typing_extensions.Protocol"})
-_DERIVED_FROM_PLAINLY = _PROTOCOLS | {"abc.ABC", "typing.Generic"}
 _ASKING_NO_MORE = frozenset(
     {
         "abc.ABCMeta",
@@ -117,8 +116,6 @@ def _looks_closer(machine: Machine, cls: ClassEntity) -> bool:
         if isinstance(found, External) and found.dotted in _PROTOCOLS:
             return True
     for each in resolver.ancestry(cls).classes:
-        if each.dotted in _DERIVED_FROM_PLAINLY:
-            continue
         if resolver.own_attribute(each, "__subclasshook__") is not Absent.MISSING:
             return True
         for keyword in each.declaration.keywords:
