@@ -400,6 +400,8 @@ class Objects(Mocks):
                 return patched
             found = self.resolver.own_attribute(cls, name)
             if isinstance(found, FunctionEntity):
+                if self.resolver.is_remade(entity, cls, name):
+                    return UNKNOWN
                 return self.method(self._reader(found, cls, name), entity, instance)
             if isinstance(found, ValueEntity):
                 if self._is_plain_enum(cls) or self._makes_members(cls):

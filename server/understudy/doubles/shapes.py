@@ -157,7 +157,7 @@ class Shapes:
                 found = self.resolver.ref(cls.module, term.parts) if isinstance(term, model.Ref) else None
                 if isinstance(found, (ClassEntity, FunctionEntity)) and found.module.workspace:
                     return True
-            if cls != entity and self.resolver.declared(cls, "__init_subclass__"):
+            if cls != entity and self.resolver.changes_subclasses(cls):
                 return True
         return False
 

@@ -26,7 +26,9 @@ _SETTERS = re.compile(
 )
 _ANY_NAME = re.compile(r"\bsetattr\(|\b__setattr__\(|\b__dict__\b|\bvars\(")
 _ANY_OWNER = re.compile(r"\btype\(|\b__class__\b|\bfor\b")
-_EXPORTING = re.compile(rb"\bmodules\s*\[[^\]\n]*\b__module__\b|\b(?:f_globals|__globals__)\b")
+_EXPORTING = re.compile(
+    rb"\bmodules\s*\[[^\]\n]*\b__module__\b|(?:\.|\bgetattr\([^\n)]*[\"'])(?:f_globals|__globals__)\b"
+)
 """Functions with this may put names into the module that calls them, or whose class they are given."""
 _ONLY_READ = re.compile(
     r"\bdict\([\w.]*\b__globals__\)"

@@ -10,6 +10,7 @@ from understudy.facts import model
 from understudy.facts.model import Guard
 from understudy.index.module import ANY_CLASS, Binding, Importer, Module
 from understudy.index.workspace import Workspace
+from understudy.infer import class_effects
 from understudy.infer.entities import (
     Absent,
     ClassEntity,
@@ -102,6 +103,7 @@ class Resolver:
         self._bodies: dict[int, _Body] = {}
         self._members: dict[tuple[ClassEntity, str], Lookup] = {}
         self._others: dict[ClassEntity, set[str]] = {}
+        self._changing: dict[ClassEntity, frozenset[str]] = {}
         self._busy: set[tuple[object, str]] = set()
 
     def _refresh(self) -> None:
@@ -110,6 +112,7 @@ class Resolver:
             self._attributes.clear()
             self._ancestries.clear()
             self._others.clear()
+            self._changing.clear()
             self._bodies.clear()
             self._members.clear()
 
@@ -156,7 +159,7 @@ class Resolver:
 
     def name(self, module: Module, name: str) -> Lookup:
         """A name looked up in a module's globals and then in builtins."""
-        found = self.module_attribute(module, name)
+        found = self._global(module, name)
         if found is Absent.MISSING and name in _BUILTINS:
             return External(f"builtins.{name}")
         return found
@@ -214,6 +217,12 @@ class Resolver:
 
     def module_attribute(self, module: Module, name: str) -> Lookup:
         """A name that the module's own statements bind."""
+        found = self._global(module, name)
+        # The module's own code does not ask this function for its names (PEP 562).
+        return Absent.UNKNOWN if found is Absent.MISSING and "__getattr__" in module.bindings else found
+
+    def _global(self, module: Module, name: str) -> Lookup:
+        """A name as the module's own code looks it up."""
         self._refresh()
         key = (module.path, name)
         known = self._attributes.get(key)
@@ -223,13 +232,13 @@ class Resolver:
             return Absent.UNKNOWN
         self._busy.add(key)
         try:
-            found = self._module_attribute(module, name)
+            found = self._found_global(module, name)
         finally:
             self._busy.discard(key)
         self._attributes[key] = found
         return found
 
-    def _module_attribute(self, module: Module, name: str) -> Lookup:
+    def _found_global(self, module: Module, name: str) -> Lookup:
         bindings = [b for b in module.bindings.get(name, ()) if Guard.TYPE_CHECKING not in b.guards]
         if bindings:
             return self._bound(module, bindings)
@@ -238,7 +247,7 @@ class Resolver:
             return self._bound(module, module.bindings[name])
         if name in _MODULE_ATTRIBUTES:
             return Absent.UNKNOWN
-        uncertain = module.dynamic or "__getattr__" in module.bindings or name in module.set_by_functions
+        uncertain = module.dynamic or name in module.set_by_functions
         for star in module.stars:
             found = self._from_star(module, star, name)
             if found is Absent.UNKNOWN:
@@ -451,9 +460,15 @@ class Resolver:
             )
         )
 
+    def is_remade(self, entity: ClassEntity, owner: ClassEntity, name: str) -> bool:
+        """May a decorator, a metaclass or an ``__init_subclass__`` have put something else in the place of what the
+        body of a class, or of one above it, binds?"""
+        return any(not self._set_by_others(cls).isdisjoint((name, model.COMPUTED)) for cls in {entity, owner})
+
     def _set_by_others(self, cls: ClassEntity) -> Set[str]:
-        """The attributes that are set on the class by what its body makes (``__set_name__``), and by functions that it
-        is given to below; :data:`model.COMPUTED` for any."""
+        """The attributes that are set on the class by what its body makes (``__set_name__``), by functions that it is
+        given to below, by its decorators and metaclasses, and by the classes above (``__init_subclass__``);
+        :data:`model.COMPUTED` for any."""
         self._refresh()
         known = self._others.get(cls)
         if known is None:
@@ -468,6 +483,11 @@ class Resolver:
         return known
 
     def _found_set_by_others(self, cls: ClassEntity) -> Iterator[str]:
+        yield from class_effects.of_decorators(self, cls)
+        for above in self.ancestry(cls).classes:
+            if above.module.workspace:
+                yield from class_effects.of_metaclass(self, above)
+                yield from self._set_on_subclasses(above) if above != cls else ()
         for func, place in cls.module.handed_over.get(cls.name, ()):
             function = self.ref(cls.module, func.parts)
             if isinstance(function, FunctionEntity):
@@ -527,11 +547,7 @@ class Resolver:
                 of_python.update(above.of_python)
                 is_abstract = is_abstract or above.is_abstract
                 complete = complete and above.complete
-                if any(
-                    isinstance(d, model.Function) and d.name == "__init_subclass__"
-                    for d in found.declaration.body
-                ):
-                    complete = False
+                complete = complete and not self.changes_subclasses(found)
             elif isinstance(found, External):
                 externals.append(found)
                 names = _names_of_exception(found)
@@ -541,6 +557,17 @@ class Resolver:
                 complete = False
         busy.discard(entity)
         return Ancestry(tuple(classes), tuple(externals), complete, frozenset(of_python), is_abstract)
+
+    def changes_subclasses(self, cls: ClassEntity) -> bool:
+        """Has a class an ``__init_subclass__`` of its own that may set any attribute on the classes below?"""
+        return model.COMPUTED in self._set_on_subclasses(cls)
+
+    def _set_on_subclasses(self, cls: ClassEntity) -> Set[str]:
+        self._refresh()
+        known = self._changing.get(cls)
+        if known is None:
+            known = self._changing[cls] = class_effects.of_hook(self, cls)
+        return known
 
     def _is_made_by_abc(self, entity: ClassEntity) -> bool:
         metaclasses = [k.value for k in entity.declaration.keywords if k.name == "metaclass"]
@@ -616,6 +643,7 @@ _PLAIN_BASES = frozenset(
         "abc.ABC",
         "typing.Generic",
         "typing.Protocol",
+        "_typing.Generic",
         "typing_extensions.Generic",
         "typing_extensions.Protocol",
     }
