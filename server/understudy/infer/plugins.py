@@ -67,6 +67,10 @@ _WITHOUT_FIXTURES = frozenset(
 _NEEDS_PYTEST = re.compile(r"""(?:^[ \t]*(?:-[ \t]*)?|["'])pytest[ \t]*(?:$|[\[<>=~!;"'#])""", re.MULTILINE)
 """A requirement on pytest itself: ``"pytest>=8"`` in a list, ``pytest`` on a line of its own."""
 _NOT_PLUGINS = frozenset({"pytest_plugins", "pytest_cache", "pytest_args", "pytest_addopts"})
+_FIXTURE = re.compile(
+    r"^@(?:\w+\.)?fixture\b[^\n]*\n(?:async[ ]+)?def[ ]+(\w+)|^(\w+)\s*=\s*(?:pytest\.)?fixture\(",
+    re.MULTILINE,
+)
 _BUILT_IN = frozenset(
     (
         "cache",
@@ -125,6 +129,13 @@ class Plugins:
             name for name in _OTHERS if re.search(rf"\b{re.escape(name)}\b", settings, re.IGNORECASE)
         }
         return frozenset(mentioned - self.names - _WITHOUT_FIXTURES)
+
+    @cached_property
+    def fixtures(self) -> frozenset[str]:
+        """The fixtures of pytest and of the plugins, as far as they are written plainly."""
+        texts = (_text(file) for package in self.packages for file in _files(package))
+        found = {a or b for text in texts if "fixture" in text for a, b in _FIXTURE.findall(text)}
+        return self.built_in | {name for name in found if not name.startswith("_")}
 
     def may_provide(self, name: str) -> bool:
         """May a plugin have a fixture of this name? True, too, when plugins are missing."""

@@ -136,16 +136,12 @@ def found_by_path(context: Context, call: PatchCall, count: int) -> Lookup:
 def patch_calls(
     context: Context, question: str = "", wanted: Callable[[PatchCall], bool] = lambda call: True
 ) -> Iterator[PatchCall]:
-    """The patches of the file whose target must exist, and is not expected to be missing; ``question`` and
-    ``wanted`` as in :func:`certain_patches`."""
-    if not may_patch(context) or excused(context):
-        return
-    yield from certain_patches(
-        context,
-        *_MISSING_ERRORS,
-        question=f"that do not create {question}",
-        wanted=lambda call: not call.creates and wanted(call),
-    )
+    """The patches of the file whose target is not expected to be missing; ``question`` and ``wanted`` as in
+    :func:`certain_patches`."""
+    if may_patch(context) and not excused(context):
+        yield from certain_patches(
+            context, *_MISSING_ERRORS, question=f"of targets {question}", wanted=wanted
+        )
 
 
 def certain_patches(

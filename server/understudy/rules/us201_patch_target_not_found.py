@@ -72,7 +72,9 @@ def _missing(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missi
     """
     :param stubs: modules that something stands in for.
     """
-    return _by_path(context, call, stubs) if call.target is not None else _by_object(context, call, stubs)
+    found = _by_path(context, call, stubs) if call.target is not None else _by_object(context, call, stubs)
+    # ``create=True`` and ``raising=False`` are about the last name alone.
+    return None if found is not None and found.is_last and call.creates else found
 
 
 def _by_path(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Missing | None:

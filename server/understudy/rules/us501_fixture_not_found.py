@@ -33,7 +33,8 @@ _GENERATING = (
     "pytest_collection_modifyitems",
 )
 """What gives tests other parameters, or leaves tests out."""
-_OWN_PLUGIN = re.compile(r"""-p |["']-p["'\w]""")
+_OWN_PLUGIN = re.compile(r"""-p (?!no:)|["']-p["'\w]""")
+"""``-p no:name`` only takes one away."""
 
 
 def check(rule: Rule, context: Context) -> Iterator[Finding]:
@@ -144,7 +145,8 @@ def _finding(
     fixtures: Fixtures,
 ) -> Finding:
     others = {a.arg for a in (*test.node.args.args, *test.node.args.kwonlyargs)}
-    near = nearest(arg.arg, [name for name in sorted(fixtures.names(context.module)) if name not in others])
+    known = fixtures.names(context.module) | plugins(context.workspace).fixtures
+    near = nearest(arg.arg, sorted(known - others))
     related: tuple[Related, ...] = ()
     fixes: tuple[Fix, ...] = ()
     advice = "no conftest, module or installed plugin provides it"
