@@ -5,12 +5,13 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from understudy.facts import model
 from understudy.facts.model import Guard
 from understudy.index.module import ANY_CLASS, Binding, Importer, Module
 from understudy.index.workspace import Workspace
-from understudy.infer import class_effects
+from understudy.infer import class_effects, module_hooks
 from understudy.infer.entities import (
     Absent,
     ClassEntity,
@@ -104,6 +105,7 @@ class Resolver:
         self._members: dict[tuple[ClassEntity, str], Lookup] = {}
         self._others: dict[ClassEntity, set[str]] = {}
         self._changing: dict[ClassEntity, frozenset[str]] = {}
+        self._given: dict[Path, frozenset[str] | None] = {}
         self._busy: set[tuple[object, str]] = set()
 
     def _refresh(self) -> None:
@@ -113,6 +115,7 @@ class Resolver:
             self._ancestries.clear()
             self._others.clear()
             self._changing.clear()
+            self._given.clear()
             self._bodies.clear()
             self._members.clear()
 
@@ -206,7 +209,7 @@ class Resolver:
         if not file.workspace or file.kind is not Kind.SOURCE:
             return False
         module = self.workspace.load(file)
-        if module is None or module.dynamic or module.stars or "__getattr__" in module.bindings:
+        if module is None or module.dynamic or module.stars or self._may_give(module, name):
             return False
         bindings = module.bindings.get(name, ())
         if not bindings or name in module.set_by_functions or name in _BUILTINS:
@@ -218,8 +221,20 @@ class Resolver:
     def module_attribute(self, module: Module, name: str) -> Lookup:
         """A name that the module's own statements bind."""
         found = self._global(module, name)
-        # The module's own code does not ask this function for its names (PEP 562).
-        return Absent.UNKNOWN if found is Absent.MISSING and "__getattr__" in module.bindings else found
+        if found is Absent.MISSING and self._may_give(module, name):
+            return Absent.UNKNOWN
+        return found
+
+    def _may_give(self, module: Module, name: str) -> bool:
+        """May the module's ``__getattr__`` give a name? Its own code does not ask that for its names (PEP 562)."""
+        if module_hooks.HOOK not in module.bindings:
+            return False
+        if not module.workspace:
+            return True
+        if module.path not in self._given:
+            self._given[module.path] = module_hooks.given_by(self.workspace.parsed(module.path))
+        known = self._given[module.path]
+        return known is None or name in known
 
     def _global(self, module: Module, name: str) -> Lookup:
         """A name as the module's own code looks it up."""
