@@ -128,7 +128,7 @@ def _pairs(parsed: Parsed) -> frozenset[tuple[str, str]]:
     if text != parsed.text.content:
         nodes = [node for _, node in parsed.walk()]
         others = _other_names(nodes)
-        found = [pair for node in nodes for pair in _set_by(node)]
+        found = [pair for node in nodes for pair in set_in(node)]
         objects = _objects(nodes, {owner.id for owner, _ in found if isinstance(owner, ast.Name)})
         known = frozenset(
             (meant, name)
@@ -161,7 +161,7 @@ def is_name_of_class(name: str) -> bool:
     return name[:1].isupper() and _NO_OBJECTS.fullmatch(name) is None
 
 
-def _set_by(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+def set_in(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
     """What a piece of code sets attributes on, and which; :data:`COMPUTED` for any."""
     if isinstance(node, ast.Attribute):
         if isinstance(node.ctx, ast.Store):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from understudy.facts import model
 from understudy.facts.extract import set_by_call
 from understudy.infer.entities import ClassEntity, FunctionEntity
+from understudy.infer.nodes import FunctionNode, class_node, function_node
 from understudy.source.dotted import dotted_parts
-from understudy.source.text import SourceError
 
 if TYPE_CHECKING:
     from understudy.index.module import Module
     from understudy.infer.resolve import Resolver
-    from understudy.source.parse import Unit
 
 HOOK = "__init_subclass__"
 _MAKING = ("__new__", "__init__", "__prepare__", "__getattribute__", "__setattr__", "mro")
@@ -44,7 +43,6 @@ _KEEPING = frozenset(
 )
 """Methods of containers."""
 _LOGGING = frozenset({"critical", "debug", "error", "exception", "info", "log", "warning"})
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def of_hook(resolver: Resolver, cls: ClassEntity) -> frozenset[str]:
@@ -52,7 +50,7 @@ def of_hook(resolver: Resolver, cls: ClassEntity) -> frozenset[str]:
     :data:`model.COMPUTED` for any. A registry of subclasses sets none."""
     if not resolver.declared(cls, HOOK):
         return frozenset()
-    node = _class_node(resolver, cls) if cls.module.workspace else None
+    node = class_node(resolver, cls) if cls.module.workspace else None
     found = [inner for inner in node.body if getattr(inner, "name", None) == HOOK] if node is not None else []
     if len(found) != 1 or not isinstance(found[0], ast.FunctionDef) or not found[0].args.args:
         return frozenset({model.COMPUTED})
@@ -66,11 +64,11 @@ def of_decorators(resolver: Resolver, cls: ClassEntity) -> frozenset[str]:
         term = decorator.func if isinstance(decorator, model.CallTerm) else decorator
         function = resolver.ref(cls.module, term.parts) if isinstance(term, model.Ref) else None
         if isinstance(function, FunctionEntity) and function.module.workspace:
-            node = _function_node(resolver, function)
+            node = function_node(resolver, function)
             inside = [node] if node is not None else []
             if isinstance(decorator, model.CallTerm):
                 # What it makes is given the class.
-                inside = [each for each in ast.walk(node) if isinstance(each, _Function)] if node else []
+                inside = [each for each in ast.walk(node) if isinstance(each, FunctionNode)] if node else []
                 inside = [each for each in inside if each is not node]
             if not inside:
                 found.add(model.COMPUTED)
@@ -91,7 +89,7 @@ def of_metaclass(resolver: Resolver, cls: ClassEntity) -> frozenset[str]:
     return frozenset()
 
 
-def _set_in(resolver: Resolver, module: Module, node: _Function, own: str) -> Iterator[str]:
+def _set_in(resolver: Resolver, module: Module, node: FunctionNode, own: str) -> Iterator[str]:
     """The attributes that a function sets on one of its parameters; :data:`model.COMPUTED` where it does more with it
     than to look at it, and to keep it."""
     parents = {id(child): parent for parent in ast.walk(node) for child in ast.iter_child_nodes(parent)}
@@ -139,28 +137,3 @@ def _only_looks(resolver: Resolver, module: Module, call: ast.AST) -> bool:
         return True
     found = resolver.ref(module, parts) if parts else None
     return last in _LOOKING and not (isinstance(found, FunctionEntity) and found.module.workspace)
-
-
-def _class_node(resolver: Resolver, cls: ClassEntity) -> ast.ClassDef | None:
-    for unit in _units(resolver, cls):
-        if unit.row == cls.row and isinstance(unit.node, ast.ClassDef) and unit.node.name == cls.qualname:
-            return unit.node
-    return None
-
-
-def _function_node(resolver: Resolver, function: FunctionEntity) -> _Function | None:
-    for unit in _units(resolver, function):
-        if (
-            unit.row == function.row
-            and isinstance(unit.node, _Function)
-            and unit.node.name == function.qualname
-        ):
-            return unit.node
-    return None
-
-
-def _units(resolver: Resolver, entity: ClassEntity | FunctionEntity) -> list[Unit]:
-    try:
-        return list(resolver.workspace.parsed(entity.path).units)
-    except SourceError:
-        return []

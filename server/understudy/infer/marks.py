@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from understudy.facts import model
 from understudy.index.module import Module
 from understudy.infer.entities import Absent, ClassEntity, ValueEntity
+from understudy.infer.nodes import class_node
 from understudy.infer.resolve import Resolver
 from understudy.source.dotted import dotted_name, dotted_parts, last_name
 from understudy.source.parse import Parsed
@@ -47,7 +48,7 @@ def of_class(resolver: Resolver, owner: ClassEntity) -> Marks:
     for cls in resolver.ancestry(owner).classes:
         if not cls.module.workspace or not _may_have_marks(cls):
             continue
-        node = _node(resolver, cls)
+        node = class_node(resolver, cls)
         if node is None:
             known = False
             continue
@@ -219,14 +220,6 @@ def _may_have_marks(cls: ClassEntity) -> bool:
     return bool(declared.decorators) or any(
         isinstance(inner, model.Import) or getattr(inner, "target", None) == _NAME for inner in declared.body
     )
-
-
-def _node(resolver: Resolver, cls: ClassEntity) -> ast.ClassDef | None:
-    """The statement of a class at the top level of its file."""
-    for unit in resolver.workspace.parsed(cls.path).units:
-        if unit.row == cls.row and isinstance(unit.node, ast.ClassDef) and unit.node.name == cls.qualname:
-            return unit.node
-    return None
 
 
 def _is_mark(decorator: ast.expr) -> bool:

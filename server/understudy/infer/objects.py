@@ -38,9 +38,19 @@ def is_replaced(workspace: Workspace, value: ValueEntity) -> bool:
     return _stored(workspace, value.declaration.target, None)
 
 
-def attribute(resolver: Resolver, cls: ClassEntity, name: str, is_test: Callable[[Path], bool]) -> Lookup:
+def attribute(
+    resolver: Resolver,
+    cls: ClassEntity,
+    name: str,
+    is_test: Callable[[Path], bool],
+    *,
+    is_alone: bool = False,
+) -> Lookup:
     """An attribute of an object of a class. ``MISSING``: neither the class has it, nor does any code put it on
-    an object."""
+    an object.
+
+    :param is_alone: only its class has had it, and that sets no attributes of computed names on it.
+    """
     lineage = resolver.ancestry(cls).classes
     if any(_binds(above, hook) for above in lineage for hook in _HOOKS):
         return Absent.UNKNOWN
@@ -48,13 +58,15 @@ def attribute(resolver: Resolver, cls: ClassEntity, name: str, is_test: Callable
     if found is not Absent.MISSING:
         return found
     workspace = resolver.workspace
+    if _stored(workspace, name, is_test):
+        return Absent.UNKNOWN
+    if is_alone:
+        return Absent.MISSING
     if any(
         _COMPUTING.search(workspace.text(above.path).content.encode("utf-8", "replace")) for above in lineage
     ):
         return Absent.UNKNOWN
-    if _stored(workspace, name, is_test) or _computed(workspace, is_test):
-        return Absent.UNKNOWN
-    return Absent.MISSING
+    return Absent.UNKNOWN if _computed(workspace, is_test) else Absent.MISSING
 
 
 def _binds(cls: ClassEntity, name: str) -> bool:

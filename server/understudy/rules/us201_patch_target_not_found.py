@@ -27,6 +27,7 @@ from understudy.infer.entities import (
 from understudy.infer.scopes import Site
 from understudy.project.modules import Kind, ModuleFile
 from understudy.rules import module_stubs
+from understudy.rules.alone import is_alone
 from understudy.rules.base import Context, Rule
 from understudy.rules.helpers import set_by_helpers
 from understudy.rules.idle_patches import aim
@@ -138,9 +139,9 @@ def _walked(
 
 
 def _of_object(
-    context: Context, cls: ClassEntity, index: int, name: str, is_last: bool
+    context: Context, cls: ClassEntity, index: int, name: str, is_last: bool, *, is_alone: bool = False
 ) -> _Missing | Entity | Absent:
-    found = objects.attribute(context.resolver, cls, name, context.is_test_path)
+    found = objects.attribute(context.resolver, cls, name, context.is_test_path, is_alone=is_alone)
     return _Missing(cls, index, name, is_last, True) if found is Absent.MISSING else found
 
 
@@ -149,10 +150,12 @@ def _by_object(context: Context, call: PatchCall, stubs: frozenset[str]) -> _Mis
     owner = context.names.resolve(call.owner, call.site.scope)
     name = call.name
     cls = objects.class_of(context.resolver, owner) if isinstance(owner, ValueEntity) else None
+    alone = False
     if cls is None and isinstance(owner, Absent):
         cls = made_by_call(context, call.site, call.owner, _class_made)
+        alone = cls is not None and is_alone(context, call.site, call.owner)
     if cls is not None:
-        missing = _of_object(context, cls, 0, name, True)
+        missing = _of_object(context, cls, 0, name, True, is_alone=alone)
         if not isinstance(missing, _Missing):
             return None
         replaced = isinstance(owner, ValueEntity) and objects.is_replaced(context.workspace, owner)
