@@ -35,6 +35,15 @@ _EQUALITY = frozenset({".__eq__", ".__ne__", "wraps"})
 that."""
 
 
+def is_never(other: Value, *, identical: bool) -> bool:
+    """Is a coroutine never this other thing, or equal to it?"""
+    if isinstance(other, (Literal, Sequence_, Mapping_, ClassValue, FunctionValue)):
+        return True
+    if is_known_double(other):
+        return identical or all(_EQUALITY.isdisjoint(each.slots) for each in other.lineage())
+    return identical and isinstance(other, Instance)
+
+
 def equal(left: Value, right: Value) -> bool | None:
     """``left == right``. A mock equals itself alone unless a test says otherwise (``unittest.mock._get_eq``), and a
     coroutine always."""

@@ -161,6 +161,8 @@ class Core(State):
         self.stand_ins: list[Mock] = []
         """The doubles that were put in place of functions that are known."""
         self.notes: list[Failure] = []
+        self.asserted: ast.expr | None = None
+        """What the ``assert`` that is being looked at holds to be true, without a ``not`` before it."""
         """What raises nothing, and is not what its author means: certain ones only. ``exception`` is empty, but
         where an assertion fails because of it."""
         self.looks: list[Look] = []

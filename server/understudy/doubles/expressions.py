@@ -10,7 +10,7 @@ from functools import partial
 from understudy.doubles import comprehensions, constructors
 from understudy.doubles.arguments import Arguments
 from understudy.doubles.arithmetic import worked_out
-from understudy.doubles.comparisons import contains, equal, identical, in_order
+from understudy.doubles.comparisons import contains, equal, identical, in_order, is_never
 from understudy.doubles.core import ITEM_ERRORS, Taking, Yielded
 from understudy.doubles.library import plain
 from understudy.doubles.objects import Objects
@@ -309,8 +309,9 @@ class Expressions(Objects):
         env: Environment,
     ) -> Value:
         if isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
+            by_identity = isinstance(op, (ast.Is, ast.IsNot))
             for value, other in ((left, right), (right, left)):
-                if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
+                if isinstance(value, Coroutine) and is_never(other, identical=by_identity):
                     negative = isinstance(op, (ast.IsNot, ast.NotEq))
                     error = "a coroutine is never the value that it gives"
                     self.note(env, Misuse.COROUTINE_COMPARISON, value, node, error)

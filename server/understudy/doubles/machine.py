@@ -636,6 +636,10 @@ class Machine(Expressions):
 
     def _assert(self, node: ast.Assert, env: Environment) -> Status:
         before = len(self.notes)
+        test = node.test
+        self.asserted = (
+            test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test
+        )
         truth = self.decide(node.test, env)
         if truth is False:
             # What the assertion compares decides that it fails.

@@ -187,7 +187,9 @@ def call_builtin(machine: Machine, name: str, arguments: Arguments, node: Node, 
     if name == "hasattr" and len(values) == 2:
         return _has_attribute(machine, values[0], values[1], node, env)
     if name == "isinstance" and len(values) == 2:
-        return kinds.is_instance(machine, values[0], values[1], arguments.nodes[1] or node, env)
+        answer = kinds.is_instance(machine, values[0], values[1], arguments.nodes[1] or node, env)
+        kinds.asserted(machine, values[0], answer, node, env)
+        return answer
     if name == "issubclass" and len(values) == 2 and kinds.is_no_class(values[1]):
         error = "issubclass() arg 2 must be a class, a tuple of classes, or a union"
         return machine.fail(env, Misuse.NO_CLASS, values[1], arguments.nodes[1] or node, error)

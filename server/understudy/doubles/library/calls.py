@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from understudy.doubles import caches, trace
+from understudy.doubles.comparisons import is_never
 from understudy.doubles.core import Cleanup
-from understudy.doubles.library import builtin, exceptions, mock, patches, plain, refusing, stdlib, web
+from understudy.doubles.library import builtin, exceptions, kinds, mock, patches, plain, refusing, stdlib, web
 from understudy.doubles.library.played import ContextVar, Mocker, MonkeyPatch, OwnObject, Patch, Request
 from understudy.doubles.shapes import ASSERTED_ARGUMENTS
 from understudy.doubles.state import Misuse, Raised
@@ -186,11 +187,21 @@ def _call_test_case(machine: Machine, name: str, arguments: Arguments, node: Nod
             )
             fails = "AssertionError" if name in ("assertFalse", "assertIsNone") else ""
             machine.note(env, misuse, arguments.values[0], node, _TRUE, exception=fails)
+    if (
+        name == "assertIsInstance"
+        and len(arguments.values) >= 2
+        and isinstance(arguments.values[0], Coroutine)
+    ):
+        value, cls = arguments.values[:2]
+        answer = kinds.is_instance(machine, value, cls, node, env)
+        if isinstance(answer, Literal) and not answer.value:
+            misuse = Misuse.COROUTINE_COMPARISON
+            machine.note(env, misuse, value, node, kinds.NO_INSTANCE, exception="AssertionError")
     if name == "assertEqual" and len(arguments.values) >= 2:
         first, second = arguments.values[:2]
         for value, other in ((first, second), (second, first)):
             machine.note_name(value, other, node, env)
-            if isinstance(value, Coroutine) and isinstance(other, (Literal, Sequence_, Mapping_)):
+            if isinstance(value, Coroutine) and is_never(other, identical=False):
                 misuse = Misuse.COROUTINE_COMPARISON
                 machine.note(env, misuse, value, node, _NEVER_EQUAL, exception="AssertionError")
     if name == "doCleanups":

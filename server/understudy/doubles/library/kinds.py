@@ -48,6 +48,16 @@ def is_no_class(value: Value) -> TypeGuard[Mock]:
     return is_known_double(value) and not _LIKE_A_CLASS & value.slots.keys()
 
 
+NO_INSTANCE = "a coroutine is no instance of the class of what it gives"
+
+
+def asserted(machine: Machine, value: Value, answer: Value, node: Node, env: Environment) -> None:
+    """What a test asserts with ``isinstance``, it asserts of a value, and not of the coroutine that gives it."""
+    if node is machine.asserted and isinstance(value, Coroutine):
+        if isinstance(answer, Literal) and not answer.value:
+            machine.note(env, Misuse.COROUTINE_COMPARISON, value, node, NO_INSTANCE)
+
+
 def is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: Environment) -> Value:
     """``isinstance(value, kind)`` where it is certain; a spec gives a mock its ``__class__``."""
     if isinstance(kind, Sequence_):
@@ -66,8 +76,11 @@ def is_instance(machine: Machine, value: Value, kind: Value, node: Node, env: En
         return machine.fail(env, Misuse.NO_CLASS, kind, node, error)
     if isinstance(kind, ClassValue):
         return _of_class(machine, value, kind.entity)
-    if not isinstance(kind, LibraryName) or kind.entity.root != "builtins":
+    if not isinstance(kind, LibraryName):
         return UNKNOWN
+    if kind.entity.root != "builtins":
+        opened = machine.resolver.open(kind.entity) if isinstance(value, Coroutine) else None
+        return _of_class(machine, value, opened) if isinstance(opened, ClassEntity) else UNKNOWN
     if is_known_double(value) and value.spec is None and ".__class__" not in value.slots:
         return UNKNOWN if kind.entity.name == "object" else Literal(False)
     cls = getattr(builtins, kind.entity.name, None)
